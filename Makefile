@@ -1,0 +1,43 @@
+# `make` installs into .venv and trains; `make test` installs and checks. Needs Python 3.11+ only.
+#   make ARGS="--env minipacman --core lstm"   another experiment
+#   make PYTHON=python3.12 VENV=/elsewhere     another interpreter, another place
+
+ARGS ?= --env boxworld --core rmc --actors 100
+VENV ?= .venv
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+
+.DEFAULT_GOAL := run
+.PHONY: run install test test-slow lint clean
+
+run: $(STAMP)
+	$(BIN)/python scripts/impala.py $(ARGS)
+
+install: $(STAMP)
+
+# One stamp for the whole install, so that nothing is done again while these two files stand.
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,play,plot]'
+	touch $@
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/codespell
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+# Tests come last: their closing line is the result.
+test: lint
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
+
+# Leaves .venv and runs/ alone.
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find agents envs memory scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,64 @@
+"""From a configuration to the parts of a run."""
+
+import torch
+
+from agents.checkpoint import Checkpoint, CheckpointError
+from agents.config import ImpalaConfig
+from agents.learner import Learner
+from agents.policy import Policy
+from agents.rollout import Rollout
+
+
+def build_policy(config: ImpalaConfig) -> Policy:
+    """The policy of a run, its weights drawn from the run's seed.
+
+    Raises:
+        ValueError: the environment's spaces and the core do not fit together.
+    """
+    env = config.env.make_vector(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            return Policy(
+                env.single_observation_space, env.single_action_space, config.core, config.policy
+            )
+    finally:
+        env.close()
+
+
+def build_rollout(
+    config: ImpalaConfig, policy: Policy, actors: range, start_version: int
+) -> Rollout:
+    """A group of the run's actors, beginning when the learner has made `start_version` updates."""
+    return Rollout(
+        config.env.make_vector(len(actors)),
+        policy,
+        actors=actors,
+        unroll=config.unroll,
+        seed=config.seed,
+        start_version=start_version,
+        report=config.env.report,
+    )
+
+
+def build_learner(config: ImpalaConfig, policy: Policy) -> Learner:
+    """The learner of a run, on the device it asks for."""
+    cuda = config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
+    return Learner(policy, config.loss, config.optimizer, config.frames, "cuda" if cuda else "cpu")
+
+
+def load_weights(policy: Policy, checkpoint: Checkpoint) -> None:
+    """Put a checkpoint's weights into the policy.
+
+    Raises:
+        CheckpointError: they are of another architecture; names what differs.
+    """
+    wanted = {name: tuple(x.shape) for name, x in policy.state_dict().items()}
+    found = {name: tuple(x.shape) for name, x in checkpoint.weights.items()}
+    if wanted != found:
+        name = min(n for n in wanted.keys() | found.keys() if wanted.get(n) != found.get(n))
+        raise CheckpointError(
+            f"{checkpoint.path} is of another architecture: {name} is "
+            f"{found.get(name, 'missing')} there, {wanted.get(name, 'missing')} in this configuration."
+        )
+    policy.load_state_dict(checkpoint.weights)

@@ -1,0 +1,262 @@
+"""Checkpoints that survive kills, full disks and flipped bits.
+
+A checkpoint is a folder, `<frame>/{weights.safetensors, state.pt, manifest.json}`. It is written
+under another name, flushed to the disk and only then renamed, so that a folder with a frame for a
+name is whole. The manifest holds the SHA-256 of each file and of itself; loading checks them all
+and goes back to the checkpoint before where one is damaged. Nothing is unpickled.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from agents.plain_values import decode, encode
+
+SCHEMA = 1
+"""Version of the layout; a program reads the versions it knows."""
+
+_WEIGHTS, _STATE, _MANIFEST = "weights.safetensors", "state.pt", "manifest.json"
+_BEST = "best"
+_UNFINISHED = ".unfinished-"
+_SPARE = 1_000_000  # bytes left over on the disk: directories and the manifest need some
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint cannot be written or read; the message says which and why."""
+
+
+class Checkpoint(NamedTuple):
+    """What was saved, and what had to be passed over to get it."""
+
+    path: Path
+    frame: int
+    weights: dict[str, Tensor]
+    state: dict[str, Any]
+    warnings: tuple[str, ...]
+
+
+def save(
+    folder: Path,
+    *,
+    frame: int,
+    weights: Mapping[str, Tensor],
+    state: Mapping[str, Any],
+    keep: int = 3,
+    best: bool = False,
+) -> Path:
+    """Write the checkpoint of a frame and drop the oldest.
+
+    Where a good checkpoint of this frame exists, it stays as it is. One writer per folder.
+
+    Args:
+        folder: where the checkpoints of the run are.
+        frame: environment steps learnt from so far.
+        weights: parameters and buffers by name.
+        state: all else that a resume needs, in the values that `agents.plain_values` takes.
+        keep: how many of the newest to keep.
+        best: also keep this one, until another is the best.
+    """
+    files = {_WEIGHTS: _weights_bytes(weights), _STATE: _state_bytes(state)}
+    files[_MANIFEST] = _manifest_bytes(frame, files)
+    target = folder / f"{frame:012d}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _tidy(folder, frame)
+        if not target.exists():
+            _check_space(folder, sum(map(len, files.values())))
+            _write_folder(target, files)
+        if best:
+            _write_best(folder, target.name)
+        _prune(folder, keep)
+    except OSError as error:
+        raise CheckpointError(
+            f"{target}: not written, older checkpoints are kept: {error}"
+        ) from error
+    return target
+
+
+def load(folder: Path, *, best: bool = False) -> Checkpoint:
+    """The newest good checkpoint of a folder, or the best one.
+
+    Damaged ones are named in `warnings` and passed over; it is an error if none is good.
+    """
+    names = _names(folder)
+    if best:
+        names = [name for name in names if name == _best_name(folder)]
+    problems: list[str] = []
+    for name in reversed(names):
+        try:
+            return Checkpoint(folder / name, int(name), *_read(folder / name), tuple(problems))
+        except CheckpointError as error:
+            problems.append(str(error))
+    kind = "best checkpoint" if best else "checkpoint"
+    found = "\n".join(problems) if problems else "There is none."
+    raise CheckpointError(f"{folder}: no {kind} to load. {found}")
+
+
+def _names(folder: Path) -> list[str]:
+    """Checkpoints in a folder, oldest first. Unfinished ones have other names."""
+    if not folder.is_dir():
+        return []
+    return sorted((p.name for p in folder.iterdir() if p.name.isdecimal() and p.is_dir()), key=int)
+
+
+def _weights_bytes(weights: Mapping[str, Tensor]) -> bytes:
+    # Cloned: the parameters may be views of one flat vector, which the format refuses.
+    return safetensors.torch.save(
+        {k: v.detach().cpu().clone().contiguous() for k, v in weights.items()}
+    )
+
+
+def _state_bytes(state: Mapping[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(encode(state, "state"), buffer)
+    return buffer.getvalue()
+
+
+def _manifest_bytes(frame: int, files: Mapping[str, bytes]) -> bytes:
+    entries = {
+        name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+        for name, data in files.items()
+    }
+    content = {"schema": SCHEMA, "frame": frame, "files": entries}
+    return json.dumps({"content": content, "sha256": _digest(content)}, indent=1).encode()
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _check_space(folder: Path, size: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < size + _SPARE:
+        raise CheckpointError(
+            f"{folder}: {free / 1e6:.1f} MB free, a checkpoint takes {(size + _SPARE) / 1e6:.1f} MB."
+            " It is not written; older checkpoints are kept."
+        )
+
+
+def _write_folder(target: Path, files: Mapping[str, bytes]) -> None:
+    unfinished = target.with_name(_UNFINISHED + target.name)
+    try:
+        unfinished.mkdir()
+        for name, data in files.items():
+            _write(unfinished / name, data)
+        _flush_folder(unfinished)
+        unfinished.rename(target)
+        _flush_folder(target.parent)
+    except OSError:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_best(folder: Path, name: str) -> None:
+    unfinished = folder / f"{_UNFINISHED}{_BEST}"
+    _write(unfinished, name.encode())
+    unfinished.rename(folder / _BEST)
+    _flush_folder(folder)
+
+
+def _best_name(folder: Path) -> str | None:
+    path = folder / _BEST
+    return path.read_text(errors="replace").strip() if path.is_file() else None
+
+
+def _tidy(folder: Path, frame: int) -> None:
+    """Remove what a kill left behind, and damaged checkpoints of this frame or of a lost future."""
+    for left in folder.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    for name in _names(folder):
+        if int(name) >= frame and not _is_good(folder / name):
+            _remove(folder / name)
+
+
+def _is_good(path: Path) -> bool:
+    try:
+        _read(path)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _prune(folder: Path, keep: int) -> None:
+    kept = {*_names(folder)[-max(keep, 1) :], _best_name(folder)}
+    for name in _names(folder):
+        if name not in kept:
+            _remove(folder / name)
+
+
+def _remove(path: Path) -> None:
+    """Delete a checkpoint; renamed first, so that a kill leaves no half of one."""
+    shutil.rmtree(path.rename(path.with_name(_UNFINISHED + path.name)))
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    entries = _read_manifest(path)
+    weights = _attempt(path / _WEIGHTS, safetensors.torch.load, _read_file(path, _WEIGHTS, entries))
+    state = _attempt(path / _STATE, _load_state, _read_file(path, _STATE, entries))
+    return weights, state
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    file = path / _MANIFEST
+    manifest = _attempt(file, json.loads, _attempt(file, Path.read_bytes, file))
+    content = manifest.get("content") if isinstance(manifest, dict) else None
+    if not isinstance(content, dict) or manifest.get("sha256") != _digest(content):
+        raise CheckpointError(f"{file} is damaged: its checksum does not match.")
+    if content.get("schema") != SCHEMA:
+        raise CheckpointError(
+            f"{file}: schema {content.get('schema')}, this program reads {SCHEMA}."
+        )
+    if content.get("frame") != int(path.name):
+        raise CheckpointError(f"{file} is of frame {content.get('frame')}, not of {path.name}.")
+    return content["files"]
+
+
+def _read_file(path: Path, name: str, entries: dict[str, Any]) -> bytes:
+    file, expected = path / name, entries[name]
+    size = _attempt(file, os.path.getsize, file)
+    if size != expected["size"]:
+        raise CheckpointError(f"{file} is damaged: {size} bytes, expected {expected['size']}.")
+    data = _attempt(file, Path.read_bytes, file)
+    if hashlib.sha256(data).hexdigest() != expected["sha256"]:
+        raise CheckpointError(f"{file} is damaged: its checksum does not match.")
+    return data
+
+
+def _attempt(file: Path, function: Callable[[Any], Any], argument: Any) -> Any:
+    """A reader's result; whatever a damaged or hostile file makes it raise becomes one error."""
+    try:
+        return function(argument)
+    except FileNotFoundError:
+        raise CheckpointError(f"{file} is missing.") from None
+    except Exception as error:
+        raise CheckpointError(f"{file} cannot be read: {error}") from error
+
+
+def _load_state(data: bytes) -> dict[str, Any]:
+    return decode(torch.load(io.BytesIO(data), map_location="cpu", weights_only=True))

@@ -1,0 +1,161 @@
+"""Everything a training run can be told, with its defaults: the RMC paper's settings.
+
+Source: Santoro et al. 2018, "Relational recurrent neural networks", appendix A.3 (100 actors,
+batches of 32 trajectories of 40 steps, discount 0.99, entropy cost 0.005, learning rate 1e-5 to 2e-4).
+"""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from envs import ENVS
+from memory import CORES
+
+
+def _at_least_one(name: str, value: int) -> None:
+    if value < 1:
+        raise ValueError(f"{name} {value} is out of range: at least 1.")
+
+
+def _above_zero(name: str, value: float) -> None:
+    if not value > 0 or math.isinf(value):
+        raise ValueError(f"--{name} {value} is out of range: above 0 and finite.")
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"--{name} {value} is out of range: {low:g} to {high:g}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyConfig:
+    """The network around the core: torso in front, policy and value heads behind."""
+
+    channels: tuple[int, ...] = (12, 24)
+    """Filters of each 2x2 convolution of the torso (image observations only)."""
+    last_action: bool = True
+    """Give the core the last action, one-hot."""
+    last_reward: bool = True
+    """Give the core the last reward, clipped to [-1, 1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """V-trace actor-critic (Espeholt et al. 2018)."""
+
+    discount: float = 0.99
+    """Weight of the next step's value, per step."""
+    entropy_cost: float = 0.005
+    """Weight of the entropy bonus."""
+    value_cost: float = 0.5
+    """Weight of the value error."""
+    rho_clip: float = 1.0
+    """Ceiling of the importance ratio in the value target and the policy gradient (rho-bar)."""
+    c_clip: float = 1.0
+    """Ceiling of the importance ratio in the trace (c-bar)."""
+    trace_decay: float = 1.0
+    """Decay of the trace per step (lambda)."""
+    reward_scale: float = 1.0
+    """Factor on every reward before learning; returns are reported unscaled."""
+    reward_clip: float | None = None
+    """Largest size of a scaled reward in learning; None leaves rewards alone."""
+    advantage_norm: bool = False
+    """Divide advantages by a running estimate of their root mean square."""
+
+    def __post_init__(self) -> None:
+        _within("loss.discount", self.discount, 0.0, 1.0)
+        for name in ("entropy_cost", "value_cost", "trace_decay"):
+            _within(f"loss.{name}", getattr(self, name), 0.0, math.inf)
+        for name in ("rho_clip", "c_clip", "reward_scale"):
+            _above_zero(f"loss.{name}", getattr(self, name))
+        if self.reward_clip is not None:
+            _above_zero("loss.reward_clip", self.reward_clip)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """How the gradient becomes a step."""
+
+    name: Literal["rmsprop", "adam"] = "rmsprop"
+    """Optimiser."""
+    learning_rate: float = 2e-4
+    """Learning rate at the start."""
+    schedule: Literal["linear", "constant"] = "linear"
+    """`linear` falls to zero at the last frame."""
+    clip_norm: float = 40.0
+    """Largest global norm of the gradient."""
+    epsilon: float = 1e-5
+    """Added to the denominator of the step."""
+    decay: float = 0.99
+    """Decay of the running mean of squared gradients (RMSProp; Adam's beta2)."""
+    momentum: float = 0.0
+    """Momentum (RMSProp; Adam's beta1)."""
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "clip_norm", "epsilon"):
+            _above_zero(f"optimizer.{name}", getattr(self, name))
+        for name in ("decay", "momentum"):
+            _within(f"optimizer.{name}", getattr(self, name), 0.0, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImpalaConfig:
+    """One training run of the IMPALA actor-learner."""
+
+    env: Any = field(default_factory=lambda: ENVS["boxworld"])
+    """Environment (`--env NAME`); its options are `--env.OPTION`."""
+    core: Any = field(default_factory=lambda: CORES["rmc"]())
+    """Recurrent core (`--core NAME`); its options are `--core.OPTION`."""
+    policy: PolicyConfig = PolicyConfig()
+    loss: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+
+    actors: int = 100
+    """Environments, each with its own level stream and recurrent state."""
+    workers: int | Literal["auto"] = "auto"
+    """Processes that host the actors; 0 runs all in this one, repeatable bit for bit, without Ray."""
+    batch: int = 32
+    """Trajectories per update."""
+    unroll: int = 40
+    """Steps per trajectory."""
+    frames: int = 1_000_000_000
+    """Environment steps to train for."""
+    seed: int = 0
+    """Seed of the weights, the levels and the actions."""
+    max_lag: int = 16
+    """Most updates between the weights that acted and the weights that learn; older trajectories are
+    dropped and counted."""
+    grow_levels: float | None = None
+    """Solved rate at which the level mix grows, from the easiest to the environment's own; None trains
+    on the whole mix from the start. Evaluation never uses it."""
+    learner_threads: int | Literal["auto"] = "auto"
+    """CPU threads of the learner."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the learner computes."""
+    ray_address: str | None = None
+    """Address of a running Ray cluster; None starts one on this machine."""
+    on_env_error: Literal["stop", "restart"] = "stop"
+    """After an environment fails: end the run with a checkpoint, or restart its worker."""
+
+    run_dir: Path | None = None
+    """Run folder; None makes runs/<env>-<core>-<seed>-<time>."""
+    overwrite: bool = False
+    """Replace a run folder that exists."""
+    checkpoint_minutes: float = 10.0
+    """Minutes between checkpoints."""
+    log_seconds: float = 5.0
+    """Seconds between lines of metrics."""
+    video_minutes: Annotated[float | None, tyro.conf.arg(aliases=("--video-every",))] = None
+    """Minutes between videos of one episode (`--video-every`); None records none."""
+
+    def __post_init__(self) -> None:
+        for name in ("actors", "batch", "unroll", "frames"):
+            _at_least_one(f"--{name}", getattr(self, name))
+        if self.workers != "auto" and not 0 <= self.workers <= self.actors:
+            raise ValueError(
+                f"--workers {self.workers} is out of range: from 0 (no Ray) to --actors "
+                f"{self.actors}, or auto."
+            )

@@ -1,0 +1,155 @@
+"""The options of a run as a flat list: their names, types, defaults and descriptions.
+
+Preset files and the command line are checked against this one list: both give the same errors.
+"""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from itertools import pairwise
+from typing import Any, NamedTuple, get_origin, get_type_hints
+
+ALIASES = {"video_every": "video_minutes"}
+"""Other spellings of an option: the ones `agents.config` gives to the parser."""
+
+
+class OptionError(ValueError):
+    """The command line or a preset asks for what cannot be done; the message says what."""
+
+
+class Option(NamedTuple):
+    """One setting of a run. `loss.discount` is its key, `--loss.discount` its flag."""
+
+    key: str
+    kind: Any
+    default: Any
+    description: str
+
+    @property
+    def flag(self) -> str:
+        """How the command line spells it."""
+        return "--" + self.key.replace("_", "-")
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether its value is a dictionary with names of its own."""
+        return (get_origin(self.kind) or self.kind) in (dict, Mapping)
+
+
+def options_of(config: Any, prefix: str = "") -> dict[str, Option]:
+    """Every option of a configuration, by key, in the order of its fields."""
+    kinds, descriptions = get_type_hints(type(config)), _descriptions(type(config))
+    found: dict[str, Option] = {}
+    for field in fields(config):
+        key, value = prefix + field.name, getattr(config, field.name)
+        if is_dataclass(value):
+            found |= options_of(value, f"{key}.")
+        else:
+            found[key] = Option(key, kinds[field.name], value, descriptions.get(field.name, ""))
+    return found
+
+
+def _descriptions(config_class: type) -> dict[str, str]:
+    """The strings written under the fields of a dataclass."""
+    definition = ast.parse(textwrap.dedent(inspect.getsource(config_class))).body[0]
+    assert isinstance(definition, ast.ClassDef)
+    return {
+        field.target.id: " ".join(str(text.value.value).split())
+        for field, text in pairwise(definition.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+    }
+
+
+def find_option(spelling: str, options: dict[str, Option]) -> Option | None:
+    """The option meant by a key of a preset (`batch`) or a flag (`--policy.no-last-action`)."""
+    key = spelling.removeprefix("--").partition("=")[0].replace("-", "_")
+    key = ALIASES.get(key, key)
+    owner, dot, name = key.rpartition(".")
+    positive = options.get(owner + dot + name.removeprefix("no_"))
+    if key not in options and spelling.startswith("--") and positive and positive.kind is bool:
+        return positive
+    return options.get(key) or _mapping_around(key, options)
+
+
+def _mapping_around(key: str, options: dict[str, Option]) -> Option | None:
+    owner = options.get(key.rpartition(".")[0])
+    return owner if owner is not None and owner.is_mapping else None
+
+
+def nearest(given: str, allowed: Iterable[str]) -> str:
+    """What ends a message about a name that does not exist: the nearest that does, or all."""
+    allowed = list(allowed)
+    close = get_close_matches(given, allowed, n=1, cutoff=0.6)
+    return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(allowed)}."
+
+
+def unknown_flag(token: str, options: dict[str, Option], names: dict[str, str]) -> OptionError:
+    """The error for a flag that no option has; `names` are the chosen `env` and `core`."""
+    given = token.partition("=")[0]
+    section = given.removeprefix("--").partition(".")[0]
+    if "." not in given or section not in names:
+        return OptionError(f"{given}: no such option. {_nearest_flag(given, options)}")
+    own = {key: option for key, option in options.items() if key.startswith(f"{section}.")}
+    return OptionError(
+        f"{given}: {section} {names[section]} has no such option. {_nearest_flag(given, own)}"
+    )
+
+
+def _nearest_flag(given: str, options: dict[str, Option]) -> str:
+    flags = [option.flag for option in options.values()]
+    flags += ["--" + alias.replace("_", "-") for alias, key in ALIASES.items() if key in options]
+    if not flags:
+        return "It has no options."
+    close = get_close_matches(given.replace("_", "-"), flags, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean {close[0]}?"
+    return f"There are: {', '.join(flags)}." if len(flags) < 16 else "--help-all lists them."
+
+
+class _Idle(NamedTuple):
+    key: str
+    when: Callable[[Any], bool]
+    beside: str
+
+
+_IDLE = (
+    _Idle("ray_address", lambda c: c.workers == 0, "--workers 0, which runs without Ray"),
+    _Idle(
+        "overwrite", lambda c: c.run_dir is None, "a new run folder; name the old one by --run-dir"
+    ),
+    _Idle(
+        "grow_levels",
+        lambda c: len(getattr(c.env, "stages", ())) < 2,
+        "an environment that has one kind of level",
+    ),
+    _Idle(
+        "env.distractor_length",
+        lambda c: not any(getattr(c.env, "num_distractors", (1,))),
+        "--env.num-distractors 0",
+    ),
+    _Idle("env.view_size", lambda c: getattr(c.env, "view", "") == "full", "--env.view full"),
+)
+"""Options that do nothing beside certain others."""
+
+
+def check_effect(config: Any, given: Collection[str], defaults: dict[str, Option]) -> None:
+    """Refuse options that were set but change nothing in this combination.
+
+    Args:
+        config: the run asked for.
+        given: keys given on the command line: set, even where they repeat the default.
+        defaults: the options of the chosen environment and core before anything was set.
+    """
+    values = options_of(config)
+    for key, when, beside in _IDLE:
+        if key not in values:
+            continue
+        was_set = key in given or values[key].default != defaults[key].default
+        if was_set and when(config):
+            raise OptionError(f"{values[key].flag} has no effect beside {beside}.")

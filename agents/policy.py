@@ -1,0 +1,118 @@
+"""The agent's network: encoder, recurrent core, policy and value heads."""
+
+from typing import Any, NamedTuple
+
+from gymnasium import spaces
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from agents.config import PolicyConfig
+from agents.encoder import Encoder
+from agents.trajectory import Inputs
+from memory.core import DecidingCore, select
+
+
+class PolicyOutput(NamedTuple):
+    """What the heads say at each step."""
+
+    logits: Float[Tensor, "T B A"]
+    values: Float[Tensor, "T B"]
+    decision_logits: Float[Tensor, "T B K"]
+    """Of the core's own decisions; K is 0 for a core that decides nothing."""
+
+
+class Action(NamedTuple):
+    """What was chosen at one step, and by what odds."""
+
+    actions: Int[Tensor, " B"]
+    logits: Float[Tensor, "B A"]
+    values: Float[Tensor, " B"]
+    decisions: Float[Tensor, "B K"]
+    decision_logits: Float[Tensor, "B K"]
+
+
+class Policy(nn.Module):
+    """Encoder, core and heads, built for one environment.
+
+    Args:
+        core_config: any configuration of the registry `memory.CORES`.
+
+    Raises:
+        ValueError: a space that is not supported, or sizes that do not fit the core.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        core_config: Any,
+        config: PolicyConfig,
+    ) -> None:
+        super().__init__()
+        if not isinstance(action_space, spaces.Discrete) or action_space.start != 0:
+            raise ValueError(f"action space {action_space} is not supported: expected Discrete(n).")
+        num_actions = int(action_space.n)
+        self.encoder = Encoder(
+            observation_space,
+            num_actions,
+            core_config.input_kind,
+            config.channels,
+            config.last_action,
+            config.last_reward,
+        )
+        self.core = core_config.build(self.encoder.output_shape)
+        self.policy_head = nn.Linear(self.core.output_size, num_actions)
+        self.value_head = nn.Linear(self.core.output_size, 1)
+        self.decision_size = self.core.decision_size if isinstance(self.core, DecidingCore) else 0
+
+    def initial_state(self, batch: int) -> Any:
+        """Core state of `batch` actors before anything happened."""
+        return self.core.initial_state(batch)
+
+    def forward(
+        self, inputs: Inputs, state: Any, decisions: Float[Tensor, "T B K"] | None = None
+    ) -> PolicyOutput:
+        """Unroll over T steps; a core that decides repeats the recorded `decisions`."""
+        features = self.encoder(inputs)
+        if isinstance(self.core, DecidingCore):
+            hidden, decision_logits = self.core.replay(features, state, inputs.resets, decisions)
+        else:
+            hidden, _ = self.core(features, state, inputs.resets)
+            decision_logits = hidden.new_zeros(*inputs.resets.shape, 0)
+        return PolicyOutput(
+            self.policy_head(hidden), self.value_head(hidden).squeeze(-1), decision_logits
+        )
+
+    def act(
+        self, inputs: Inputs, state: Any, uniforms: Float[Tensor, "B draws"] | None
+    ) -> tuple[Action, Any]:
+        """One step of B actors; `inputs` has T = 1.
+
+        Args:
+            uniforms: numbers in [0, 1), one for the action and one for each decision of the core;
+                None takes the likeliest of everything.
+        """
+        state = select(inputs.resets[0], self.initial_state(inputs.resets.shape[1]), state)
+        features = self.encoder(inputs)[0]
+        hidden, state, decisions, decision_logits = self._remember(features, state, uniforms)
+        logits, values = self.policy_head(hidden), self.value_head(hidden).squeeze(-1)
+        actions = logits.argmax(-1) if uniforms is None else draw(logits, uniforms[:, 0])
+        return Action(actions, logits, values, decisions, decision_logits), state
+
+    def _remember(self, features: Tensor, state: Any, uniforms: Tensor | None):
+        """Step the core, deciding where it decides."""
+        if not isinstance(self.core, DecidingCore):
+            hidden, state = self.core.step(features, state)
+            none = hidden.new_zeros(len(hidden), 0)
+            return hidden, state, none, none
+        logits = self.core.decide(features, state)
+        threshold = 0.5 if uniforms is None else uniforms[:, 1:]
+        decisions = (logits.sigmoid() > threshold).to(logits.dtype)
+        hidden, state = self.core.apply_decision(features, state, decisions)
+        return hidden, state, decisions, logits
+
+
+def draw(logits: Float[Tensor, "B A"], uniforms: Float[Tensor, " B"]) -> Int[Tensor, " B"]:
+    """Sample by inverting the cumulative distribution: one uniform number per actor."""
+    cumulative = logits.softmax(-1).cumsum(-1)
+    return (cumulative < uniforms[:, None]).sum(-1).clamp(max=logits.shape[-1] - 1)

@@ -1,0 +1,217 @@
+"""Preset files: runs and parts of runs as YAML, in `configs/impala/` or anywhere."""
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from agents.config import ImpalaConfig
+from agents.options import Option, OptionError, find_option, nearest
+from envs import ENVS
+from memory import CORES
+
+FOLDER = Path(__file__).resolve().parents[1] / "configs" / "impala"
+"""Where presets are looked for by name."""
+
+_YAML_LIST = "tag:yaml.org,2002:seq"
+_LARGEST = 100_000  # bytes; a preset of all options has 3000
+
+
+class Names(NamedTuple):
+    """What the registries call the environment and the core of a run."""
+
+    env: str
+    core: str
+
+
+class Entry(NamedTuple):
+    """One value of a preset, and the line it stands on."""
+
+    value: Any
+    line: int
+
+
+class Preset(NamedTuple):
+    """The content of one file: its environment and core, if named, and its values by key."""
+
+    path: Path
+    env: str | None
+    core: str | None
+    entries: dict[str, Entry]
+
+    def section(self, name: str) -> list[str]:
+        """The keys of the options of the environment (`env`) or the core (`core`)."""
+        return [key for key in self.entries if key.startswith(f"{name}.")]
+
+
+def find_preset(given: str) -> Path:
+    """The file meant by `--config`: the path of a file, or the name of a preset."""
+    path = Path(given)
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        if not path.is_file():
+            hint = f" Did you mean {path / 'config.yaml'}?" if path.is_dir() else ""
+            raise OptionError(f"--config {given}: no such file.{hint}")
+        return path
+    if not (FOLDER / f"{given}.yaml").is_file():
+        raise OptionError(f"--config {given}: no such preset. {nearest(given, preset_names())}")
+    return FOLDER / f"{given}.yaml"
+
+
+def preset_names() -> list[str]:
+    """The presets that `--config` takes by name."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def read_preset(path: Path) -> Preset:
+    """Read one file; the keys are not yet checked against any list of options."""
+    try:
+        text = path.read_bytes()[: _LARGEST + 1].decode()
+        if len(text) > _LARGEST:
+            raise OptionError(f"{path}: too long for a preset (more than {_LARGEST} bytes).")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise OptionError(f"{path}: aliases (*name) are not allowed in a preset.")
+        tree, node = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise OptionError(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise OptionError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if tree is None:
+        return Preset(path, None, None, {})
+    if not isinstance(tree, dict) or not isinstance(node, yaml.MappingNode):
+        raise OptionError(f"{path}: expected `option: value` lines, got {type(tree).__name__}.")
+    entries = _flatten(path, tree, node)
+    return Preset(
+        path, _take_name(path, entries, "env"), _take_name(path, entries, "core"), entries
+    )
+
+
+def _flatten(
+    path: Path, tree: dict[Any, Any], node: yaml.MappingNode, prefix: str = ""
+) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for (name, value), (key_node, value_node) in zip(
+        tree.items(), _unique(path, node), strict=True
+    ):
+        key = prefix + str(name).replace("-", "_")
+        if isinstance(value, dict) and value:
+            entries |= _flatten(path, value, value_node, f"{key}.")
+        else:
+            entries[key] = Entry(value, key_node.start_mark.line + 1)
+    return entries
+
+
+def _unique(path: Path, node: yaml.MappingNode) -> list[tuple[yaml.Node, Any]]:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if key.value in seen:
+            raise OptionError(
+                f"{path}, line {key.start_mark.line + 1}: `{key.value}` is given twice."
+            )
+        seen.add(key.value)
+    return node.value
+
+
+def _take_name(path: Path, entries: dict[str, Entry], section: str) -> str | None:
+    """The name in `env: boxworld` or `env: {name: boxworld, ...}`."""
+    entry = entries.pop(section, None) or entries.pop(f"{section}.name", None)
+    if entry is None or isinstance(entry.value, str):
+        return entry.value if entry else None
+    raise OptionError(f"{path}, line {entry.line}: `{section}` is a name, got {entry.value!r}.")
+
+
+def preset_flags(preset: Preset, options: dict[str, Option]) -> Iterator[str]:
+    """The preset as flags of the command line, so that one parser checks both.
+
+    Values of a mapping (`env.kwargs`) have no flags; see `preset_mappings`.
+    """
+    for key, (value, line) in preset.entries.items():
+        option = _known(preset, key, line, options)
+        if option.is_mapping:
+            continue
+        if isinstance(value, dict) or (
+            isinstance(value, list) and any(isinstance(v, list | dict) for v in value)
+        ):
+            raise OptionError(
+                f"{preset.path}, line {line}: `{key}` is one value or a list, got {value!r}."
+            )
+        if option.kind is bool and isinstance(value, bool):
+            yield option.flag if value else _negative(option.flag)
+        elif isinstance(value, list):
+            yield from (option.flag, *map(str, value))
+        else:
+            yield f"{option.flag}={value}"
+
+
+def preset_mappings(preset: Preset, options: dict[str, Option]) -> dict[str, dict[str, Any]]:
+    """The values that belong to options which are mappings: `{"env.kwargs": {"size": 3}}`."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, (value, line) in preset.entries.items():
+        option = _known(preset, key, line, options)
+        if option.is_mapping:
+            values = found.setdefault(option.key, {})
+            if key != option.key:
+                values[key.removeprefix(f"{option.key}.")] = value
+    return found
+
+
+def _known(preset: Preset, key: str, line: int, options: dict[str, Option]) -> Option:
+    option = find_option(key, options)
+    if option is None:
+        raise OptionError(f"{preset.path}, line {line}: no option `{key}`. {nearest(key, options)}")
+    return option
+
+
+def _negative(flag: str) -> str:
+    """`--policy.last-action` as `--policy.no-last-action`."""
+    owner, dot, name = flag.removeprefix("--").rpartition(".")
+    return f"--{owner}{dot}no-{name}"
+
+
+def to_yaml(config: ImpalaConfig, names: Names | None = None) -> str:
+    """A preset that repeats a run: every option, but not where the run was written.
+
+    Args:
+        config: the run.
+        names: its environment and core in the registries; the nearest entries if left out.
+    """
+    names = names or Names(_nearest_entry(config.env, ENVS), _nearest_entry(config.core, CORES))
+    tree = _tree(config)
+    for section, name in names._asdict().items():
+        tree[section] = {"name": name, **tree[section]}
+    for place in ("run_dir", "overwrite"):
+        del tree[place]
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Mappings as lines, lists in brackets."""
+
+
+_Dumper.add_representer(
+    list, lambda dumper, items: dumper.represent_sequence(_YAML_LIST, items, flow_style=True)
+)
+
+
+def _nearest_entry(config: Any, registry: dict[str, Any]) -> str:
+    """The entry of the same class with the fewest options that differ."""
+    entries = {
+        name: entry() if isinstance(entry, type) else entry for name, entry in registry.items()
+    }
+    same = {name: entry for name, entry in entries.items() if type(entry) is type(config)}
+    own = _tree(config)
+    return min(same, key=lambda name: sum(own[k] != v for k, v in _tree(same[name]).items()))
+
+
+def _tree(config: Any) -> dict[str, Any]:
+    """A configuration as the plain values that YAML knows."""
+    return {field.name: _plain(getattr(config, field.name)) for field in fields(config)}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return _tree(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,230 @@
+"""A training run: unrolls in, updates made, checkpoints, metrics and videos out."""
+
+from collections.abc import Callable
+from statistics import mean
+from typing import Any
+
+import torch
+
+from agents.build import build_learner
+from agents.checkpoint import Checkpoint, CheckpointError, save
+from agents.clock import Clock, Every
+from agents.config import ImpalaConfig
+from agents.learner import NotFinite, flatten
+from agents.level_mix import LevelMix
+from agents.monitor import Monitor, Status
+from agents.policy import Policy
+from agents.run import Run
+from agents.statistics import EpisodeWindow
+from agents.stop_signal import StopSignal
+from agents.trajectory import from_leaves
+from agents.trajectory_queue import TrajectoryQueue
+from agents.workers import Delivery, LocalWorkers, Orders, Workers
+from envs.fault import EnvironmentFault
+from memory.core import state_leaves
+
+MakeWorkers = Callable[[ImpalaConfig, Callable[[], Orders]], Workers]
+
+
+class Training:
+    """Everything a run holds in the learner's process.
+
+    Args:
+        policy: from `build_policy`, with the weights to begin or go on with.
+        make_workers: from the configuration and a source of orders.
+        checkpoint: to go on from, or None to begin.
+    """
+
+    def __init__(
+        self,
+        config: ImpalaConfig,
+        policy: Policy,
+        run: Run,
+        make_workers: MakeWorkers,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.config, self.run = config, run
+        self.learner = build_learner(config, policy)
+        self.queue = TrajectoryQueue()
+        self.episodes = EpisodeWindow()
+        self.mix = LevelMix(getattr(config.env, "stages", ({},)), config.grow_levels)
+        self.clock = Clock()
+        self._orders_made: Orders | None = None
+        self._losses: dict[str, float] = {}
+        self._lags: list[int] = []
+        self._restore_learner(checkpoint)
+        self.workers = make_workers(config, self._orders)
+        self._restore_actors(checkpoint)
+        self.monitor = Monitor(config.frames, self.learner.frames)
+        self._frames_reported = self.learner.frames
+        self._log_due = Every(config.log_seconds)
+        self._checkpoint_due = Every(60 * config.checkpoint_minutes)
+        self._video_due = Every(config.video_minutes and 60 * config.video_minutes)
+
+    def train(self) -> None:
+        """Train until the last frame, or until asked to stop; ends with a checkpoint either way.
+
+        Raises:
+            NotFinite: the loss or gradient is not a number; the last checkpoint stays the newest.
+            EnvironmentFault: an environment failed; a checkpoint was written.
+        """
+        with StopSignal() as stop, self.monitor:
+            try:
+                while self.learner.frames < self.config.frames and not stop.requested:
+                    self._gather()
+                    self._learn()
+                    self._look_around()
+                self._report()
+                self._checkpoint()
+            except EnvironmentFault:
+                self._checkpoint()
+                raise
+            finally:
+                self.workers.close()
+                self.run.close()
+
+    def _gather(self) -> None:
+        """Take in what the workers have, waiting only when there is nothing to learn from."""
+        hungry = len(self.queue) < self.config.batch
+        room = 2 * self.config.batch + self.config.actors - len(self.queue)
+        with self.clock.measure("gathering"):
+            deliveries = self.workers.gather(room, wait=hungry)
+        for delivery in deliveries:
+            self._take_in(delivery)
+        self.queue.drop_older(self.learner.updates - self.config.max_lag)
+
+    def _take_in(self, delivery: Delivery) -> None:
+        self.queue.put(delivery.unroll.trajectory)
+        self.clock.add("acting", delivery.seconds)
+        self.episodes.extend(delivery.unroll.episodes)
+        self.mix.observe(episode.info.get("solved", 0) > 0 for episode in delivery.unroll.episodes)
+
+    def _learn(self) -> None:
+        """One update, if a batch is there."""
+        if len(self.queue) < self.config.batch:
+            return
+        batch = self.queue.take(self.config.batch)
+        self._lags += (self.learner.updates - batch.version).tolist()
+        with self.clock.measure("learning"):
+            try:
+                self._losses = self.learner.update(batch)
+            except NotFinite:
+                torch.save(state_leaves(batch), self.run.folder / "not_finite_batch.pt")
+                raise
+
+    def _orders(self) -> Orders:
+        """What the actors should act with now; made once per update."""
+        version = self.learner.updates
+        if self._orders_made is None or self._orders_made.version != version:
+            weights = flatten(self.learner.policy)
+            self._orders_made = Orders(weights, version, self.mix.options)
+        return self._orders_made
+
+    def _look_around(self) -> None:
+        """Whatever is due: metrics, a checkpoint, a video."""
+        if self._log_due.due():
+            self._report()
+        if self._checkpoint_due.due():
+            self._checkpoint()
+        if self._video_due.due():
+            self._film()
+
+    def _report(self) -> None:
+        """Metrics to the log, and to whoever watches."""
+        if not self._losses:
+            return
+        speed = self._speed()
+        episodes = {
+            "episodes/return": self.episodes.mean_return,
+            "episodes/length": self.episodes.mean_length,
+            "episodes/solved": self.episodes.solved_rate,
+        }
+        known = {name: value for name, value in episodes.items() if value is not None}
+        mix = {"levels/stage": self.mix.stage}
+        self.run.log(known | self._losses | speed | mix, self.learner.frames)
+        self.monitor.update(
+            Status(
+                frames=self.learner.frames,
+                frames_per_second=speed["speed/frames_per_second"],
+                mean_return=self.episodes.mean_return,
+                solved=self.episodes.solved_rate,
+                policy_lag=speed["lag/mean"],
+                learner=speed["speed/learner_utilisation"],
+                actors=speed["speed/actor_utilisation"],
+                restarts=self.workers.num_restarts,
+            )
+        )
+
+    def _speed(self) -> dict[str, float]:
+        seconds, phases = self.clock.look()
+        frames = self.learner.frames - self._frames_reported
+        self._frames_reported = self.learner.frames
+        lags, self._lags = self._lags or [0], []
+        acting = phases.get("acting", 0.0) / max(1, self.workers.num_processes)
+        return {
+            "speed/frames_per_second": frames / seconds,
+            "speed/learner_utilisation": phases.get("learning", 0.0) / seconds,
+            "speed/actor_utilisation": acting / seconds,
+            "speed/seconds": self.clock.seconds,
+            "lag/mean": mean(lags),
+            "lag/max": max(lags),
+            "lag/dropped": self.queue.dropped,
+            "workers/restarts": self.workers.num_restarts,
+        }
+
+    def _checkpoint(self) -> None:
+        """Write all that is needed to go on; a full disk is told, and training goes on."""
+        state: dict[str, Any] = {
+            "learner": self.learner.get_state(),
+            "episodes": self.episodes.get_state(),
+            "mix": self.mix.get_state(),
+            "seconds": self.clock.seconds,
+        }
+        if isinstance(self.workers, LocalWorkers):
+            state["actors"] = self.workers.get_state()
+            state["queue"] = [state_leaves(block) for block in self.queue.blocks()]
+        try:
+            path = save(
+                self.run.checkpoints,
+                frame=self.learner.frames,
+                weights=self.learner.policy.state_dict(),
+                state=state,
+            )
+        except CheckpointError as error:
+            self.monitor.note(str(error))
+        else:
+            self.monitor.note(f"checkpoint {path}")
+
+    def _film(self) -> None:
+        """A video of one episode of the agent as it is now."""
+        from agents.video import film  # moviepy takes a second to import, and most runs need none
+
+        out = self.run.videos / f"{self.learner.frames:012d}.mp4"
+        film(
+            self.learner.policy,
+            self.config.env,
+            episodes=1,
+            seed=self.learner.frames,
+            greedy=False,
+            out=out,
+        )
+        self.monitor.note(f"video {out}")
+
+    def _restore_learner(self, checkpoint: Checkpoint | None) -> None:
+        if checkpoint is None:
+            return
+        self.learner.set_state(checkpoint.state["learner"])
+        self.episodes.set_state(checkpoint.state["episodes"])
+        self.mix.set_state(checkpoint.state["mix"])
+        self.clock = Clock(checkpoint.state["seconds"])
+
+    def _restore_actors(self, checkpoint: Checkpoint | None) -> None:
+        """With the actors in this process, go on in the middle of their episodes."""
+        if checkpoint is None or not isinstance(self.workers, LocalWorkers):
+            return
+        if checkpoint.state.get("actors") is None:
+            return
+        self.workers.set_state(checkpoint.state["actors"])
+        core_state = self.workers.group.rollout.state
+        for leaves in checkpoint.state["queue"]:
+            self.queue.put(from_leaves(leaves, core_state))

@@ -1,0 +1,81 @@
+"""What an actor hands to the learner: T transitions between T + 1 observations."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from memory.core import map_state
+
+
+class Inputs(NamedTuple):
+    """What the policy sees at each step."""
+
+    observations: Tensor
+    """`[T, B, ...]`, as the environment gives them."""
+    last_actions: Int[Tensor, "T B"]
+    last_rewards: Float[Tensor, "T B"]
+    resets: Bool[Tensor, "T B"]
+    """The observation opens an episode: state, last action and last reward do not count."""
+
+
+class Trajectory(NamedTuple):
+    """T transitions of B actors. Time comes first, but in `state` and `version`."""
+
+    inputs: Inputs
+    """T + 1 steps; the action of transition t is `inputs.last_actions[t + 1]`."""
+    logits: Float[Tensor, "T B A"]
+    """Of the behaviour policy."""
+    terminated: Bool[Tensor, "T B"]
+    truncated: Bool[Tensor, "T B"]
+    truncation_values: Float[Tensor, "T B"]
+    """Value of an episode's final observation where it was truncated, else 0."""
+    decisions: Float[Tensor, "T+1 B K"]
+    """What the core decided (0 or 1) at each input; K is 0 for a core that decides nothing."""
+    decision_logits: Float[Tensor, "T+1 B K"]
+    state: Any
+    """Core state before the first input; leaves `[B, ...]`."""
+    version: Int[Tensor, " B"]
+    """Number of the weights that acted, counted in learner updates."""
+
+    @property
+    def actions(self) -> Int[Tensor, "T B"]:
+        return self.inputs.last_actions[1:]
+
+    @property
+    def rewards(self) -> Float[Tensor, "T B"]:
+        return self.inputs.last_rewards[1:]
+
+
+def map_trajectory(function: Callable[[list[Tensor], int], Tensor], parts: Sequence[Trajectory]):
+    """Apply `function(leaves, batch axis)` to each leaf of equally built trajectories."""
+    by_field = list(zip(*parts, strict=True))
+    batch_first = {Trajectory._fields.index("state"), Trajectory._fields.index("version")}
+    return Trajectory(
+        *(
+            map_state(
+                lambda *leaves, axis=int(i not in batch_first): function(list(leaves), axis), *f
+            )
+            for i, f in enumerate(by_field)
+        )
+    )
+
+
+def join(parts: Sequence[Trajectory]) -> Trajectory:
+    """One batch of all the actors of `parts`."""
+    return map_trajectory(lambda leaves, axis: torch.cat(leaves, axis), parts)
+
+
+def take(trajectory: Trajectory, start: int, count: int) -> Trajectory:
+    """The `count` actors from `start` on."""
+    return map_trajectory(lambda leaves, axis: leaves[0].narrow(axis, start, count), [trajectory])
+
+
+def from_leaves(leaves: Sequence[Tensor], core_state: Any) -> Trajectory:
+    """The trajectory with the given `memory.core.state_leaves`; `core_state` shows its structure."""
+    empty = torch.empty(0)
+    shape = Trajectory(Inputs(*[empty] * 4), *[empty] * 6, state=core_state, version=empty)
+    parts = iter(leaves)
+    return map_state(lambda _: next(parts), shape)

@@ -1,0 +1,162 @@
+"""Finding one's way in a BoxWorld room, compiled; for the scripted players.
+
+A map is int8 `[rows, columns]` of cell codes as they look: all locks are `LOCK + c`, and what has
+not been seen is `UNSEEN`.
+"""
+
+import numpy as np
+from numba import njit
+
+from envs.boxworld.cells import BORDER, EMPTY, GEM, KEY, LOCK, WRONG_LOCK
+from envs.boxworld.rules import MOVES, NO_KEY
+
+UNSEEN = -1
+FAR = 30000
+"""A distance that no cell has."""
+
+
+@njit(cache=True, nogil=True)
+def looks(cell):
+    """The code of a cell as it looks: a lock does not show whether it is a distractor's."""
+    return cell - (WRONG_LOCK - LOCK) if cell >= WRONG_LOCK else cell
+
+
+@njit(cache=True, nogil=True)
+def distances(known, row, column):
+    """Steps from a cell to each cell that can be reached over empty cells; FAR elsewhere."""
+    steps = np.full(known.shape, FAR, np.int16)
+    queue = np.empty((known.size, 2), np.int16)
+    steps[row, column] = 0
+    queue[0] = row, column
+    first, last = 0, 1
+    while first < last:
+        r, c = queue[first]
+        first += 1
+        for move in MOVES:
+            y, x = r + move[0], c + move[1]
+            inside = 0 <= y < known.shape[0] and 0 <= x < known.shape[1]
+            if inside and steps[y, x] == FAR and known[y, x] == EMPTY:
+                steps[y, x] = steps[r, c] + 1
+                queue[last] = y, x
+                last += 1
+    return steps
+
+
+@njit(cache=True, nogil=True)
+def towards(known, row, column, target_row, target_column):
+    """The action that leads to a target on a shortest way, or -1."""
+    steps = distances(known, target_row, target_column)
+    best, action = FAR, -1
+    for a in range(len(MOVES)):
+        y, x = row + MOVES[a, 0], column + MOVES[a, 1]
+        if 0 <= y < known.shape[0] and 0 <= x < known.shape[1] and steps[y, x] < best:
+            best, action = steps[y, x], a
+    return action
+
+
+@njit(cache=True, nogil=True)
+def on_the_chain(known, held):
+    """The cell to go to next so as to reach the gem, or (-1, -1) where the map does not tell.
+
+    Works back from the gem, box by box, to a key that is in the hand or free to take; the shortest
+    such chain wins.
+    """
+    boxes = np.empty((known.size, 2), np.int16)  # contents whose locks must be opened
+    pushed = np.zeros(known.shape, np.bool_)
+    first, last = 0, 0
+    wanted = GEM
+    while True:
+        for r in range(known.shape[0]):
+            for c in range(known.shape[1] - 1):
+                if known[r, c] != wanted or pushed[r, c] or known[r, c + 1] == UNSEEN:
+                    continue
+                if known[r, c + 1] < LOCK:
+                    return r, c
+                if known[r, c + 1] - LOCK == held:
+                    return r, c + 1
+                pushed[r, c] = True
+                boxes[last] = r, c
+                last += 1
+        if first == last:
+            return -1, -1
+        r, c = boxes[first]
+        first += 1
+        wanted = KEY + known[r, c + 1] - LOCK
+
+
+@njit(cache=True, nogil=True)
+def nearest(known, held, row, column):
+    """The nearest thing in reach that helps a player without a plan, or (-1, -1).
+
+    The gem if it is free; with a key in hand a lock that it opens, else a free key.
+    """
+    steps = distances(known, row, column)
+    best, target = FAR, (-1, -1)
+    for r in range(known.shape[0]):
+        for c in range(known.shape[1]):
+            if _helps(known, held, r, c):
+                for move in MOVES:
+                    y, x = r + move[0], c + move[1]
+                    inside = 0 <= y < known.shape[0] and 0 <= x < known.shape[1]
+                    if inside and steps[y, x] < best:
+                        best, target = steps[y, x], (r, c)
+    return target
+
+
+@njit(cache=True, nogil=True)
+def _helps(known, held, row, column):
+    cell = known[row, column]
+    if cell >= LOCK:
+        return cell - LOCK == held
+    if cell >= KEY and held != NO_KEY:
+        return False
+    if cell >= KEY or cell == GEM:
+        last = column + 1 == known.shape[1]
+        return not last and known[row, column + 1] != UNSEEN and known[row, column + 1] < LOCK
+    return False
+
+
+@njit(cache=True, nogil=True)
+def best_lookout(known, row, column, view):
+    """The cell in reach from which most unseen cells come into view for the steps it costs."""
+    steps = distances(known, row, column)
+    best, target = 0.0, (-1, -1)
+    for r in range(known.shape[0]):
+        for c in range(known.shape[1]):
+            if 0 < steps[r, c] < FAR:
+                worth = _unseen_around(known, r, c, view) / steps[r, c]
+                if worth > best:
+                    best, target = worth, (r, c)
+    return target
+
+
+@njit(cache=True, nogil=True)
+def _unseen_around(known, row, column, view):
+    unseen = 0
+    for r in range(max(0, row - view // 2), min(known.shape[0], row + view // 2 + 1)):
+        for c in range(max(0, column - view // 2), min(known.shape[1], column + view // 2 + 1)):
+            unseen += known[r, c] == UNSEEN
+    return unseen
+
+
+@njit(cache=True, nogil=True)
+def look(known, cells, top, left, row, column, view):
+    """Add to a map what the window around the agent shows.
+
+    Args:
+        cells: the true room.
+        top, left: where the room's first row and column are on the map.
+        row, column: the agent, in the room.
+    """
+    half, size = view // 2, cells.shape[0]
+    for r in range(max(0, row - half), min(size, row + half + 1)):
+        for c in range(max(0, column - half), min(size, column + half + 1)):
+            known[top + r, left + c] = looks(cells[r, c])
+    if row - half <= 0:  # nothing lies behind a border that has been seen
+        known[: top + 1] = BORDER
+    if row + half >= size - 1:
+        known[top + size - 1 :] = BORDER
+    if column - half <= 0:
+        known[:, : left + 1] = BORDER
+    if column + half >= size - 1:
+        known[:, left + size - 1 :] = BORDER

@@ -1,0 +1,82 @@
+"""Any environment that Gymnasium knows, as one of ours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from envs.fault import EnvironmentFault
+
+
+@dataclass(frozen=True, kw_only=True)
+class GymnasiumConfig:
+    """An environment registered with Gymnasium, by its id."""
+
+    id: str = "CartPole-v1"
+    """The id; `module:Id-v0` imports the module first, which then registers it."""
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    """What the environment is made with."""
+
+    report: ClassVar[tuple[str, ...]] = ()
+    """Infos by which an evaluation is broken down."""
+
+    def make(self, *, render_mode: str | None = None) -> gymnasium.Env:
+        """One environment."""
+        return gymnasium.make(self.id, render_mode=render_mode, **self.kwargs)
+
+    def make_vector(
+        self,
+        num_envs: int,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        render_mode: str | None = None,
+    ) -> SyncVectorEnv:
+        """Environments stepped one after the other; what goes wrong in one is told by its index."""
+        makers = [partial(self._make_watched, i, render_mode) for i in range(num_envs)]
+        return SyncVectorEnv(makers, autoreset_mode=autoreset_mode)
+
+    def _make_watched(self, index: int, render_mode: str | None) -> gymnasium.Env:
+        return Watched(self.make(render_mode=render_mode), index)
+
+
+class Watched(gymnasium.Wrapper):
+    """Turns whatever goes wrong in one environment of a batch into an `EnvironmentFault`."""
+
+    def __init__(self, env: gymnasium.Env, index: int):
+        super().__init__(env)
+        self.index = index
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        """Begin an episode."""
+        try:
+            observation, info = super().reset(seed=seed, options=options)
+        except Exception as error:
+            raise self._fault(error) from error
+        self._check(observation)
+        return observation, info
+
+    def step(self, action: Any):
+        """Advance by one step."""
+        try:
+            result = super().step(action)
+        except Exception as error:
+            raise self._fault(error) from error
+        self._check(result[0])
+        return result
+
+    def _fault(self, error: Exception) -> EnvironmentFault:
+        return EnvironmentFault(self.index, f"{type(error).__name__}: {error}")
+
+    def _check(self, observation: Any) -> None:
+        space = self.observation_space
+        if isinstance(space, Box) and np.shape(observation) != space.shape:
+            raise EnvironmentFault(
+                self.index,
+                f"an observation has the shape {list(np.shape(observation))}; "
+                f"its space says {list(space.shape)}",
+            )

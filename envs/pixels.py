@@ -1,0 +1,11 @@
+"""From cells to pixels."""
+
+import numpy as np
+
+CELL_SIZE = 16
+"""Pixels on a side of a drawn cell; even, as video encoders want."""
+
+
+def enlarge(image: np.ndarray) -> np.ndarray:
+    """Draw each pixel of an RGB image as a cell."""
+    return image.repeat(CELL_SIZE, axis=0).repeat(CELL_SIZE, axis=1)

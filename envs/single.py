@@ -1,0 +1,119 @@
+"""The single face: one game as a `gymnasium.Env`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import error
+
+from envs.game import Game
+from envs.vector import check_render_mode, draw_seed, spread_seed
+
+
+class GameEnv(gymnasium.Env):
+    """One game: the same compiled rules as the vector face, on a batch of one.
+
+    A seed gives the same levels as it gives game 0 of a vector.
+
+    Args:
+        game: a batch of one game.
+        render_mode: `"rgb_array"`, `"ansi"`, `"human"` (a window), or None.
+    """
+
+    metadata = {"render_modes": ["human", "rgb_array", "ansi"], "render_fps": 8}  # noqa: RUF012
+
+    def __init__(self, game: Game, render_mode: str | None = None):
+        if game.num_games != 1:
+            raise ValueError(f"GameEnv takes a batch of one game; this one has {game.num_games}")
+        self.game = game
+        self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
+        self.observation_space = game.observation_space
+        self.action_space = game.action_space
+        self._num_actions = int(game.action_space.n)
+        self._shape = (1, *(game.observation_space.shape or ()))
+        self._one = np.ones(1, np.bool_)
+        self._action = np.zeros(1, np.int64)
+        self._reward = np.zeros(1)
+        self._terminated = np.zeros(1, np.bool_)
+        self._truncated = np.zeros(1, np.bool_)
+        self._seeded = False
+        self._window = None
+
+    def reset(
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode; `options` are level parameters that hold from now on."""
+        super().reset(seed=seed)
+        if options:
+            self.game.set_options(options)
+        if seed is None and not self._seeded:
+            seed = draw_seed(self.np_random)
+        if seed is not None:
+            self.game.seed(spread_seed(seed, 1), self._one)
+            self._seeded = True
+        self.game.begin(self._one)
+        if self.render_mode == "human":
+            self._show()
+        return self._observation(), self._info()
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Advance the game by one step."""
+        if not self._seeded:
+            raise error.ResetNeeded("call reset() before step()")
+        if not 0 <= action < self._num_actions:
+            raise ValueError(f"action is {action}; allowed are 0..{self._num_actions - 1}")
+        self._action[0] = action
+        self.game.step(self._action, self._one, self._reward, self._terminated, self._truncated)
+        if self.render_mode == "human":
+            self._show()
+        return (
+            self._observation(),
+            self._reward.item(),
+            self._terminated.item(),
+            self._truncated.item(),
+            self._info(),
+        )
+
+    def _observation(self) -> np.ndarray:
+        out = np.empty(self._shape, np.uint8)
+        self.game.observe(out, self._one)
+        return out[0]
+
+    def _info(self) -> dict[str, Any]:
+        return {name: value.item() for name, value in self.game.info().items()}
+
+    def set_options(self, options: Mapping[str, Any]) -> None:
+        """Change level parameters from the next episode on."""
+        self.game.set_options(options)
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """Everything that decides the future, as arrays by name; copies."""
+        return self.game.get_state() | {"seeded": np.array(self._seeded)}
+
+    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on exactly from where `get_state` was called."""
+        self.game.set_state({name: value for name, value in state.items() if name != "seeded"})
+        self._seeded = bool(state["seeded"])
+
+    def render(self) -> np.ndarray | str | None:
+        """The whole game, as a picture or in characters; a window shows itself."""
+        if self.render_mode == "rgb_array":
+            return self.game.frame(0)
+        return self.game.text(0) if self.render_mode == "ansi" else None
+
+    def _show(self) -> None:
+        if self._window is None:
+            from envs.window import Window  # pygame is needed by nobody else
+
+            self._window = Window(self.metadata["render_fps"])
+        self._window.show(self.game.frame(0))
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_window": None}

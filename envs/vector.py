@@ -1,0 +1,243 @@
+"""The vector face: a batch of games as a `gymnasium.vector.VectorEnv`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import error
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numba import njit
+
+from envs.game import Game
+
+
+class GameVectorEnv(VectorEnv):
+    """A batch of games, stepped together by compiled rules.
+
+    The three autoreset modes of Gymnasium are followed to the letter. Observations are always the
+    caller's own: copies from `step`, or written where `step_into` is told.
+
+    Args:
+        game: the batch of games.
+        autoreset_mode: what happens to a game that has ended. NEXT_STEP: its next step ignores the
+            action and begins an episode. SAME_STEP: an episode begins at once, and the last
+            observation and information are in `infos["final_obs"]` and `infos["final_info"]`
+            (arrays over all games, valid where `infos["_final_obs"]`). DISABLED: the caller
+            resets it with `options["reset_mask"]`.
+        render_mode: `"rgb_array"`, `"ansi"`, or None.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+    ):
+        self.game = game
+        self.num_envs = game.num_games
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {
+            "render_modes": ["rgb_array", "ansi"],
+            "render_fps": 8,
+            "autoreset_mode": self.autoreset_mode,
+        }
+        self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
+        self.single_observation_space = game.observation_space
+        self.single_action_space = game.action_space
+        self.observation_space = batch_space(game.observation_space, self.num_envs)
+        self.action_space = batch_space(game.action_space, self.num_envs)
+        self._all = np.ones(self.num_envs, np.bool_)
+        self._running = np.zeros(self.num_envs, np.bool_)
+        self._started = np.zeros(self.num_envs, np.bool_)
+        self._ready = False  # every game was begun
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int] | np.ndarray | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode in all games, or in those of `options["reset_mask"]`.
+
+        Args:
+            seed: restarts the random streams of the games that are reset. An integer s gives game
+                i the seed s + i; or one seed for each game.
+            options: `reset_mask`, and level parameters of the game, which hold from the next
+                episode of each game on.
+        """
+        options = dict(options or {})
+        mask = self._check_mask(options.pop("reset_mask", self._all))
+        super().reset(seed=int(seed) if isinstance(seed, int | np.integer) else None)
+        seeds = None if seed is None else spread_seed(seed, self.num_envs)
+        if options:
+            self.game.set_options(options)
+        self._seed(seeds, mask)
+        self.game.begin(mask)
+        self._started |= mask
+        self._running |= mask
+        observations = self._empty_observations()
+        self.game.observe(observations, self._started)
+        return observations, self.game.info()
+
+    def _check_mask(self, mask: np.ndarray) -> np.ndarray:
+        array = np.asarray(mask)
+        if array.shape != (self.num_envs,) or array.dtype != np.bool_:
+            raise ValueError(
+                f"options['reset_mask'] is {array.dtype} {list(array.shape)}; "
+                f"it must be bool [{self.num_envs}]"
+            )
+        if not array.any():
+            raise ValueError("options['reset_mask'] is False everywhere; one game must be reset")
+        return np.ascontiguousarray(array)
+
+    def _seed(self, seeds: np.ndarray | None, mask: np.ndarray) -> None:
+        """Restart the masked streams, if asked to or if they were never started."""
+        if seeds is None:
+            mask = mask & ~self._started
+            if not mask.any():
+                return
+            seeds = spread_seed(draw_seed(self.np_random), self.num_envs)
+        self.game.seed(seeds, mask)
+
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Advance every game by one step; observations are a fresh array."""
+        return self.step_into(actions, self._empty_observations())
+
+    def step_into(
+        self, actions: np.ndarray, observations_out: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Advance every game by one step, and write the observations into the caller's array."""
+        actions = self._check_actions(actions)
+        self._check_out(observations_out)
+        if self.autoreset_mode is not AutoresetMode.SAME_STEP or not self._ready:
+            self._check_running()
+        rewards = np.zeros(self.num_envs)
+        terminated = np.zeros(self.num_envs, np.bool_)
+        truncated = np.zeros(self.num_envs, np.bool_)
+        self.game.step(actions, self._running, rewards, terminated, truncated)
+        infos = self._autoreset(terminated | truncated)
+        self.game.observe(observations_out, self._all)
+        return observations_out, rewards, terminated, truncated, infos
+
+    def _check_running(self) -> None:
+        """Refuse to step a game that was never begun, or that the caller has to reset."""
+        self._ready = bool(self._started.all())
+        if not self._ready:
+            raise error.ResetNeeded("a game was never reset; call reset() before step()")
+        if self.autoreset_mode is AutoresetMode.DISABLED and not self._running.all():
+            ended = np.flatnonzero(~self._running).tolist()
+            raise error.ResetNeeded(
+                f"games {ended} have ended; reset them with options={{'reset_mask': ...}}, "
+                "or choose another autoreset_mode"
+            )
+
+    def _autoreset(self, ended: np.ndarray) -> dict[str, Any]:
+        """Begin the episodes that are due; returns the step's infos."""
+        final = {}
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            if ended.any():
+                final = self._final(ended)
+                self.game.begin(ended)
+        else:
+            if self.autoreset_mode is AutoresetMode.NEXT_STEP and not self._running.all():
+                self.game.begin(~self._running)
+            self._running = ~ended
+        return self.game.info() | final
+
+    def _final(self, ended: np.ndarray) -> dict[str, Any]:
+        """The last observations and infos of the ended games, before they begin anew."""
+        observations = self._empty_observations()
+        self.game.observe(observations, ended)
+        return {
+            "final_obs": observations,
+            "_final_obs": ended,
+            "final_info": self.game.info(),
+            "_final_info": ended.copy(),
+        }
+
+    def _check_actions(self, actions: np.ndarray) -> np.ndarray:
+        array = np.asarray(actions)
+        if array.shape != (self.num_envs,) or array.dtype.kind not in "iu":
+            raise ValueError(
+                f"actions are {array.dtype} {list(array.shape)}; "
+                f"they must be integers [{self.num_envs}]"
+            )
+        array = np.ascontiguousarray(array, np.int64)
+        num_actions = int(self.game.action_space.n)
+        if not _all_below(array, num_actions):
+            raise ValueError(
+                f"actions range over {array.min()}..{array.max()}; allowed are 0..{num_actions - 1}"
+            )
+        return array
+
+    def _check_out(self, out: np.ndarray) -> None:
+        space = self.observation_space
+        if out.shape != space.shape or out.dtype != space.dtype:
+            raise ValueError(
+                f"observations_out is {out.dtype} {list(out.shape)}; "
+                f"it must be {space.dtype} {list(space.shape or ())}"
+            )
+
+    def _empty_observations(self) -> np.ndarray:
+        return np.zeros(self.observation_space.shape or (), np.uint8)
+
+    def set_options(self, options: Mapping[str, Any]) -> None:
+        """Change level parameters; each game follows from its next episode on."""
+        self.game.set_options(options)
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """Everything that decides the future, as arrays by name; copies."""
+        return self.game.get_state() | {
+            "running": self._running.copy(),
+            "started": self._started.copy(),
+        }
+
+    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on exactly from where `get_state` was called."""
+        self.game.set_state({k: v for k, v in state.items() if k not in ("running", "started")})
+        self._running = np.array(state["running"], np.bool_)
+        self._started = np.array(state["started"], np.bool_)
+
+    def render(self) -> tuple[Any, ...] | None:
+        """A frame of each game, or its text."""
+        if self.render_mode is None:
+            return None
+        draw = self.game.text if self.render_mode == "ansi" else self.game.frame
+        return tuple(draw(i) for i in range(self.num_envs))
+
+
+@njit(cache=True, nogil=True)
+def _all_below(actions, num_actions):
+    for action in actions:
+        if action < 0 or action >= num_actions:
+            return False
+    return True
+
+
+def check_render_mode(render_mode: str | None, allowed: Sequence[str]) -> str | None:
+    """The mode itself, if it is one of those allowed or None."""
+    if render_mode is not None and render_mode not in allowed:
+        raise ValueError(f"render_mode is {render_mode!r}; allowed are None, {', '.join(allowed)}")
+    return render_mode
+
+
+def draw_seed(rng: np.random.Generator) -> int:
+    """A seed for games that were given none."""
+    return int(rng.integers(2**63))
+
+
+def spread_seed(seed: int | Sequence[int] | np.ndarray, num_games: int) -> np.ndarray:
+    """A seed for each game, uint64: s, s + 1, ... from an integer, else the ones given."""
+    if isinstance(seed, int | np.integer):
+        seeds = [(int(seed) + i) % 2**64 for i in range(num_games)]
+    else:
+        seeds = [int(s) for s in seed]
+    if len(seeds) != num_games:
+        raise ValueError(f"{len(seeds)} seeds were given for {num_games} games; give one for each")
+    if min(seeds) < 0 or max(seeds) >= 2**64:
+        raise ValueError("a seed is negative or 2**64 or more; seeds are of 64 bits")
+    return np.array(seeds, np.uint64)

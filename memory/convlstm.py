@@ -1,0 +1,106 @@
+"""Convolutional LSTM: an LSTM at every place of a feature map, with convolutions for products.
+
+Source: Shi et al., "Convolutional LSTM network" (2015), as the Conv2DLSTM of Sonnet 1 computes it;
+the baseline on BoxWorld of Santoro et al., "Relational recurrent neural networks" (2018), A.3.
+With gates i, j, f, o cut from conv(x) + conv(h) + b:
+
+    c' = sigmoid(f + 1) c + sigmoid(i) tanh(j)        h' = sigmoid(o) tanh(c')
+
+Maps keep their size: they are padded with zeros, for an even kernel one more at the bottom and at
+the right, as TensorFlow's SAME does.
+
+Differs from the paper: no peephole connections (Sonnet's default has none).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from memory.core import Core, InputKind, select
+from memory.initialisation import truncated_normal_
+from memory.options import input_shape_of, positive
+
+
+class ConvLSTMState(NamedTuple):
+    """What a convolutional LSTM carries from step to step."""
+
+    hidden: Float[Tensor, "B C H W"]
+    cell: Float[Tensor, "B C H W"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvLSTMConfig:
+    """Convolutional LSTM."""
+
+    channels: int = 64
+    """Channels of the hidden map."""
+    kernel: int = 2
+    """Height and width of the convolutions."""
+
+    input_kind: ClassVar[InputKind] = "map"
+
+    def build(self, input_shape: tuple[int, ...]) -> "ConvLSTM":
+        """Make the core for inputs of shape (C, H, W)."""
+        positive(channels=self.channels, kernel=self.kernel)
+        return ConvLSTM(self, input_shape_of("convlstm", input_shape, "C", "H", "W"))
+
+
+class ConvLSTM(Core[ConvLSTMState]):
+    """Convolutional LSTM; the output is the hidden map, flattened."""
+
+    def __init__(self, config: ConvLSTMConfig, input_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        features, height, width = input_shape
+        channels, kernel = config.channels, config.kernel
+        self.map_shape = (channels, height, width)
+        self.output_size = channels * height * width
+        before = (kernel - 1) // 2
+        self.padding = (before, kernel - 1 - before) * 2
+        self.input_weight = nn.Parameter(torch.empty(4 * channels, features, kernel, kernel))
+        self.hidden_weight = nn.Parameter(torch.empty(4 * channels, channels, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(4 * channels))
+        for weight in (self.input_weight, self.hidden_weight):
+            truncated_normal_(weight, weight[0].numel())
+
+    def initial_state(self, batch: int) -> ConvLSTMState:
+        """Zeros."""
+        zeros = self.bias.new_zeros(batch, *self.map_shape)
+        return ConvLSTMState(zeros, zeros.clone())
+
+    def step(
+        self, x: Float[Tensor, "B F H W"], state: ConvLSTMState
+    ) -> tuple[Float[Tensor, "B D"], ConvLSTMState]:
+        """Consume one time step."""
+        state = self._update(self._read_input(x), state)
+        return state.hidden.flatten(1), state
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "T B F H W"],
+        state: ConvLSTMState,
+        reset: Bool[Tensor, "T B"] | None = None,
+    ) -> tuple[Float[Tensor, "T B D"], ConvLSTMState]:
+        """Unroll over time, with the inputs of all times convolved at once."""
+        fresh = None if reset is None else self.initial_state(inputs.shape[1])
+        from_inputs = self._read_input(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+        hiddens = []
+        for t, now in enumerate(from_inputs.unbind()):
+            if reset is not None:
+                state = select(reset[t], fresh, state)
+            state = self._update(now, state)
+            hiddens.append(state.hidden)
+        return torch.stack(hiddens).flatten(2), state
+
+    def _read_input(self, x: Float[Tensor, "B F H W"]) -> Float[Tensor, "B G H W"]:
+        return functional.conv2d(functional.pad(x, self.padding), self.input_weight, self.bias)
+
+    def _update(self, from_input: Float[Tensor, "B G H W"], state: ConvLSTMState) -> ConvLSTMState:
+        hidden = functional.pad(state.hidden, self.padding)
+        gates = from_input + functional.conv2d(hidden, self.hidden_weight)
+        write, candidate, keep, show = gates.chunk(4, dim=1)
+        cell = torch.sigmoid(keep + 1.0) * state.cell + torch.sigmoid(write) * torch.tanh(candidate)
+        return ConvLSTMState(torch.sigmoid(show) * torch.tanh(cell), cell)

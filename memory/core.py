@@ -1,0 +1,126 @@
+"""The contract that every recurrent core keeps.
+
+Letters in shapes, everywhere in the project: T time, B batch, A actions, D width of an output,
+N slots, K heads, W word, C H W image. Time comes first, batch second.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Generic, Literal, TypeVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+S = TypeVar("S")
+
+InputKind = Literal["vector", "map", "rows"]
+"""What a core takes per step: vectors `[B, F]`, maps `[B, C, H, W]`, or rows `[B, N, F]`."""
+
+
+def map_state(function: Callable[..., Tensor], *states: Any) -> Any:
+    """Apply `function` leaf by leaf to states of one structure: tensors or nested NamedTuples."""
+    first = states[0]
+    if isinstance(first, Tensor):
+        return function(*states)
+    leaves = [map_state(function, *parts) for parts in zip(*states, strict=True)]
+    return type(first)(*leaves)
+
+
+def state_leaves(state: Any) -> list[Tensor]:
+    """The tensors of a state, in order."""
+    if isinstance(state, Tensor):
+        return [state]
+    return [leaf for part in state for leaf in state_leaves(part)]
+
+
+def select(mask: Bool[Tensor, " B"], chosen: Any, otherwise: Any) -> Any:
+    """State whose b-th element is `chosen[b]` where `mask[b]`, else `otherwise[b]`.
+
+    A selection, not a product: the initial state of a core need not be zero.
+    """
+    return map_state(
+        lambda a, b: torch.where(mask.view(-1, *(1,) * (b.dim() - 1)), a, b), chosen, otherwise
+    )
+
+
+class Core(nn.Module, ABC, Generic[S]):
+    """A sequence model that carries a state from each step to the next.
+
+    Every leaf of a state is `[B, ...]`: gathering, stacking and selecting never need to know the
+    core.
+    """
+
+    output_size: int
+    """Width D of the output at each step."""
+    carries_gradient: bool = True
+    """Whether gradient flows through the state, from an output back to earlier inputs."""
+
+    @abstractmethod
+    def initial_state(self, batch: int) -> S:
+        """State before the first step of an episode; leaves `[B, ...]`."""
+
+    @abstractmethod
+    def step(self, x: Float[Tensor, "B *features"], state: S) -> tuple[Float[Tensor, "B D"], S]:
+        """Consume one time step."""
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "T B *features"],
+        state: S,
+        reset: Bool[Tensor, "T B"] | None = None,
+    ) -> tuple[Float[Tensor, "T B D"], S]:
+        """Unroll over time. Where `reset[t, b]`, input t opens an episode: the state is fresh."""
+        fresh = None if reset is None else self.initial_state(inputs.shape[1])
+        outputs = []
+        for t, x in enumerate(inputs):
+            if reset is not None:
+                state = select(reset[t], fresh, state)
+            y, state = self.step(x, state)
+            outputs.append(y)
+        return torch.stack(outputs), state
+
+
+class DecidingCore(Core[S]):
+    """A core whose memory takes stochastic binary decisions, learnt by reinforcement.
+
+    The decisions belong to the behaviour: an actor samples them from `decide`, hands them to
+    `apply_decision` and records them; a learner `replay`s the recorded ones and weighs the joint
+    action. `step`, and so `forward`, takes the likelier side of every decision: deterministic, for
+    evaluation.
+    """
+
+    decision_size: int
+    """Number of binary decisions per step."""
+
+    @abstractmethod
+    def decide(self, x: Float[Tensor, "B *features"], state: S) -> Float[Tensor, "B decisions"]:
+        """Logits of every decision being 1."""
+
+    @abstractmethod
+    def apply_decision(
+        self, x: Float[Tensor, "B *features"], state: S, decision: Float[Tensor, "B decisions"]
+    ) -> tuple[Float[Tensor, "B D"], S]:
+        """Consume one time step with the decisions (0 or 1) given."""
+
+    def step(self, x: Float[Tensor, "B *features"], state: S) -> tuple[Float[Tensor, "B D"], S]:
+        """Consume one time step, taking the likelier side of every decision."""
+        logits = self.decide(x, state)
+        return self.apply_decision(x, state, (logits > 0).to(logits.dtype))
+
+    def replay(
+        self,
+        inputs: Float[Tensor, "T B *features"],
+        state: S,
+        reset: Bool[Tensor, "T B"],
+        decisions: Float[Tensor, "T B decisions"],
+    ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "T B decisions"]]:
+        """Unroll with recorded decisions; returns the outputs and the logits of the decisions."""
+        fresh = self.initial_state(inputs.shape[1])
+        outputs, logits = [], []
+        for t, x in enumerate(inputs):
+            state = select(reset[t], fresh, state)
+            logits.append(self.decide(x, state))
+            y, state = self.apply_decision(x, state, decisions[t])
+            outputs.append(y)
+        return torch.stack(outputs), torch.stack(logits)

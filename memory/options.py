@@ -1,0 +1,43 @@
+"""Checks of a core's options, at construction, with errors that say what would have been right."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+
+def positive(**options: int) -> None:
+    """Each option is a count of at least one."""
+    for name, value in options.items():
+        if value < 1:
+            raise ValueError(f"{name}={value}: must be at least 1")
+
+
+def one_of(name: str, value: str, allowed: Iterable[str]) -> None:
+    """The option is one of the words allowed."""
+    words = list(allowed)
+    if value not in words:
+        close = get_close_matches(value, words, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"{name}={value!r}: must be one of {', '.join(words)}{hint}")
+
+
+def divisible(name: str, value: int, parts: Mapping[str, int]) -> int:
+    """What each part gets when `value` is shared out evenly among the product of `parts`."""
+    count = 1
+    for size in parts.values():
+        count *= size
+    share, rest = divmod(value, count)
+    if rest or not share:
+        near = max(1, round(value / count)) * count
+        of = " * ".join(f"{part}={size}" for part, size in parts.items())
+        raise ValueError(
+            f"{name}={value}: must be a multiple of {of} = {count}; the nearest is {near}"
+        )
+    return share
+
+
+def input_shape_of(core: str, shape: tuple[int, ...], *letters: str) -> tuple[int, ...]:
+    """The shape of one input without its batch axis, of the rank that the core takes."""
+    if len(shape) != len(letters) or min(shape, default=0) < 1:
+        expected = ", ".join(letters) + ("," if len(letters) == 1 else "")
+        raise ValueError(f"{core} takes inputs of shape ({expected}), was given {shape}")
+    return shape

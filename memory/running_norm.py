@@ -1,0 +1,35 @@
+"""Batch normalisation that always uses its running statistics, so that acting equals learning."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class RunningNorm(nn.Module):
+    """Normalise features by running statistics, which move only when told to.
+
+    An actor sees a few lanes of one time, a learner whole unrolls: with the statistics of the batch
+    they would compute different functions from equal weights.
+    """
+
+    def __init__(self, features: int, momentum: float, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.momentum, self.epsilon = momentum, epsilon
+        self.weight = nn.Parameter(torch.ones(features))
+        self.bias = nn.Parameter(torch.zeros(features))
+        self.mean: Tensor
+        self.variance: Tensor
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("variance", torch.ones(features))
+
+    def forward(self, x: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
+        """Normalise by the statistics so far."""
+        scale = self.weight * torch.rsqrt(self.variance + self.epsilon)
+        return torch.addcmul(self.bias, x - self.mean, scale)
+
+    @torch.no_grad()
+    def absorb(self, x: Float[Tensor, "*B D"]) -> None:
+        """Move the statistics towards those of a batch."""
+        rows = x.flatten(0, -2)
+        self.mean.lerp_(rows.mean(dim=0), self.momentum)
+        self.variance.lerp_(rows.var(dim=0, correction=0), self.momentum)

@@ -1,0 +1,15 @@
+"""Train an agent: `python scripts/impala.py --env boxworld --core rmc --actors 100`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from agents.process import prepare
+
+prepare()
+
+from agents.main import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
