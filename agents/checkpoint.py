@@ -140,7 +140,7 @@ def _check_space(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size + _SPARE:
         raise CheckpointError(
-            f"{folder}: {free / 1e6:.1f} MB free, a checkpoint takes {(size + _SPARE) / 1e6:.1f} MB."
+            f"{folder}: {free / 1e6:.1f} MB free, one takes {(size + _SPARE) / 1e6:.1f} MB."
             " It is not written; older checkpoints are kept."
         )
 

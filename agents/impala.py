@@ -17,7 +17,7 @@ import ray
 import torch
 
 from agents.config import ImpalaConfig
-from agents.workers import ActingGroup, Delivery, Orders, WorkersLost
+from agents.workers import ActingGroup, Delivery, Orders, Workers, WorkersLost
 from envs.fault import EnvironmentFault
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,7 +42,7 @@ class _Worker:
         return self.group.act(Orders(torch.from_numpy(weights.copy()), version, level_options))
 
 
-class RayWorkers:
+class RayWorkers(Workers):
     """The run's actors, spread over Ray workers.
 
     Args:

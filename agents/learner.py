@@ -75,12 +75,14 @@ class Learner:
         """
         if self.device != "cpu":
             batch = map_trajectory(lambda leaves, _: leaves[0].to(self.device), [batch])
-        output = self.policy(batch.inputs, batch.state, batch.decisions)
-        loss = impala_loss(output, batch, self.loss_config, self._advantage_scale())
-        metrics = {f"loss/{name}": x.item() for name, x in loss._asdict().items()}
-        self._check(metrics)
-        metrics["loss/gradient_norm"] = self._descend(self._total(loss))
-        metrics["loss/learning_rate"] = self.learning_rate
+        # The forward pass moves running statistics, which must not keep what is not a number.
+        buffers = [(buffer, buffer.clone()) for buffer in self.policy.buffers()]
+        try:
+            metrics = self._learn(batch)
+        except NotFinite:
+            for buffer, before in buffers:
+                buffer.copy_(before)
+            raise
         self._track_advantages(metrics["loss/advantage_rms"])
         self.updates += 1
         self.frames += batch.terminated.numel()
@@ -100,6 +102,15 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         self.updates, self.frames = state["updates"], state["frames"]
         self._mean_square_advantage = state["mean_square_advantage"]
+
+    def _learn(self, batch: Trajectory) -> dict[str, float]:
+        output = self.policy(batch.inputs, batch.state, batch.decisions)
+        loss = impala_loss(output, batch, self.loss_config, self._advantage_scale())
+        metrics = {f"loss/{name}": x.item() for name, x in loss._asdict().items()}
+        self._check(metrics)
+        metrics["loss/gradient_norm"] = self._descend(self._total(loss))
+        metrics["loss/learning_rate"] = self.learning_rate
+        return metrics
 
     def _total(self, loss: Loss) -> Tensor:
         config = self.loss_config

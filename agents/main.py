@@ -27,6 +27,8 @@ def main(argv: list[str]) -> int:
         training = prepare_training(parsed)
     except (RunError, CheckpointError, ValueError) as error:
         return _fail(error, BAD_INPUT)
+    except EnvironmentFault as error:
+        return _fail(f"environment {parsed.names.env}: {error}", ENVIRONMENT_FAILED)
     try:
         training.train()
     except NotFinite as error:

@@ -1,7 +1,7 @@
 """What a run shows while it trains: one live status, or plain lines where there is no terminal."""
 
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.live import Live
@@ -43,14 +43,14 @@ class Monitor:
         self, total_frames: int, start_frame: int = 0, console: Console | None = None
     ) -> None:
         self.total_frames, self.frames = total_frames, start_frame
-        self.console = console or Console(highlight=False)
+        self.console = console or Console()
         self._live = (
             Live(Text(), console=self.console, auto_refresh=False)
             if self.console.is_terminal
             else None
         )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Monitor":
         if self._live is not None:
             self._live.start()
         return self
@@ -83,7 +83,7 @@ class Monitor:
         self._line(text)
 
     def _line(self, text: str) -> None:
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _progress(stats: Status, total_frames: int) -> str:

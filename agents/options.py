@@ -4,6 +4,7 @@ Preset files and the command line are checked against this one list: both give t
 """
 
 import ast
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -52,6 +53,7 @@ def options_of(config: Any, prefix: str = "") -> dict[str, Option]:
     return found
 
 
+@functools.cache
 def _descriptions(config_class: type) -> dict[str, str]:
     """The strings written under the fields of a dataclass."""
     definition = ast.parse(textwrap.dedent(inspect.getsource(config_class))).body[0]
@@ -132,6 +134,14 @@ _IDLE = (
         "env.distractor_length",
         lambda c: not any(getattr(c.env, "num_distractors", (1,))),
         "--env.num-distractors 0",
+    ),
+    _Idle(
+        "env.stochasticity", lambda c: getattr(c.env, "rules", "") == "paper", "--env.rules paper"
+    ),
+    _Idle(
+        "core.slots",
+        lambda c: getattr(c.core, "mode", "reinforce") != "reinforce",
+        "a --core.mode other than reinforce",
     ),
     _Idle("env.view_size", lambda c: getattr(c.env, "view", "") == "full", "--env.view full"),
 )

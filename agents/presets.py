@@ -16,6 +16,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "configs" / "impala"
 """Where presets are looked for by name."""
 
 _YAML_LIST = "tag:yaml.org,2002:seq"
+_DEEPEST = 10  # levels of nesting; options have three
 _LARGEST = 100_000  # bytes; a preset of all options has 3000
 
 
@@ -66,51 +67,63 @@ def preset_names() -> list[str]:
 
 def read_preset(path: Path) -> Preset:
     """Read one file; the keys are not yet checked against any list of options."""
+    text = _text(path)
     try:
-        text = path.read_bytes()[: _LARGEST + 1].decode()
-        if len(text) > _LARGEST:
-            raise OptionError(f"{path}: too long for a preset (more than {_LARGEST} bytes).")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise OptionError(f"{path}: aliases (*name) are not allowed in a preset.")
-        tree, node = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise OptionError(f"{path}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
+        entries = dict(_entries(path, text))
+    except OptionError:
+        raise
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise OptionError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if tree is None:
-        return Preset(path, None, None, {})
-    if not isinstance(tree, dict) or not isinstance(node, yaml.MappingNode):
-        raise OptionError(f"{path}: expected `option: value` lines, got {type(tree).__name__}.")
-    entries = _flatten(path, tree, node)
-    return Preset(
-        path, _take_name(path, entries, "env"), _take_name(path, entries, "core"), entries
-    )
+    env, core = (_take_name(path, entries, section) for section in ("env", "core"))
+    return Preset(path, env, core, entries)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            raise OptionError(f"{path}: too long for a preset (more than {_LARGEST} bytes).")
+        return data.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"{path} cannot be read: {error}") from None
+
+
+def _entries(path: Path, text: str) -> Iterator[tuple[str, Entry]]:
+    _check_shape(path, text)
+    loader = yaml.SafeLoader(text)
+    root = loader.get_single_node()
+    if isinstance(root, yaml.MappingNode):
+        yield from _flatten(path, loader, root)
+    elif root is not None:
+        raise OptionError(f"{path}: expected lines of `option: value`.")
+
+
+def _check_shape(path: Path, text: str) -> None:
+    """Refuse what could make a short file a long wait: aliases, and depth without end."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
+            line = event.start_mark.line + 1
+            raise OptionError(f"{path}, line {line}: no place for aliases or deep nesting.")
 
 
 def _flatten(
-    path: Path, tree: dict[Any, Any], node: yaml.MappingNode, prefix: str = ""
-) -> dict[str, Entry]:
-    entries: dict[str, Entry] = {}
-    for (name, value), (key_node, value_node) in zip(
-        tree.items(), _unique(path, node), strict=True
-    ):
-        key = prefix + str(name).replace("-", "_")
-        if isinstance(value, dict) and value:
-            entries |= _flatten(path, value, value_node, f"{key}.")
-        else:
-            entries[key] = Entry(value, key_node.start_mark.line + 1)
-    return entries
-
-
-def _unique(path: Path, node: yaml.MappingNode) -> list[tuple[yaml.Node, Any]]:
+    path: Path, loader: yaml.SafeLoader, node: yaml.MappingNode, prefix: str = ""
+) -> Iterator[tuple[str, Entry]]:
     seen: set[str] = set()
-    for key, _ in node.value:
-        if key.value in seen:
-            raise OptionError(
-                f"{path}, line {key.start_mark.line + 1}: `{key.value}` is given twice."
-            )
-        seen.add(key.value)
-    return node.value
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        name = str(key_node.value).replace("-", "_")
+        if name in seen:
+            raise OptionError(f"{path}, line {line}: `{name}` is given twice.")
+        seen.add(name)
+        if isinstance(value_node, yaml.MappingNode) and value_node.value:
+            yield from _flatten(path, loader, value_node, f"{prefix}{name}.")
+        else:
+            yield prefix + name, Entry(loader.construct_object(value_node, deep=True), line)
 
 
 def _take_name(path: Path, entries: dict[str, Entry], section: str) -> str | None:

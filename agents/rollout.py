@@ -1,6 +1,7 @@
 """Acting: a group of actors stepped as one batch, unroll after unroll, in whatever process."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,7 +59,10 @@ class Rollout:
         seeds = actor_seeds(seed, actors, start_version)
         self.random = ActionStreams(seeds[:, 1], 1 + policy.decision_size)
         count = len(actors)
-        observations, _ = env.reset(seed=[int(s) for s in seeds[:, 0] >> np.uint64(1)])
+        self.returns = np.zeros(count)
+        self.lengths = np.zeros(count, np.int64)
+        with self._naming_faults():
+            observations, _ = env.reset(seed=[int(s) for s in seeds[:, 0] >> np.uint64(1)])
         self.now = Inputs(
             torch.as_tensor(np.array(observations)),
             torch.zeros(count, dtype=torch.long),
@@ -66,8 +70,6 @@ class Rollout:
             torch.ones(count, dtype=torch.bool),
         )
         self.state = policy.initial_state(count)
-        self.returns = np.zeros(count)
-        self.lengths = np.zeros(count, np.int64)
 
     @torch.no_grad()
     def unroll(self, version: int) -> Unroll:
@@ -77,8 +79,8 @@ class Rollout:
             version: number of the weights in `policy`, noted in the trajectory.
 
         Raises:
-            EnvironmentFault: an environment raised, or gave a wrong shape or a number that is not
-                finite; names the actor and its step.
+            EnvironmentFault: an environment raised, or gave what its spaces do not allow; names the
+                actor and its step.
         """
         record = Record(self.length, self.now, self.policy, self.state, version)
         episodes: list[Episode] = []
@@ -129,23 +131,23 @@ class Rollout:
         self.returns, self.lengths = state["returns"].copy(), state["lengths"].copy()
 
     def _advance(self, actions: Tensor):
-        """Step the environments and check what comes back."""
-        try:
+        """Step the environments."""
+        with self._naming_faults():
             observations, rewards, terminated, truncated, info = self.env.step(actions.numpy())
-        except EnvironmentFault as fault:
-            raise self._named(fault.index, fault.reason) from fault
-        for name, values in (("observation", observations), ("reward", rewards)):
-            if values.dtype.kind == "f" and not np.isfinite(values).all():
-                bad = ~np.isfinite(values).reshape(len(values), -1).all(1)
-                raise self._named(int(bad.argmax()), f"{name} is not finite")
         self.returns += rewards
         self.lengths += 1
         return observations, rewards, terminated, truncated, info
 
-    def _named(self, index: int, reason: str) -> EnvironmentFault:
-        """The fault, with the number of the actor in the run and the step of its episode."""
-        actor, step = self.actors[index], int(self.lengths[index]) + 1
-        return EnvironmentFault(index, f"actor {actor}, step {step} of its episode: {reason}")
+    @contextmanager
+    def _naming_faults(self) -> Iterator[None]:
+        """Say of a fault which actor of the run it met, and at which step of its episode."""
+        try:
+            yield
+        except EnvironmentFault as fault:
+            actor, step = self.actors[fault.index], int(self.lengths[fault.index]) + 1
+            raise EnvironmentFault(
+                fault.index, f"actor {actor}, step {step} of its episode: {fault.reason}"
+            ) from fault
 
     def _finish(self, ended: np.ndarray, info: Mapping[str, Any]) -> list[Episode]:
         """The episodes that ended with this step."""

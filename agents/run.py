@@ -23,7 +23,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from agents.command_line import Names, load_config, to_yaml
 from agents.config import ImpalaConfig
@@ -118,7 +118,7 @@ class Run:
             self._curves.close()
             self._curves = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Run":
         return self
 
     def __exit__(

@@ -4,20 +4,11 @@ import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from statistics import NormalDist, fmean, stdev
-from typing import Any, Protocol
+from typing import Any
+
+from agents.rollout import Episode
 
 _Z = NormalDist().inv_cdf(0.975)  # half-width of a 95 % interval in standard deviations
-
-
-class EndedEpisode(Protocol):
-    """What is averaged of an episode; `agents.rollout.Episode` is one."""
-
-    @property
-    def episode_return(self) -> float: ...
-    @property
-    def length(self) -> int: ...
-    @property
-    def info(self) -> dict[str, float]: ...
 
 
 class EpisodeWindow:
@@ -37,7 +28,7 @@ class EpisodeWindow:
     def __len__(self) -> int:
         return len(self.returns)
 
-    def extend(self, episodes: Iterable[EndedEpisode]) -> None:
+    def extend(self, episodes: Iterable[Episode]) -> None:
         """Note episodes in the order in which they ended."""
         for episode in episodes:
             self.returns.append(float(episode.episode_return))
@@ -89,7 +80,7 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     rate, weight = successes / n, _Z**2 / n
     centre = (rate + weight / 2) / (1 + weight)
     half = _Z / (1 + weight) * math.sqrt(rate * (1 - rate) / n + weight / (4 * n))
-    return (0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:

@@ -1,9 +1,8 @@
 """One random stream for each actor: what it does is its own, whoever it is batched with."""
 
 import numpy as np
-from numba import njit
 
-from envs.random import start, uniform
+from envs.random import fill_uniform, start
 
 
 def actor_seeds(seed: int, actors: range, start_version: int = 0) -> np.ndarray:
@@ -37,12 +36,5 @@ class ActionStreams:
     def next(self) -> np.ndarray:
         """Float32 `[E, draws]` in [0, 1]."""
         out = np.empty((len(self.streams), self.draws), np.float32)
-        _fill(self.streams, out)
+        fill_uniform(self.streams, out)
         return out
-
-
-@njit(cache=True, nogil=True)
-def _fill(streams, out):
-    for i in range(out.shape[0]):
-        for k in range(out.shape[1]):
-            out[i, k] = uniform(streams, i)

@@ -21,8 +21,10 @@ class TrajectoryQueue:
 
     def drop_older(self, version: int) -> None:
         """Drop the blocks that acted with weights older than `version`; counted in `dropped`."""
-        while self._blocks and int(self._blocks[0].version[0]) < version:
-            self.dropped += len(self._blocks.popleft().version)
+        before = len(self)
+        # Not from the front only: a slow worker's block waits behind newer ones.
+        self._blocks = deque(b for b in self._blocks if int(b.version[0]) >= version)
+        self.dropped += before - len(self)
 
     def take(self, count: int) -> Trajectory:
         """The `count` oldest trajectories as one batch; there must be as many."""

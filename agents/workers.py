@@ -1,8 +1,9 @@
 """Where unrolls come from, in whatever processes; and the simplest such place: here."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -35,7 +36,7 @@ class WorkersLost(RuntimeError):
     """Workers die as often as they are started."""
 
 
-class Workers(Protocol):
+class Workers(ABC):
     """A source of unrolls."""
 
     num_processes: int
@@ -43,6 +44,7 @@ class Workers(Protocol):
     num_restarts: int
     """Workers lost and started again so far."""
 
+    @abstractmethod
     def gather(self, room: int, wait: bool) -> list[Delivery]:
         """Unrolls that are finished.
 
@@ -51,11 +53,10 @@ class Workers(Protocol):
                 when there is none.
             wait: nothing else can be done before something arrives.
         """
-        ...
 
+    @abstractmethod
     def close(self) -> None:
         """Stop all work."""
-        ...
 
 
 class ActingGroup:
@@ -77,7 +78,7 @@ class ActingGroup:
         return Delivery(unroll, time.perf_counter() - begun)
 
 
-class LocalWorkers:
+class LocalWorkers(Workers):
     """All actors in this process, acting only when the learner has nothing to learn from.
 
     Repeatable bit for bit, and without any other process: for debugging, tests and exact resume.

@@ -56,27 +56,41 @@ class Watched(gymnasium.Wrapper):
         try:
             observation, info = super().reset(seed=seed, options=options)
         except Exception as error:
-            raise self._fault(error) from error
+            raise self._fault(f"reset raised {type(error).__name__}: {error}") from error
         self._check(observation)
         return observation, info
 
     def step(self, action: Any):
         """Advance by one step."""
         try:
-            result = super().step(action)
+            observation, reward, terminated, truncated, info = super().step(action)
+            reward = float(reward)
         except Exception as error:
-            raise self._fault(error) from error
-        self._check(result[0])
-        return result
+            raise self._fault(f"step raised {type(error).__name__}: {error}") from error
+        self._check(observation)
+        if not np.isfinite(reward):
+            raise self._fault(f"the reward is {reward}")
+        return observation, reward, terminated, truncated, info
 
-    def _fault(self, error: Exception) -> EnvironmentFault:
-        return EnvironmentFault(self.index, f"{type(error).__name__}: {error}")
+    def _fault(self, reason: str) -> EnvironmentFault:
+        return EnvironmentFault(self.index, reason)
 
     def _check(self, observation: Any) -> None:
         space = self.observation_space
-        if isinstance(space, Box) and np.shape(observation) != space.shape:
-            raise EnvironmentFault(
-                self.index,
-                f"an observation has the shape {list(np.shape(observation))}; "
-                f"its space says {list(space.shape)}",
+        if isinstance(space, Box):
+            self._check_array(np.asarray(observation), space)
+        elif not space.contains(observation):
+            raise self._fault(f"an observation is {observation!r}; its space is {space}")
+
+    def _check_array(self, observation: np.ndarray, space: Box) -> None:
+        if observation.shape != space.shape:
+            raise self._fault(
+                f"an observation has the shape {list(observation.shape)}; "
+                f"its space says {list(space.shape)}"
             )
+        if not np.can_cast(observation.dtype, space.dtype, "same_kind"):
+            raise self._fault(
+                f"an observation is {observation.dtype}; its space says {space.dtype}"
+            )
+        if not np.isfinite(observation).all():
+            raise self._fault("an observation is not finite")

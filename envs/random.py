@@ -50,3 +50,11 @@ def below(streams, i, n):
 def uniform(streams, i):
     """A uniform double in `[0, 1)`."""
     return np.float64(draw(streams, i) >> uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@njit(cache=True, nogil=True)
+def fill_uniform(streams, out):
+    """Uniform numbers in `[0, 1]` for all streams at once, in the caller's `[N, draws]`."""
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[i, k] = uniform(streams, i)

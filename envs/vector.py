@@ -51,7 +51,7 @@ class GameVectorEnv(VectorEnv):
         self._all = np.ones(self.num_envs, np.bool_)
         self._running = np.zeros(self.num_envs, np.bool_)
         self._started = np.zeros(self.num_envs, np.bool_)
-        self._ready = False  # every game was begun
+        self._ready = False  # whether every game is known to have begun
 
     def reset(
         self,
@@ -198,7 +198,13 @@ class GameVectorEnv(VectorEnv):
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on exactly from where `get_state` was called."""
+        if state["running"].shape != (self.num_envs,):
+            raise ValueError(
+                f"the state is of {state['running'].size} games; this environment has "
+                f"{self.num_envs}"
+            )
         self.game.set_state({k: v for k, v in state.items() if k not in ("running", "started")})
+        self._ready = False
         self._running = np.array(state["running"], np.bool_)
         self._started = np.array(state["started"], np.bool_)
 

@@ -88,6 +88,18 @@ class BoxWorldConfig:
         return max(self.solution_length) + 1 + wrong
 
     @property
+    def stages(self) -> list[dict[str, tuple[int, ...]]]:
+        """Level options from the easiest to this configuration's own mix, one length more each."""
+        lengths, distractors = sorted(set(self.solution_length)), sorted(set(self.num_distractors))
+        most = max(len(lengths), len(distractors))
+        grown = [
+            {"solution_length": tuple(lengths[:k]), "num_distractors": tuple(distractors[:k])}
+            for k in range(1, most)
+        ]
+        own = {"solution_length": self.solution_length, "num_distractors": self.num_distractors}
+        return [*grown, own]
+
+    @property
     def id(self) -> str:
         """The id under which Gymnasium knows this view."""
         return "BoxWorld-v0" if self.view == "full" else "BoxWorldViewport-v0"

@@ -21,7 +21,7 @@ MAX_VIEW_SIZE = 37
 class MiniPacmanConfig:
     """Levels of a small maze are cleared one after the other while ghosts give chase.
 
-    The defaults are those of the Relational Memory Core paper (Santoro et al. 2018, section 4.3):
+    The defaults are those of the Relational Memory Core paper (Santoro et al. 2018, section 4.2):
     the agent sees a small window around Pacman.
     """
 

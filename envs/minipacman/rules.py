@@ -2,7 +2,7 @@
 
 The game is that of Racaniere et al., "Imagination-Augmented Agents for Deep Reinforcement
 Learning", 2017 (arXiv:1707.06203), appendix. Santoro et al., "Relational Recurrent Neural
-Networks", 2018 (arXiv:1806.01822), section 4.3, play it with a view of 5 x 5 cells.
+Networks", 2018 (arXiv:1806.01822), section 4.2, play it with a view of 5 x 5 cells.
 `rules="release"` follows the program that the first authors published, `rules="paper"` the text of
 their appendix: ghosts move at every step and never turn at random, powered Pacman makes two moves a
 step, and hunt and ambush levels last 80 steps.

@@ -183,6 +183,15 @@ def test_final_infos_tell_level_and_score_of_the_episode_that_ended():
     assert seen > 50
 
 
+def test_infos_tell_where_the_games_stand():
+    env = MiniPacmanConfig().make_vector(3)
+    _, infos = env.reset(seed=0)
+    expected = {"level": 1, "food_left": 138, "power": 0, "died": False, "score": 0}
+    assert set(infos) == set(expected)
+    for name, value in expected.items():
+        assert infos[name].tolist() == [value] * 3
+
+
 @pytest.mark.parametrize("view", ["viewport", "full"])
 def test_the_single_environment_passes_gymnasiums_checker(view):
     check_env(MiniPacmanConfig(view=view).make(), skip_render_check=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from envs.minipacman import MiniPacman, MiniPacmanConfig
+from envs.minipacman.maze import DOWN, EMPTY, FOOD, LEFT, RIGHT, UP, WALLS
 from envs.minipacman.players import PLAYERS
 
 NUM_EPISODES = 8000
@@ -84,20 +85,38 @@ def test_the_greedy_player_plays_the_rules_of_the_paper_too():
     assert 360 < scores("greedy", 100, rules="paper").mean() < 500
 
 
-def test_the_greedy_player_does_not_see_beyond_its_view():
-    env = MiniPacmanConfig().make_vector(32)
+def choice(*, pacman=(3, 5), ghost=(13, 1), pill=(13, 17), food=(3, 10), power=0, **settings):
+    """What the greedy player does where little is in the maze."""
+    env = MiniPacmanConfig(**settings).make_vector(1)
     env.reset(seed=0)
     state = env.get_state()
-    players = [PLAYERS["greedy"](env, 7) for _ in range(2)]
-    expected = players[0].act()
-    for k, (row, column) in enumerate(((1, 1), (13, 17))):  # ghosts in the corners
-        state["ghost_row"][:, k], state["ghost_column"][:, k] = row, column
-    state["num_ghosts"][:] = 2
+    state["cells"][0, ~WALLS] = EMPTY
+    state["cells"][0, *food] = FOOD
+    state["power"][:], state["num_pills"][:] = power, 1
+    for name, (row, column) in (("", pacman), ("ghost_", ghost), ("pill_", pill)):
+        state[f"{name}row"][:1, ...] = row
+        state[f"{name}column"][:1, ...] = column
     env.set_state(state)
-    rows, columns = state["row"], state["column"]
-    central = (np.abs(rows - 7) < 4) | (np.abs(columns - 9) < 6)
-    assert central.sum() > 10
-    np.testing.assert_array_equal(players[1].act()[central], expected[central])
+    return PLAYERS["greedy"](env, 0).act()[0]
+
+
+def test_the_greedy_player_goes_around_the_ghosts_it_sees_and_no_others():
+    assert choice() == RIGHT
+    assert choice(ghost=(3, 8)) == RIGHT  # just beyond the view of 5 x 5
+    assert choice(ghost=(3, 8), view_size=7) in (UP, DOWN)
+    assert choice(ghost=(3, 8), view="full") in (UP, DOWN)
+    assert choice(ghost=(3, 8), view="full", power=1) in (UP, DOWN)  # not edible for long enough
+    assert choice(ghost=(3, 8), view="full", power=2) == RIGHT
+
+
+def test_the_greedy_player_flees_where_no_way_is_safe():
+    assert choice(pacman=(3, 9), food=(3, 17), ghost=(3, 10)) == LEFT
+
+
+@pytest.mark.parametrize("mode", ["hunt", "ambush"])
+def test_the_greedy_hunter_wants_pills_and_then_ghosts(mode):
+    assert choice(pill=(1, 5), mode=mode) == UP
+    assert choice(pill=(1, 5), ghost=(3, 7), power=9, mode=mode) == RIGHT
 
 
 @pytest.mark.parametrize("name", PLAYERS)

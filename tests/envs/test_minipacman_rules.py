@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from envs.minipacman import MiniPacman, MiniPacmanConfig
-from envs.minipacman.maze import EMPTY, FOOD, FREE_CELLS, WALLS
+from envs.minipacman.maze import EMPTY, FOOD, WALLS
 from envs.minipacman.rules import LEVEL_STEPS
 
 STAY, RIGHT, UP, LEFT, DOWN = range(5)
@@ -140,7 +140,7 @@ def test_pacman_and_each_pill_begin_on_any_free_cell(beginnings):
 def test_ghosts_begin_outside_a_half_open_box_around_pacman(beginnings):
     down = beginnings["ghost_row"][:, 0].astype(int) - beginnings["row"]
     right = beginnings["ghost_column"][:, 0].astype(int) - beginnings["column"]
-    near_rows, near_columns = (-5 <= down) & (down < 5), (-5 <= right) & (right < 5)
+    near_rows, near_columns = (down >= -5) & (down < 5), (right >= -5) & (right < 5)
     assert not (near_rows & near_columns).any()
     assert down[near_columns].max() >= 5 and 5 in down[near_columns]
     assert 5 in right[near_rows] and -6 in right[near_rows]
@@ -265,6 +265,13 @@ def test_a_ghost_on_pacmans_cell_catches_him_though_it_would_move_away():
     assert play(game, STAY)[1]
 
 
+def test_a_ghost_on_the_cell_that_pacman_leaves_is_not_met():
+    ghosts = ((3, 4, LEFT), FAR_GHOST)
+    game = situation(pacman=(3, 4), ghosts=ghosts, power=10)
+    assert play(game, RIGHT)[0] == 0
+    assert len(ghosts_of(game)) == 2
+
+
 def test_an_eaten_ghost_never_comes_back_in_its_level():
     game = situation(ghosts=((3, 4, LEFT),), power=20)
     play(game, RIGHT)
@@ -324,6 +331,11 @@ def test_at_corners_ghosts_turn_and_do_not_go_back():
     assert step_ghost((1, 1, LEFT)) == (2, 1)
     assert step_ghost((13, 17, RIGHT)) == (12, 17)
     assert step_ghost((13, 17, DOWN)) == (13, 16)
+
+
+def test_a_new_ghost_that_faces_a_way_out_of_a_corner_takes_it():
+    assert step_ghost((1, 1, RIGHT)) == (1, 2)
+    assert step_ghost((1, 1, DOWN)) == (2, 1)
 
 
 def test_a_ghost_that_faces_a_side_wall_takes_the_first_way_in_order():
@@ -547,24 +559,8 @@ def test_powered_pacman_of_the_paper_meets_ghosts_he_crosses(column):
     assert pacman_of(game) == (3, 10)
 
 
-def test_the_cell_pacman_crossed_is_forgotten_at_the_next_step():
-    paper = mode("regular", "paper")
-    game = situation(pacman=(3, 8), ghosts=((3, 6, RIGHT),), power=9, settings=paper)
-    play(game, RIGHT)  # crosses (3, 9)
-    state = game.get_state()
-    state["power"][:] = 0
-    state["ghost_row"][:, 0], state["ghost_column"][:, 0] = 3, 9
-    state["ghost_direction"][:, 0] = LEFT
-    game.set_state(state)
-    assert play(game, STAY)[1] is False
-
-
 def test_a_level_that_ends_on_the_first_of_two_moves_ends_the_step():
     game = situation(num_games=2000, food=((3, 4),), power=9, settings=mode("regular", "paper"))
     rewards, _, _ = play_all(game, RIGHT)
     assert (rewards == 1).all()
     assert (game.games["food_left"] == 138).all()
-
-
-def test_free_cells_are_listed_in_reading_order():
-    assert FREE_CELLS[0].tolist() == [1, 1] and FREE_CELLS[-1].tolist() == [13, 17]

@@ -18,7 +18,7 @@ from memory import (
 )
 
 GRADIENT_TOLERANCE = 1e-4
-NO_CORE = {"param__dnc__": "dnc", "param__rnn__writing_cell__": "hmem"}
+NO_CORE = {"param__dnc__": "dnc", "param__bnq__": "hmem"}
 
 
 def pytest_generate_tests(metafunc):

@@ -1,0 +1,70 @@
+"""What small commands share: choosing an environment, and plain words for what went wrong."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import make_dataclass
+from typing import Any
+
+import gymnasium
+import tyro
+
+from agents.options import nearest
+from envs import ENVS
+from envs.fault import EnvironmentFault
+
+BAD_INPUT, INTERRUPTED = 2, 130
+"""Exit statuses."""
+
+
+class CommandError(RuntimeError):
+    """A command cannot do what it is asked; the message says why and what to do."""
+
+
+_EXPECTED = (CommandError, EnvironmentFault, gymnasium.error.Error, ImportError, ValueError)
+
+
+@contextmanager
+def plain_errors(program: str, *expected: type[Exception]) -> Iterator[None]:
+    """Say what went wrong in one line and leave with exit status 2; Ctrl-C leaves without a word.
+
+    Args:
+        expected: errors with messages for users, beside those that any command may meet.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    except (*_EXPECTED, *expected) as error:
+        print(f"{program}: error: {error}", file=sys.stderr)
+        raise SystemExit(BAD_INPUT) from None
+
+
+def add_env(parser: argparse.ArgumentParser) -> None:
+    """The option `--env`; its own options are left for `choose_env`."""
+    parser.add_argument("--env", default="boxworld", help=f"one of {', '.join(ENVS)}")
+    parser.epilog = "Options of the environment are given as for training: --env.view-size 7."
+
+
+def choose_env(program: str, name: str, flags: list[str]) -> Any:
+    """The environment of a name, changed by flags such as `--env.view-size 7`.
+
+    Raises:
+        CommandError: there is none of that name.
+    """
+    if name not in ENVS:
+        raise CommandError(f"--env {name}: no such environment. {nearest(name, ENVS)}")
+    chosen = make_dataclass("Chosen", [("env", type(ENVS[name]), ENVS[name])], frozen=True)
+    return tyro.cli(chosen, args=flags, prog=program, config=(tyro.conf.AvoidSubcommands,)).env
+
+
+def at_least(low: int):
+    """Reads whole numbers from `low` on."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < low:
+            raise argparse.ArgumentTypeError(f"{text} is not a whole number from {low} on")
+        return int(text)
+
+    return read

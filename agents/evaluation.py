@@ -1,0 +1,118 @@
+"""What an evaluation found: scores with intervals, overall and level by level."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from agents.rollout import Episode
+from agents.statistics import mean_interval, wilson_interval
+
+Interval = tuple[float, float]
+Level = tuple[float, ...]
+"""Values of some of the infos that an environment reports."""
+
+
+class Score(NamedTuple):
+    """The averages of some episodes, with 95 % intervals."""
+
+    episodes: int
+    mean_return: float
+    return_interval: Interval
+    mean_length: float
+    """Steps."""
+    solved_rate: float | None
+    """None where the environment does not tell."""
+    solved_interval: Interval | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it; an interval without an end, of a single episode, is null there."""
+        low, high = (x if math.isfinite(x) else None for x in self.return_interval)
+        solved = None
+        if self.solved_rate is not None and self.solved_interval is not None:
+            bounds = dict(zip(("low", "high"), self.solved_interval, strict=True))
+            solved = {"rate": self.solved_rate, **bounds}
+        return {
+            "episodes": self.episodes,
+            "return": {"mean": self.mean_return, "low": low, "high": high},
+            "length": {"mean": self.mean_length},
+            "solved": solved,
+        }
+
+
+def score(episodes: Sequence[Episode]) -> Score:
+    """Average at least one episode."""
+    returns = [episode.episode_return for episode in episodes]
+    solved = [episode.info["solved"] > 0 for episode in episodes if "solved" in episode.info]
+    return Score(
+        len(episodes),
+        fmean(returns),
+        mean_interval(returns),
+        fmean(episode.length for episode in episodes),
+        fmean(solved) if solved else None,
+        wilson_interval(sum(solved), len(solved)) if solved else None,
+    )
+
+
+class Evaluation(NamedTuple):
+    """The episodes of an evaluation, and how they came about."""
+
+    episodes: list[Episode]
+    """Actor by actor, each actor's in the order in which it played them."""
+    report: tuple[str, ...]
+    """Infos by which it is broken down."""
+    seed: int
+    greedy: bool
+
+    @property
+    def score(self) -> Score:
+        """Over all episodes."""
+        return score(self.episodes)
+
+    def breakdowns(self) -> list[tuple[str, ...]]:
+        """What to look at apart: each reported info, and then each pair of them."""
+        return [keys for size in (1, 2) for keys in combinations(self.report, size)]
+
+    def by(self, keys: tuple[str, ...]) -> dict[Level, Score]:
+        """The score of each level, in order; a level is a value for each of the keys."""
+        groups: defaultdict[Level, list[Episode]] = defaultdict(list)
+        for episode in self.episodes:
+            groups[tuple(episode.info[key] for key in keys)].append(episode)
+        return {level: score(groups[level]) for level in sorted(groups)}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, in values that JSON knows."""
+        return {
+            "seed": self.seed,
+            "greedy": self.greedy,
+            **self.score.as_dict(),
+            "breakdown": {" x ".join(keys): self._rows(keys) for keys in self.breakdowns()},
+            "results": [_result(episode) for episode in self.episodes],
+        }
+
+    def to_json(self, about: Mapping[str, Any] | None = None) -> str:
+        """Everything as JSON.
+
+        Args:
+            about: what to put in front: who was evaluated, where.
+        """
+        return json.dumps({**(about or {}), **self.as_dict()}, indent=1, allow_nan=False) + "\n"
+
+    def _rows(self, keys: tuple[str, ...]) -> list[dict[str, Any]]:
+        return [
+            {**dict(zip(keys, map(tidy, level), strict=True)), **part.as_dict()}
+            for level, part in self.by(keys).items()
+        ]
+
+
+def _result(episode: Episode) -> dict[str, Any]:
+    numbers = {name: tidy(value) for name, value in episode.info.items()}
+    return {"return": episode.episode_return, "length": episode.length, **numbers}
+
+
+def tidy(value: float) -> float | int:
+    """A whole number without its `.0`."""
+    return int(value) if float(value).is_integer() else value

@@ -1,0 +1,41 @@
+"""Agents as they were saved by a run."""
+
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+from agents.build import build_policy, load_weights
+from agents.checkpoint import load
+from agents.config import ImpalaConfig
+from agents.policy import Policy
+from agents.run import Run
+
+_log = logging.getLogger(__name__)
+
+
+class SavedAgent(NamedTuple):
+    """A policy, the run it is of, and how far that run was."""
+
+    config: ImpalaConfig
+    policy: Policy
+    """In evaluation mode, on the CPU."""
+    frame: int
+    """Environment steps learnt from."""
+
+
+def load_agent(run_path: Path, *, best: bool = False) -> SavedAgent:
+    """The agent of a run folder: of its newest checkpoint, or of its best.
+
+    A damaged checkpoint is told and passed over.
+
+    Raises:
+        RunError: there is no such run, or its configuration cannot be read.
+        CheckpointError: there is no good checkpoint, or it is of another architecture.
+    """
+    run = Run.open(run_path)
+    checkpoint = load(run.checkpoints, best=best)
+    for warning in checkpoint.warnings:
+        _log.warning("%s The one before it is used.", warning)
+    policy = build_policy(run.config)
+    load_weights(policy, checkpoint)
+    return SavedAgent(run.config, policy.eval(), checkpoint.frame)

@@ -1,0 +1,171 @@
+"""Episodes of an agent as a film."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from agents.picture import compose, facts
+from agents.player import Agent, Player, playing
+from agents.rollout import Episode
+
+ENCODINGS = {
+    ".mp4": ("libx264", ["-vf", "format=yuv420p", "-movflags", "+faststart"]),
+    # A palette for each frame: pixel art has few colours, and so they stay exact.
+    ".gif": (
+        "gif",
+        [
+            "-filter_complex",
+            "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1:dither=none",
+        ],
+    ),
+}
+"""Codec and its settings for each kind of file that can be written."""
+
+DEFAULT_FPS = 8
+"""Frames per second where the environment does not say."""
+
+
+class VideoError(RuntimeError):
+    """A video cannot be made; the message says which and why."""
+
+
+def check_suffix(out: Path) -> None:
+    """Refuse a kind of file that cannot be written."""
+    if out.suffix not in ENCODINGS:
+        raise VideoError(f"{out}: a video is written as {' or '.join(ENCODINGS)}; name it so.")
+
+
+def film(
+    agent: Agent, env_config: Any, *, episodes: int, seed: int, greedy: bool, out: Path
+) -> list[Episode]:
+    """Play episodes and film them: the whole game beside what the agent sees, over a line of text.
+
+    They are the episodes that the first game of `evaluate` plays with the same seed. Each ends with
+    a second of standing still. No file is there until it is whole. The agent's mode and the global
+    random state stay as they are.
+
+    Args:
+        out: an mp4 or a gif.
+
+    Raises:
+        VideoError: another kind of file, an environment that cannot be drawn, a failure to write.
+        EnvironmentFault: the environment failed.
+    """
+    check_suffix(out)
+    if episodes < 1:
+        raise ValueError(f"episodes {episodes} is out of range: at least 1.")
+    env = _drawable(env_config)
+    fps = int(env.metadata.get("render_fps") or DEFAULT_FPS)
+    played: list[Episode] = []
+    try:
+        with (
+            playing(agent, env, seed=seed, greedy=greedy) as player,
+            _writing(out, fps) as write,
+        ):
+            for _ in range(episodes):
+                for picture in _pictures(player, env, played, rest=fps):
+                    write(picture)
+    finally:
+        env.close()
+    return played
+
+
+def _drawable(env_config: Any) -> VectorEnv:
+    """One game that waits at the end of an episode, so that its last moment can be drawn."""
+    try:
+        return env_config.make_vector(
+            1, autoreset_mode=AutoresetMode.DISABLED, render_mode="rgb_array"
+        )
+    except (gymnasium.error.Error, TypeError) as error:
+        raise VideoError(f"{env_config} cannot be drawn: {error}") from error
+
+
+def _pictures(
+    player: Player, env: VectorEnv, played: list[Episode], rest: int
+) -> Iterator[np.ndarray]:
+    """Every moment of one episode, the last one `rest` times more; then notes it in `played`."""
+    episode_return, step, ended = 0.0, 0, False
+    yield _picture(env, episode_return, step)
+    while not ended:
+        observations, rewards, terminated, truncated, _ = env.step(player.act())
+        episode_return, step = episode_return + float(rewards[0]), step + 1
+        ended = bool(terminated[0] or truncated[0])
+        picture = _picture(env, episode_return, step)
+        yield picture
+        if ended:
+            yield from [picture] * rest
+            observations, _ = env.reset(options={"reset_mask": np.array([True])})
+        player.see(observations, rewards, np.array([ended]))
+    played.append(Episode(0, episode_return, step, {}))
+
+
+def _picture(env: VectorEnv, episode_return: float, step: int) -> np.ndarray:
+    """The game as it is now."""
+    game = getattr(env, "game", None)
+    if game is not None:
+        info = {name: values[0] for name, values in game.info().items()}
+        return compose(game.frame(0), game.view(0), facts(info, episode_return, step))
+    try:
+        (frame,) = env.render() or (None,)
+    except Exception as error:  # whatever somebody's environment may raise
+        raise VideoError(f"{env} cannot be drawn: {error}") from error
+    if not isinstance(frame, np.ndarray):
+        raise VideoError(f"{env} cannot be drawn: it gives {type(frame).__name__}, not a picture.")
+    return compose(frame, None, facts({}, episode_return, step))
+
+
+@contextmanager
+def _writing(out: Path, fps: int) -> Iterator[Callable[[np.ndarray], None]]:
+    """Write pictures under another name, and rename the file when it is whole."""
+    unfinished = out.with_name(f".unfinished-{out.name}")
+    encoder = Encoder(unfinished, fps)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()  # what forbids it is said more clearly here than by the encoder
+        yield encoder.write
+        encoder.finish()
+        unfinished.replace(out)
+    except OSError as error:
+        raise VideoError(f"{out} cannot be written: {error}") from error
+    finally:
+        encoder.close()
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
+class Encoder:
+    """One file, written picture by picture; the first decides the size."""
+
+    def __init__(self, path: Path, fps: int) -> None:
+        self.path, self.fps = path, fps
+        self._writer: Any = None
+
+    def write(self, picture: np.ndarray) -> None:
+        """Add a picture."""
+        if self._writer is None:
+            # A second to import, and most runs make no video.
+            from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
+
+            codec, settings = ENCODINGS[self.path.suffix]
+            size = (picture.shape[1], picture.shape[0])
+            self._writer = FFMPEG_VideoWriter(
+                str(self.path), size, self.fps, codec=codec, ffmpeg_params=settings
+            )
+        self._writer.write_frame(picture)
+
+    def finish(self) -> None:
+        """Wait until all is written; the writer itself does not tell whether that went well."""
+        process = self._writer.proc
+        _, complaint = process.communicate()
+        if process.returncode:
+            raise OSError((complaint or b"").decode(errors="replace").strip() or "ffmpeg failed")
+
+    def close(self) -> None:
+        """Let go of the file, finished or not."""
+        if self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,15 @@
+"""Measure a trained agent: `python scripts/evaluate.py RUN --episodes 1000`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from agents.process import prepare
+
+prepare()
+
+from agents.commands import evaluate_main
+
+if __name__ == "__main__":
+    sys.exit(evaluate_main(sys.argv[1:]))

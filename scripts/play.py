@@ -1,0 +1,15 @@
+"""Play a game yourself: `python scripts/play.py --env boxworld`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from agents.process import prepare
+
+prepare()
+
+from agents.play import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

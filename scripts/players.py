@@ -1,0 +1,15 @@
+"""Measure scripted players: `python scripts/players.py --env boxworld`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from agents.process import prepare
+
+prepare()
+
+from agents.commands import players_main
+
+if __name__ == "__main__":
+    sys.exit(players_main(sys.argv[1:]))

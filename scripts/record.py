@@ -1,0 +1,15 @@
+"""Film a trained agent: `python scripts/record.py RUN --out agent.mp4`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from agents.process import prepare
+
+prepare()
+
+from agents.commands import record_main
+
+if __name__ == "__main__":
+    sys.exit(record_main(sys.argv[1:]))

@@ -1,0 +1,285 @@
+"""The command line: what wins, what comes back from a file, and how mistakes are named."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agents import command_line, presets
+from agents.command_line import Names, load_config, parse, to_yaml
+from agents.config import ImpalaConfig
+from agents.options import options_of
+from envs import ENVS
+from memory import CORES
+
+NAMES = presets.preset_names()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of presets."""
+    for module in (presets, command_line):
+        monkeypatch.setattr(module, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """What a command line is refused with."""
+    with pytest.raises(SystemExit) as end:
+        parse(list(argv))
+    message = capsys.readouterr().err
+    assert end.value.code == 2
+    assert message.startswith("impala.py: error: ") and "Traceback" not in message
+    return message
+
+
+def helped(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """The help that a command line asks for."""
+    with pytest.raises(SystemExit) as end:
+        parse(list(argv))
+    assert end.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_the_headline_command_is_understood() -> None:
+    parsed = parse(["--env", "boxworld", "--core", "rmc", "--actors", "100"])
+    assert parsed.names == ("boxworld", "rmc")
+    assert type(parsed.config.core) is CORES["rmc"] and parsed.config.actors == 100
+    assert parsed.resume is None
+
+
+def test_no_arguments_give_the_defaults(folder: Path) -> None:
+    assert parse([]).config == ImpalaConfig()
+
+
+def test_values_of_every_kind_are_read(folder: Path) -> None:
+    argv = "--env.solution-length 1 2 --policy.no-last-action --loss.reward-clip 1 --workers 0"
+    argv += (
+        " --video-every 5 --optimizer.name adam --policy.channels --optimizer.learning-rate 1e-5"
+    )
+    config = parse([*argv.split()]).config
+    assert config.env.solution_length == (1, 2)
+    assert config.policy.channels == () and not config.policy.last_action
+    assert config.loss.reward_clip == 1.0 and config.workers == 0 and config.video_minutes == 5.0
+    assert config.optimizer.name == "adam" and config.optimizer.learning_rate == 1e-5
+
+
+def test_entries_of_a_mapping_have_flags_of_their_own() -> None:
+    argv = ["--env", "gymnasium", "--env.kwargs.sutton_barto_reward=true", "--env.kwargs.n", "3"]
+    assert parse(argv).config.env.kwargs == {"sutton_barto_reward": True, "n": 3}
+
+
+def test_the_more_specific_wins(folder: Path) -> None:
+    def write(name: str, value: int) -> None:
+        options = ["batch", "unroll", "actors", "seed", "max_lag"][:value]
+        (folder / f"{name}.yaml").write_text("".join(f"{key}: {value}\n" for key in options))
+
+    for value, name in ((5, "boxworld"), (4, "boxworld-lstm"), (3, "mine"), (2, "mine-lstm")):
+        write(name, value)
+    write("boxworld-rmc", 1)
+    parsed = parse(["--core", "lstm", "--config", "mine", "--batch", "1"])
+    config = parsed.config
+    assert [config.batch, config.unroll, config.actors, config.seed] == [1, 2, 3, 4]
+    assert config.max_lag == 5
+    stems = [path.stem for path in parsed.presets]
+    assert stems == ["boxworld", "boxworld-lstm", "mine", "mine-lstm"]
+
+
+def test_a_preset_names_its_environment_and_core(folder: Path) -> None:
+    (folder / "mine.yaml").write_text("env: {name: boxworld, max-steps: 50}\ncore: lstm\n")
+    parsed = parse(["--config", "mine"])
+    assert parsed.names == ("boxworld", "lstm") and parsed.config.env.max_steps == 50
+    assert parse(["--config", "mine", "--core", "rmc"]).names.core == "rmc"
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("preset", NAMES)
+def test_every_preset_goes_with_every_core_and_comes_back_from_its_file(
+    preset: str, core: str, tmp_path: Path
+) -> None:
+    parsed = parse(["--config", preset, "--core", core])
+    file = tmp_path / "config.yaml"
+    file.write_text(to_yaml(parsed.config, parsed.names))
+    again = parse(["--config", str(file)])
+    assert again.config == parsed.config and again.names == parsed.names
+    assert load_config(file) == (parsed.config, parsed.names)
+
+
+@pytest.mark.parametrize("preset", NAMES)
+def test_every_preset_opens_with_a_command_that_uses_it(preset: str) -> None:
+    first = (presets.FOLDER / f"{preset}.yaml").read_text().splitlines()[0]
+    assert first.startswith("# python scripts/impala.py ")
+    used = parse(first.split()[3:]).presets
+    assert presets.FOLDER / f"{preset}.yaml" in used
+
+
+def test_a_changed_option_of_each_kind_comes_back_from_a_file(tmp_path: Path) -> None:
+    argv = "--env gymnasium --env.kwargs.size 3 --core lstm --loss.reward-clip 0.1 --workers 2"
+    argv += " --policy.channels --policy.no-last-reward --device cpu --run-dir here --overwrite"
+    config = parse([*argv.split()]).config
+    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    again = parse(["--config", str(tmp_path / "config.yaml")]).config
+    assert again == replace(config, run_dir=None, overwrite=False)
+
+
+def test_a_run_without_names_is_written_under_the_nearest(folder: Path) -> None:
+    for name, env in ENVS.items():
+        text = to_yaml(ImpalaConfig(env=env, core=CORES["lstm"]()))
+        assert f"env:\n  name: {name}\n" in text and "core:\n  name: lstm\n" in text
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ("--actros 3", "--actros: no such option. Did you mean --actors?"),
+        ("--vidoe-every 3", "Did you mean --video-every?"),
+        ("--env.grid-sise 9", "boxworld has no such option. Did you mean --env.grid-size?"),
+        ("--core lstm --core.heads 8", "--core.heads: core lstm has no such option."),
+        ("--env boxwrld", "--env boxwrld: no such environment. Did you mean boxworld?"),
+        ("--core lsmt", "--core lsmt: no such core. Did you mean lstm?"),
+        ("--con debug", "--con: no such option. Did you mean"),
+        ("--config debgu", "--config debgu: no such preset. Did you mean debug?"),
+        ("--config nowhere/x.yaml", "--config nowhere/x.yaml: no such file."),
+        ("--env", "--env: expected one argument."),
+        ("--actors x", "--actors"),
+        ("--actors 0", "--actors 0 is out of range"),
+        ("--actors", "--actors"),
+        ("--device gpu", "--device"),
+        ("--loss.discount 2", "--loss.discount 2.0 is out of range: 0 to 1."),
+        ("boxworld", "boxworld"),
+        ("--ray-address auto --workers 0", "--ray-address has no effect beside --workers 0"),
+        ("--overwrite", "--overwrite has no effect"),
+        (
+            "--env.num-distractors 0 --env.distractor-length 1",
+            "--env.distractor-length has no effect beside --env.num-distractors 0",
+        ),
+        ("--env.view full --env.view-size 5", "--env.view-size has no effect"),
+        ("--env gymnasium --grow-levels 0.5", "--grow-levels has no effect"),
+        ("--core memory_net --core.slots 8", "--core.slots has no effect"),
+        ("--env gymnasium --env.kwargs 3", "--env.kwargs: expected --env.kwargs.NAME VALUE."),
+    ],
+)
+def test_a_mistake_is_named(argv: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert words in refused(capsys, *argv.split())
+
+
+def test_all_unknown_options_are_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    message = refused(capsys, "--actros", "3", "--sede", "1")
+    assert "--actors?" in message and "--seed?" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("\nactros: 3\n", "line 2: no option `actros`. Did you mean actors?"),
+        ("seed: 1\nactors: x\n", "--actors is from {file}, line 2."),
+        ("env:\n  grid_size: 1\n", "--env.grid-size is from {file}, line 2."),
+        ("batch: 1\nbatch: 2\n", "line 2: `batch` is given twice."),
+        ("batch: {size: 1}\n", "line 1: no option `batch.size`."),
+        ("batch: [[1]]\n", "line 1: `batch` is one value or a list, got [[1]]."),
+        ("env: boxwrld\n", "no such environment. Did you mean boxworld?"),
+        ("env: {name: 3}\n", "line 1: `env` is a name, got 3."),
+        ("core: {name: lstm, slots: 3}\n", "no option `core.slots`"),
+        ("- batch\n", "expected lines of `option: value`."),
+        ("batch: [1\n", "is not valid YAML"),
+        ("batch: !!python/object/apply:os.getcwd []\n", "is not valid YAML"),
+        ("a: &a [1]\nb: *a\n", "no place for aliases"),
+        ("batch: 2020-13-45\n", "is not valid YAML"),
+        ("<<: {batch: 3}\n", "no option `<<.batch`"),
+        ("batch: 3 #" + "x" * 100_000, "too long"),
+        ("[" * 5000, "no place for aliases or deep nesting"),
+    ],
+)
+def test_a_mistake_in_a_preset_is_named_with_its_line(
+    text: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(text)
+    message = refused(capsys, "--config", str(file))
+    assert words.format(file=file) in message and str(file) in message
+
+
+def test_a_flag_in_place_of_a_bad_value_is_not_blamed_on_the_preset(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("actors: 4\n")
+    assert str(file) not in refused(capsys, "--config", str(file), "--actors", "x")
+
+
+def test_options_of_one_core_do_not_go_with_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("core: {name: rmc, slots: 8}\n")
+    message = refused(capsys, "--config", str(file), "--core", "lstm")
+    assert "core rmc (core.slots)" in message and "--core lstm" in message
+
+
+def test_every_typo_of_one_letter_is_answered_with_the_option_that_was_meant(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = [option.flag for option in options_of(ImpalaConfig()).values()]
+    typos = [(flag, flag[:-3] + flag[-2] + flag[-3] + flag[-1]) for flag in options]
+    typos = [(flag, typo) for flag, typo in typos if typo not in options]
+    right = sum(f"Did you mean {flag}?" in refused(capsys, typo, "1") for flag, typo in typos)
+    assert right >= 0.95 * len(typos) > 20
+
+
+def test_help_fits_a_screen_and_leads_to_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    text = helped(capsys, "--help")
+    lines = text.splitlines()
+    assert len(lines) <= 45 and max(map(len, lines)) <= 100
+    for word in ("--env NAME", "--core NAME", "--actors", "--help-all", *ENVS, *CORES, *NAMES):
+        assert word in text
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_help_with_a_core_shows_its_options(core: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = helped(capsys, "--core", core, "--help")
+    config = ImpalaConfig(core=CORES[core]())
+    flags = [o.flag for o in options_of(config).values() if o.key.startswith("core.")]
+    assert all(f"  {flag}" in text for flag in flags)
+
+
+def test_the_long_help_has_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    text = helped(capsys, "--help-all")
+    assert all(option.flag in text for option in options_of(ImpalaConfig()).values())
+
+
+def test_help_shows_the_values_of_the_preset(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = helped(capsys, "--config", "debug", "--help").splitlines()
+    (workers,) = [i for i, line in enumerate(lines) if "--workers" in line]
+    assert "[0]" in lines[workers] + lines[workers + 1]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """The folder of a run with settings of its own."""
+    config = parse(["--core", "lstm", "--seed", "7", "--actors", "8"]).config
+    (tmp_path / "config.yaml").write_text(to_yaml(config, Names("boxworld", "lstm")))
+    return tmp_path
+
+
+def test_a_resumed_run_keeps_its_settings_but_for_how_far_and_where(run: Path) -> None:
+    argv = ["--resume", str(run), "--frames", "9", "--workers=0", "--video-every", "2"]
+    parsed = parse(argv)
+    assert parsed.resume == run and parsed.config.run_dir == run
+    assert parsed.names == ("boxworld", "lstm")
+    assert (parsed.config.seed, parsed.config.actors, parsed.config.frames) == (7, 8, 9)
+    assert parsed.config.workers == 0 and parsed.config.video_minutes == 2
+
+
+@pytest.mark.parametrize(
+    "argv", ["--seed 3", "--core.hidden 3", "--run-dir x", "--core lstm", "--config debug"]
+)
+def test_a_resumed_run_refuses_to_become_another(
+    argv: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert argv.split()[0] in refused(capsys, "--resume", str(run), *argv.split())
+
+
+def test_only_a_run_folder_can_be_resumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "not a run folder" in refused(capsys, "--resume", str(tmp_path))

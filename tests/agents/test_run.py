@@ -1,0 +1,177 @@
+"""The run folder: whole or absent, never overwritten by accident, and its curves go on."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from agents import run as run_module
+from agents.command_line import Names, parse
+from agents.config import ImpalaConfig
+from agents.run import Run, RunError
+from memory import CORES
+
+NAMES = Names("boxworld", "lstm")
+
+
+def config(folder: Path | None = None, overwrite: bool = False) -> ImpalaConfig:
+    return ImpalaConfig(core=CORES["lstm"](), seed=3, run_dir=folder, overwrite=overwrite)
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_new_run_has_its_folder_with_what_it_ran_on(tmp_path: Path) -> None:
+    run = Run.create(config(tmp_path / "x"), NAMES)
+    assert {"config.yaml", "versions.json", "metrics.jsonl", "checkpoints"} <= files(run.folder)
+    versions = json.loads((run.folder / "versions.json").read_text())
+    assert versions["torch"] == torch.__version__ and versions["cpus"] == os.cpu_count()
+    assert {"python", "ray", "numpy", "gymnasium", "commit", "platform"} <= versions.keys()
+    again = parse(["--config", str(run.folder / "config.yaml")])
+    assert again.config.seed == 3 and again.names == NAMES
+
+
+def test_a_run_is_named_by_what_it_is(tmp_path: Path) -> None:
+    first, second = (Run.create(config(), NAMES, tmp_path).folder for _ in range(2))
+    assert first != second and files(tmp_path) == {first.name, second.name}
+    assert first.name.startswith("boxworld-lstm-3-20")
+
+
+def test_an_opened_run_is_what_was_created(tmp_path: Path) -> None:
+    folder = Run.create(config(tmp_path / "x"), NAMES).folder
+    run = Run.open(folder)
+    assert run.names == NAMES and run.config == config()
+
+
+def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
+    first = Run.create(config(tmp_path / "x"), NAMES)
+    (first.checkpoints / "precious").touch()
+    with pytest.raises(RunError, match=r"--resume .*x.*--overwrite"):
+        Run.create(config(tmp_path / "x"), NAMES)
+    assert (first.checkpoints / "precious").exists()
+    Run.create(config(tmp_path / "x", overwrite=True), NAMES)
+    assert not (first.checkpoints / "precious").exists()
+    assert files(tmp_path) == {"x"}
+
+
+def test_a_folder_that_is_no_run_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(RunError, match="not a run folder"):
+        Run.create(config(tmp_path, overwrite=True), NAMES)
+    assert files(tmp_path) == {"thesis.tex"}
+
+
+def test_an_empty_folder_may_be_used(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    assert Run.create(config(tmp_path / "x"), NAMES).checkpoints.is_dir()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_an_error_leaves_nothing_half_written(
+    overwrite: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if overwrite:
+        Run.create(config(tmp_path / "x"), NAMES)
+    before = files(tmp_path)
+
+    def fail() -> dict[str, Any]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_module, "versions", fail)
+    with pytest.raises(RunError, match="No space left"):
+        Run.create(config(tmp_path / "x", overwrite=overwrite), NAMES)
+    assert files(tmp_path) == before
+
+
+def test_what_is_no_run_folder_is_said_to_be_none(tmp_path: Path) -> None:
+    Run.create(config(tmp_path / "there"), NAMES)
+    with pytest.raises(RunError, match=r"does not exist\. .* has there\."):
+        Run.open(tmp_path / "their")
+    with pytest.raises(RunError, match=r"has no config\.yaml"):
+        Run.open(tmp_path)
+    (tmp_path / "there" / "config.yaml").write_text("actros: 3")
+    with pytest.raises(RunError, match="no option `actros`"):
+        Run.open(tmp_path / "there")
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A git repository of one committed file in the place of this one."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    root = tmp_path / "repository"
+    root.mkdir()
+    (root / "a.py").write_text("1\n")
+    who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "x"]):
+        subprocess.run(["git", "-C", str(root), *command], check=True, capture_output=True)
+    monkeypatch.setattr(run_module, "ROOT", root)
+    yield root
+
+
+def test_uncommitted_changes_are_kept_with_the_run(tmp_path: Path, repository: Path) -> None:
+    clean = Run.create(config(tmp_path / "clean"), NAMES).folder
+    versions = json.loads((clean / "versions.json").read_text())
+    assert len(versions["commit"]) == 40 and versions["uncommitted"] == []
+    assert not (clean / "git.diff").exists()
+    (repository / "a.py").write_text("2\n")
+    dirty = Run.create(config(tmp_path / "dirty"), NAMES).folder
+    versions = json.loads((dirty / "versions.json").read_text())
+    assert versions["uncommitted"] == [" M a.py"]
+    assert "+2" in (dirty / "git.diff").read_text()
+
+
+def test_a_run_outside_a_repository_has_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "ROOT", tmp_path / "nowhere")
+    found = run_module.versions()
+    assert found["commit"] is None and found["uncommitted"] is None
+
+
+def curve(folder: Path, name: str) -> list[tuple[int, float]]:
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    return [(event.step, event.value) for event in events.Scalars(name)]
+
+
+@pytest.mark.parametrize("torn", ['{"frame": 150, "lo', '{"frame": 150, "loss": 9.0}'])
+def test_curves_go_on_where_a_run_is_resumed(torn: str, tmp_path: Path) -> None:
+    with Run.create(config(tmp_path / "x"), NAMES) as run:
+        for frame in (100, 200, 300):
+            run.log({"loss": torch.tensor(frame / 100)}, frame)
+    with (run.folder / "metrics.jsonl").open("a") as file:
+        file.write(torn)  # killed while it wrote
+    with Run.open(run.folder) as run:
+        run.resume(200)
+        run.log({"loss": 7.0}, 250)
+        assert [(line["frame"], line["loss"]) for line in run.metrics()] == [
+            (100, 1.0),
+            (200, 2.0),
+            (250, 7.0),
+        ]
+    assert curve(run.folder, "loss") == [(100, 1.0), (200, 2.0), (250, 7.0)]
+    assert ".metrics.jsonl.unfinished" not in files(run.folder)
+
+
+def test_a_metric_that_is_not_finite_is_null(tmp_path: Path) -> None:
+    with Run.create(config(tmp_path / "x"), NAMES) as run:
+        run.log({"loss": float("nan"), "n": 3, "return": None}, 1)
+    line = (run.folder / "metrics.jsonl").read_text()
+    assert '"loss": null, "n": 3, "return": null}' in line
+
+
+def test_a_full_disk_does_not_end_the_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = Run.create(config(tmp_path / "x"), NAMES)
+    (run.folder / "metrics.jsonl").unlink()
+    (run.folder / "metrics.jsonl").mkdir()
+    run.log({"loss": 1.0}, 1)
+    assert "frame 1 are not written" in caplog.text

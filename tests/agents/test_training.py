@@ -1,0 +1,186 @@
+"""A whole run in this process: it resumes exactly, ends cleanly and loses nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from agents import main as door
+from agents.checkpoint import load
+
+
+def train(folder, *flags):
+    """A small run; returns its exit status."""
+    if "--resume" in flags:
+        return door.main([*flags])
+    small = [
+        "--actors",
+        "8",
+        "--batch",
+        "4",
+        "--unroll",
+        "10",
+        "--workers",
+        "0",
+        "--log-seconds",
+        "0",
+    ]
+    return door.main(["--config", "boxworld-easy", *small, "--run-dir", str(folder), *flags])
+
+
+def weights(folder):
+    return load(folder / "checkpoints").weights
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def interrupt_at(frames, monkeypatch):
+    """Send this process a SIGTERM when the learner has made so many frames."""
+    from agents.learner import Learner
+
+    update = Learner.update
+
+    def update_and_interrupt(self, batch):
+        metrics = update(self, batch)
+        if self.frames == frames:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return metrics
+
+    monkeypatch.setattr(Learner, "update", update_and_interrupt)
+
+
+@pytest.mark.parametrize(
+    "core",
+    [("lstm", "--core.hidden", "16"), ("memory_net", "--core.mode", "reinforce")],
+    ids=lambda core: core[0],
+)
+def test_a_run_interrupted_and_resumed_ends_with_the_same_weights_bit_for_bit(
+    core, tmp_path, monkeypatch
+):
+    flags = ("--core", *core, "--frames", "1200", "--grow-levels", "0.5", "--env.max-steps", "30")
+    assert train(tmp_path / "whole", *flags) == 0
+    with monkeypatch.context() as patch:
+        interrupt_at(440, patch)
+        assert train(tmp_path / "parts", *flags) == 0
+    assert load(tmp_path / "parts" / "checkpoints").frame == 440
+    assert train(None, "--resume", str(tmp_path / "parts")) == 0
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert whole.keys() == parts.keys()
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    frames = [line["frame"] for line in lines(tmp_path / "parts")]
+    assert frames == sorted(frames) and frames[-1] == 1200
+    assert lines(tmp_path / "parts")[-1]["episodes/return"] == pytest.approx(
+        lines(tmp_path / "whole")[-1]["episodes/return"]
+    )
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(tmp_path):
+    for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        assert train(tmp_path / name, "--core", "lstm", "--frames", "400", "--seed", seed) == 0
+    a, b, c = (weights(tmp_path / name)["value_head.weight"] for name in "abc")
+    assert torch.equal(a, b) and not torch.equal(a, c)
+
+
+def test_a_corrupted_newest_checkpoint_is_named_and_the_one_before_is_resumed(tmp_path, capsys):
+    flags = ("--core", "lstm", "--checkpoint-minutes", "0", "--frames", "800")
+    assert train(tmp_path / "run", *flags) == 0
+    newest = load(tmp_path / "run" / "checkpoints").path
+    damaged = bytearray((newest / "weights.safetensors").read_bytes())
+    damaged[-5] ^= 1
+    (newest / "weights.safetensors").write_bytes(damaged)
+    assert train(None, "--resume", str(tmp_path / "run"), "--frames", "1000") == 0
+    assert newest.name in capsys.readouterr().err
+    assert load(tmp_path / "run" / "checkpoints").frame == 1000
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_names_the_term_and_keeps_the_checkpoint(
+    tmp_path, capsys, monkeypatch
+):
+    from agents import losses
+
+    real, calls = losses.vtrace, iter(range(100))
+
+    def poisoned(*arguments):
+        target = real(*arguments)
+        return target._replace(targets=target.targets * (float("nan") if next(calls) == 5 else 1))
+
+    monkeypatch.setattr(losses, "vtrace", poisoned)
+    flags = ("--core", "lstm", "--checkpoint-minutes", "0", "--frames", "4000")
+    assert train(tmp_path / "run", *flags) == door.NOT_FINITE
+    assert "loss/value is nan" in capsys.readouterr().err
+    assert load(tmp_path / "run" / "checkpoints").frame == 200
+    assert (tmp_path / "run" / "not_finite_batch.pt").exists()
+
+
+def test_a_second_signal_ends_the_process_at_once():
+    program = """
+import os, signal, sys, time
+sys.path.insert(0, sys.argv[1])
+from agents.stop_signal import StopSignal
+with StopSignal() as stop:
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.requested
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(10)
+"""
+    root = Path(door.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", program, str(root)], timeout=60)
+    assert done.returncode == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (("--env", "boxword"), "boxworld"),
+        (("--core", "rcm"), "rmc"),
+        (("--config", "boxworld-eazy"), "boxworld-easy"),
+        (("--actros", "3"), "--actors"),
+        (("--actors", "0"), "actors"),
+        (("--actors", "4", "--workers", "5"), "workers"),
+        (("--core", "rmc", "--core.units", "1023"), "units"),
+        (("--core", "lstm", "--core.slots", "4"), "slots"),
+    ],
+    ids=lambda value: "_".join(value) if isinstance(value, tuple) else "",
+)
+def test_bad_input_is_named_before_anything_is_written(flags, complaint, tmp_path, capsys):
+    try:
+        status = door.main([*flags, "--run-dir", str(tmp_path / "run")])
+    except SystemExit as end:
+        status = end.code
+    assert status == 2
+    assert complaint in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_folder_that_exists_is_left_alone_unless_told(tmp_path, capsys):
+    flags = ("--core", "lstm", "--frames", "40")
+    assert train(tmp_path / "run", *flags) == 0
+    before = weights(tmp_path / "run")["value_head.weight"]
+    assert train(tmp_path / "run", *flags, "--seed", "9") == 2
+    message = capsys.readouterr().err
+    assert "--resume" in message and "--overwrite" in message
+    assert torch.equal(weights(tmp_path / "run")["value_head.weight"], before)
+    assert train(tmp_path / "run", *flags, "--seed", "9", "--overwrite", "True") == 0
+    assert not torch.equal(weights(tmp_path / "run")["value_head.weight"], before)
+
+
+def test_resuming_a_folder_that_is_no_run_says_so(tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        door.main(["--resume", str(tmp_path)])
+    assert end.value.code == 2
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_resuming_a_checkpoint_of_another_architecture_names_what_differs(tmp_path, capsys):
+    assert train(tmp_path / "run", "--core", "lstm", "--frames", "40") == 0
+    config = tmp_path / "run" / "config.yaml"
+    config.write_text(config.read_text().replace("hidden: 256", "hidden: 32"))
+    assert train(None, "--resume", str(tmp_path / "run"), "--frames", "80") == 2
+    assert "another architecture" in capsys.readouterr().err

@@ -1,0 +1,84 @@
+"""The queue: exact batches, oldest first; nothing too old."""
+
+import torch
+
+from agents.trajectory import Inputs, Trajectory, from_leaves, join, take
+from agents.trajectory_queue import TrajectoryQueue
+from memory import LSTMState, state_leaves
+
+
+def block(actors: range, version: int = 0) -> Trajectory:
+    """Trajectories of two transitions that show the number of their actor in every leaf."""
+    numbers = torch.tensor(list(actors)).float()
+    inputs = Inputs(
+        numbers.expand(3, -1)[..., None],
+        numbers.long().expand(3, -1),
+        numbers.expand(3, -1),
+        torch.zeros(3, len(actors), dtype=torch.bool),
+    )
+    ends = torch.zeros(2, len(actors), dtype=torch.bool)
+    per_step = numbers.expand(2, -1)
+    decisions = numbers.expand(3, -1)[..., None]
+    state = LSTMState(numbers[:, None], -numbers[:, None])
+    versions = torch.full((len(actors),), version)
+    return Trajectory(
+        inputs, per_step[..., None], ends, ends, per_step, decisions, decisions, state, versions
+    )
+
+
+def actors_of(batch: Trajectory) -> list[int]:
+    """The actors in a batch, if every leaf agrees on them."""
+    numbers = batch.inputs.last_actions[0]
+    for leaf in (
+        batch.inputs.observations[2, :, 0],
+        batch.logits[1, :, 0],
+        batch.decisions[0, :, 0],
+    ):
+        assert torch.equal(leaf, numbers.float())
+    assert torch.equal(batch.state.hidden[:, 0], numbers.float())
+    assert torch.equal(batch.state.cell[:, 0], -numbers.float())
+    assert batch.terminated.shape == (2, len(numbers)) and batch.version.shape == (len(numbers),)
+    return numbers.tolist()
+
+
+def test_batches_are_exact_whatever_the_blocks() -> None:
+    queue = TrajectoryQueue()
+    for actors in (range(0, 5), range(5, 6), range(6, 10)):
+        queue.put(block(actors))
+    assert len(queue) == 10
+    assert actors_of(queue.take(4)) == [0, 1, 2, 3]
+    assert len(queue) == 6 and [actors_of(b) for b in queue.blocks()] == [[4], [5], [6, 7, 8, 9]]
+    assert actors_of(queue.take(3)) == [4, 5, 6]
+    assert actors_of(queue.take(3)) == [7, 8, 9] and len(queue) == 0
+
+
+def test_what_is_too_old_is_dropped_and_counted() -> None:
+    queue = TrajectoryQueue()
+    for first, version in ((0, 3), (2, 5), (4, 4)):
+        queue.put(block(range(first, first + 2), version))
+    queue.drop_older(4)
+    assert queue.dropped == 2 and len(queue) == 4
+    queue.drop_older(5)
+    assert queue.dropped == 4 and actors_of(queue.take(2)) == [2, 3]
+
+
+def test_an_old_block_is_dropped_from_behind_a_newer_one() -> None:
+    queue = TrajectoryQueue()
+    queue.put(block(range(0, 2), version=7))
+    queue.put(block(range(2, 4), version=1))
+    queue.drop_older(5)
+    assert queue.dropped == 2 and actors_of(queue.take(2)) == [0, 1]
+
+
+def test_joining_what_was_taken_apart_changes_nothing() -> None:
+    one = block(range(6))
+    parts = [take(one, 0, 1), take(one, 1, 3), take(one, 4, 2)]
+    for a, b in zip(state_leaves(one), state_leaves(join(parts)), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_leaves_give_the_trajectory_back() -> None:
+    one = block(range(3))
+    again = from_leaves(state_leaves(one), LSTMState(torch.empty(0), torch.empty(0)))
+    assert type(again.state) is LSTMState and actors_of(again) == [0, 1, 2]
+    assert len(state_leaves(again)) == len(state_leaves(one))

@@ -1,0 +1,176 @@
+"""Films are whole, readable, of the episodes that an evaluation plays, and disturb nothing."""
+
+import numpy as np
+import pytest
+import torch
+from moviepy import VideoFileClip
+from PIL import Image
+
+from agents import video
+from agents.build import build_policy
+from agents.config import ImpalaConfig
+from agents.evaluate import evaluate
+from agents.scripted import players_of
+from agents.video import VideoError, film
+from envs import BoxWorldConfig, GymnasiumConfig, MiniPacmanConfig
+from memory import LSTMConfig
+
+BOXWORLD = BoxWorldConfig(grid_size=8, solution_length=(1, 2), num_distractors=(0,), max_steps=20)
+PACMAN = MiniPacmanConfig(frame_cap=6)
+FPS = 8
+
+
+def policy_for(env):
+    return build_policy(ImpalaConfig(env=env, core=LSTMConfig(hidden=8)))
+
+
+def oracle(env, seed):
+    return players_of(BOXWORLD)["oracle"](env, seed)
+
+
+def frames_of_gif(path):
+    with Image.open(path) as gif:
+        count = gif.n_frames
+        for index in range(count):
+            gif.seek(index)
+            yield np.asarray(gif.convert("RGB"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_pictures():
+    """Encoding takes most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("agents.picture.HEIGHT", 160)
+        yield
+
+
+@pytest.fixture(scope="module")
+def mp4(tmp_path_factory, small_pictures):
+    """A film of one episode, and the episode."""
+    out = tmp_path_factory.mktemp("films") / "agent.mp4"
+    (episode,) = film(oracle, BOXWORLD, episodes=1, seed=2, greedy=False, out=out)
+    return out, episode
+
+
+def test_an_mp4_shows_every_step_and_then_a_second_of_rest(mp4):
+    out, episode = mp4
+    with VideoFileClip(str(out), audio=False) as clip:
+        assert clip.n_frames == episode.length + 1 + FPS
+        assert clip.fps == FPS
+        assert clip.size[0] % 2 == clip.size[1] % 2 == 0
+        last = clip.get_frame(clip.duration - 0.01)
+    assert last.max() > 100
+
+
+def test_an_mp4_has_the_pixel_format_that_every_player_knows(mp4):
+    with VideoFileClip(str(mp4[0]), audio=False) as clip:
+        assert clip.reader.infos["video_profile"] == "(High)"  # others are not of 4:2:0
+
+
+def test_a_gif_holds_exactly_the_pictures_drawn(tmp_path, monkeypatch):
+    drawn = []
+    compose = video.compose
+    monkeypatch.setattr(
+        video, "compose", lambda *parts: (drawn.append(compose(*parts)), drawn[-1])[1]
+    )
+    out = tmp_path / "agent.gif"
+    played = film(oracle, BOXWORLD, episodes=2, seed=0, greedy=False, out=out)
+    lengths = [episode.length for episode in played]
+    assert len(drawn) == sum(lengths) + 2
+    shown = list(frames_of_gif(out))
+    assert len(shown) == len(drawn) + 2 * FPS
+    first_end = lengths[0]
+    for mine, theirs in ((0, 0), (5, 5), (first_end, first_end), (-1, -1)):
+        assert np.abs(drawn[mine].astype(int) - shown[theirs]).max() <= 8
+    assert all(np.array_equal(shown[first_end], shown[first_end + i]) for i in range(FPS + 1))
+
+
+@pytest.mark.parametrize("greedy", [False, True])
+def test_the_film_is_of_the_episodes_that_an_evaluation_plays(tmp_path, greedy, monkeypatch):
+    monkeypatch.setattr("agents.evaluate.MOST_GAMES", 1)
+    policy = policy_for(BOXWORLD)
+    played = film(policy, BOXWORLD, episodes=3, seed=7, greedy=greedy, out=tmp_path / "agent.gif")
+    evaluated = evaluate(policy, BOXWORLD, episodes=3, seed=7, greedy=greedy).episodes
+    assert [e[:3] for e in played] == [e[:3] for e in evaluated]
+
+
+@pytest.mark.parametrize("env", [PACMAN, MiniPacmanConfig(view="full", frame_cap=4)])
+def test_mini_pacman_is_filmed(tmp_path, env):
+    out = tmp_path / "deep" / "agent.gif"
+    (episode,) = film(policy_for(env), env, episodes=1, seed=0, greedy=False, out=out)
+    assert len(list(frames_of_gif(out))) == episode.length + 1 + FPS
+
+
+def test_any_environment_that_can_draw_itself_is_filmed(tmp_path):
+    env = GymnasiumConfig(id="FrozenLake-v1", kwargs={"is_slippery": False})
+    out = tmp_path / "lake.mp4"
+    (episode,) = film(players_of(env)["random"], env, episodes=1, seed=0, greedy=False, out=out)
+    with VideoFileClip(str(out), audio=False) as clip:
+        assert clip.n_frames == episode.length + 1 + int(clip.fps)
+
+
+@pytest.mark.filterwarnings("ignore:.*render_mode")
+def test_an_environment_that_cannot_draw_itself_is_refused(tmp_path):
+    env = GymnasiumConfig(id="Counter-v0")
+    with pytest.raises(VideoError, match="cannot be drawn"):
+        film(policy_for(env), env, episodes=1, seed=0, greedy=False, out=tmp_path / "x.mp4")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["agent.avi", "agent", "agent.mp4.part"])
+def test_another_suffix_is_refused_before_anything_is_played(tmp_path, name):
+    with pytest.raises(VideoError, match=r"written as \.mp4 or \.gif"):
+        film(oracle, None, episodes=1, seed=0, greedy=False, out=tmp_path / name)
+
+
+def test_a_film_without_episodes_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="at least 1"):
+        film(oracle, BOXWORLD, episodes=0, seed=0, greedy=False, out=tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
+def test_nothing_half_written_stays_and_the_old_film_does(tmp_path, suffix):
+    class Quits:
+        steps = 0
+
+        def act(self):
+            self.steps += 1
+            if self.steps == 4:
+                raise RuntimeError("enough")
+            return np.zeros(1, np.int64)
+
+    out = tmp_path / f"agent{suffix}"
+    out.write_bytes(b"the film before")
+    with pytest.raises(RuntimeError, match="enough"):
+        film(lambda env, seed: Quits(), BOXWORLD, episodes=1, seed=0, greedy=False, out=out)
+    assert list(tmp_path.iterdir()) == [out]
+    assert out.read_bytes() == b"the film before"
+
+
+def test_a_failure_to_write_is_told_with_the_name_of_the_file(tmp_path):
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "agent.mp4"
+    with pytest.raises(VideoError, match=r"agent\.mp4 cannot be written"):
+        film(oracle, BOXWORLD, episodes=1, seed=0, greedy=False, out=out)
+
+
+def test_an_encoder_that_fails_is_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(video.ENCODINGS, ".mp4", ("no such codec", []))
+    with pytest.raises(VideoError, match=r"(?s)agent\.mp4 cannot be written.*no such codec"):
+        film(oracle, BOXWORLD, episodes=1, seed=0, greedy=False, out=tmp_path / "agent.mp4")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("error")
+def test_filming_leaves_modes_random_states_and_weights_alone(tmp_path):
+    policy = policy_for(BOXWORLD).train()
+    policy.core.eval()
+    modes = [module.training for module in policy.modules()]
+    weights = [w.clone() for w in policy.parameters()]
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()
+    film(policy, BOXWORLD, episodes=1, seed=0, greedy=False, out=tmp_path / "agent.gif")
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert str(np.random.get_state()) == str(numpy_state)
+    assert [module.training for module in policy.modules()] == modes
+    assert all(torch.equal(a, b) for a, b in zip(weights, policy.parameters(), strict=True))
+    assert all(w.grad is None for w in policy.parameters())

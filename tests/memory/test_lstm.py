@@ -1,0 +1,100 @@
+"""The LSTM against its formulas."""
+
+import numpy as np
+import pytest
+import torch
+
+from memory import LSTMConfig
+from memory.core import Core
+from memory.lstm import LSTMState
+
+
+def build(hidden=6, features=5):
+    torch.manual_seed(5)
+    core = LSTMConfig(hidden=hidden).build((features,)).double()
+    torch.nn.init.normal_(core.bias)
+    return core
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def oracle(core, x, reset):
+    """One element of a batch, [T, F], step by step from the formulas; the outputs."""
+    weights = (core.input_weight, core.hidden_weight, core.bias)
+    w, u, b = (weight.detach().numpy() for weight in weights)
+    hidden = cell = np.zeros(core.output_size)
+    outputs = []
+    for now, opens in zip(x, reset, strict=True):
+        if opens:
+            hidden = cell = np.zeros(core.output_size)
+        i, f, g, o = np.split(w @ now + u @ hidden + b, 4)
+        cell = sigmoid(f + 1) * cell + sigmoid(i) * np.tanh(g)
+        hidden = sigmoid(o) * np.tanh(cell)
+        outputs.append(hidden)
+    return np.stack(outputs)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.02, 0.5])
+def test_every_step_follows_the_formulas(rate):
+    core = build()
+    x = torch.randn(20, 3, 5, dtype=torch.double)
+    reset = torch.rand(20, 3) < rate
+    outputs, _ = core(x, core.initial_state(3), reset)
+    for b in range(3):
+        expected = oracle(core, x[:, b].numpy(), reset[:, b])
+        np.testing.assert_allclose(outputs[:, b].detach(), expected, atol=1e-12)
+
+
+def test_a_forget_gate_without_input_lets_three_quarters_through():
+    core = build(hidden=1, features=1)
+    with torch.no_grad():
+        for parameter in core.parameters():
+            parameter.zero_()
+    one = torch.ones(1, 1, dtype=torch.double)
+    _, state = core.step(one, LSTMState(one, one))
+    assert state.cell.item() == pytest.approx(0.7310585786)  # sigmoid(1)
+
+
+@pytest.mark.parametrize("starts", [[], [0], [6], [0, 19], [1, 2], [4, 9, 14], list(range(20))])
+def test_stretches_and_loop_agree_wherever_episodes_open(starts):
+    core = build()
+    x = torch.randn(20, 4, 5, dtype=torch.double)
+    reset = torch.zeros(20, 4, dtype=torch.bool)
+    reset[starts, 2] = True
+    start = LSTMState(torch.randn(4, 6).double(), torch.randn(4, 6).double())
+    expected, end = Core.forward(core, x, start, reset)
+    cuts = [0, *(t for t in starts if t)]
+    for outputs, state in (
+        core(x, start, reset),
+        core._loop(x, start, reset),
+        core._stretches(x, start, reset, cuts),
+    ):
+        torch.testing.assert_close(outputs, expected)
+        torch.testing.assert_close(state.hidden, end.hidden)
+        torch.testing.assert_close(state.cell, end.cell)
+
+
+@pytest.mark.parametrize(("openings", "way"), [(4, "_stretches"), (5, "_loop")])
+def test_many_short_episodes_are_looped_over_and_few_long_ones_are_fused(openings, way):
+    core = build()
+    taken = []
+    for name in ("_stretches", "_loop"):
+        real = getattr(core, name)
+        setattr(core, name, lambda *a, name=name, real=real: taken.append(name) or real(*a))
+    reset = torch.zeros(20, 2, dtype=torch.bool)
+    reset[1 : 1 + openings, 0] = True
+    core(torch.randn(20, 2, 5, dtype=torch.double), core.initial_state(2), reset)
+    assert taken == [way]
+
+
+def test_the_constant_forget_bias_is_no_weight():
+    core = LSTMConfig(hidden=6).build((5,))
+    assert set(core.state_dict()) == {"input_weight", "hidden_weight", "bias"}
+    assert core.bias.eq(0).all()
+
+
+def test_a_core_without_units_is_refused():
+    with pytest.raises(ValueError, match="hidden=0: must be at least 1"):
+        LSTMConfig(hidden=0).build((5,))
