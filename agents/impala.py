@@ -43,7 +43,7 @@ class _Worker:
 
 
 class RayWorkers(Workers):
-    """The run's actors, spread over Ray workers.
+    """The run's actors, spread over the workers of a Ray that was started by `start_ray`.
 
     Args:
         orders: what to act with, asked for at most once per learner update.
@@ -54,7 +54,6 @@ class RayWorkers(Workers):
     """
 
     def __init__(self, config: ImpalaConfig, orders: Callable[[], Orders]) -> None:
-        start_ray(config)
         self.config, self.orders = config, orders
         self.num_restarts = 0
         self._restarts_in_a_row = 0
@@ -144,12 +143,21 @@ def start_ray(config: ImpalaConfig) -> None:
 
     Workers find this project whatever else is installed, and compute with one thread that never spins:
     on shared cores a spinning pool costs a learner an order of magnitude.
+
+    Raises:
+        ValueError: Ray's token authentication was switched off.
+        ConnectionError: there is no cluster at the address.
     """
     environment = {
         "PYTHONPATH": os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH")) if p),
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
     }
+    if os.environ.get("RAY_AUTH_MODE", "token") != "token":
+        raise ValueError(
+            f"RAY_AUTH_MODE is {os.environ['RAY_AUTH_MODE']!r}: Ray listens on all interfaces, and "
+            "without its token anybody who reaches this machine can run programs on it. Unset it."
+        )
     local = {} if config.ray_address else {"include_dashboard": False}
     ray.init(
         address=config.ray_address,

@@ -2,18 +2,19 @@
 
 import os
 import sys
-from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
 from agents.build import build_policy, load_weights
-from agents.checkpoint import CheckpointError, load
+from agents.checkpoint import Checkpoint, CheckpointError, load
 from agents.command_line import ParsedRun, parse
 from agents.config import ImpalaConfig
 from agents.learner import NotFinite
-from agents.run import Run, RunError
-from agents.training import Training
-from agents.workers import LocalWorkers, Orders, Workers, WorkersLost
+from agents.policy import Policy
+from agents.run import Run, RunError, check_place
+from agents.training import MakeWorkers, Training
+from agents.workers import LocalWorkers, WorkersLost
 from envs.fault import EnvironmentFault
 
 BAD_INPUT, NOT_FINITE, ENVIRONMENT_FAILED, WORKERS_LOST = 2, 3, 4, 5
@@ -25,7 +26,7 @@ def main(argv: list[str]) -> int:
     parsed = parse(argv)
     try:
         training = prepare_training(parsed)
-    except (RunError, CheckpointError, ValueError) as error:
+    except (RunError, CheckpointError, ValueError, ConnectionError) as error:
         return _fail(error, BAD_INPUT)
     except EnvironmentFault as error:
         return _fail(f"environment {parsed.names.env}: {error}", ENVIRONMENT_FAILED)
@@ -41,28 +42,41 @@ def main(argv: list[str]) -> int:
 
 
 def prepare_training(parsed: ParsedRun) -> Training:
-    """Check all that can be checked, then make the run folder, then start processes."""
+    """Check all that can be checked, then start Ray, and only then touch the run folder."""
     config = parsed.config
     torch.set_num_threads(learner_threads(config))
     policy = build_policy(config)
-    if parsed.resume:
-        run, checkpoint = Run.open(parsed.resume), load(parsed.resume / "checkpoints")
-        for warning in checkpoint.warnings:
-            print(warning, file=sys.stderr)
-        load_weights(policy, checkpoint)
+    checkpoint = _checkpoint_of(parsed.resume, policy)
+    if not parsed.resume:
+        check_place(config)
+    make_workers = workers_for(config)
+    if parsed.resume and checkpoint:
+        run = Run.open(parsed.resume)
         run.resume(checkpoint.frame)
     else:
-        run, checkpoint = Run.create(config, parsed.names), None
+        run = Run.create(config, parsed.names)
     return Training(config, policy, run, make_workers, checkpoint)
 
 
-def make_workers(config: ImpalaConfig, orders: Callable[[], Orders]) -> Workers:
-    """Ray workers, or none of it with `--workers 0`."""
+def workers_for(config: ImpalaConfig) -> MakeWorkers:
+    """Ray workers, with Ray started; or with `--workers 0` this process, and no Ray at all."""
     if config.workers == 0:
-        return LocalWorkers(config, orders)
-    from agents.impala import RayWorkers  # Ray takes a second to import
+        return LocalWorkers
+    from agents.impala import RayWorkers, start_ray  # Ray takes a second to import
 
-    return RayWorkers(config, orders)
+    start_ray(config)
+    return RayWorkers
+
+
+def _checkpoint_of(folder: Path | None, policy: Policy) -> Checkpoint | None:
+    """The newest good checkpoint of the run to resume, its weights put into the policy."""
+    if folder is None:
+        return None
+    checkpoint = load(Run.open(folder).checkpoints)
+    for warning in checkpoint.warnings:
+        print(warning, file=sys.stderr)
+    load_weights(policy, checkpoint)
+    return checkpoint
 
 
 def learner_threads(config: ImpalaConfig) -> int:

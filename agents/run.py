@@ -59,8 +59,8 @@ class Run:
             names: of the environment and the core.
             parent: where the folder goes if `run_dir` is None.
         """
+        check_place(config)
         folder = config.run_dir or _fresh_name(parent, config, names)
-        _check_place(folder, config.overwrite)
         unfinished = folder.with_name(f".{folder.name}.unfinished-{os.getpid()}")
         try:
             unfinished.mkdir(parents=True)
@@ -149,12 +149,18 @@ def _fresh_name(parent: Path, config: ImpalaConfig, names: Names) -> Path:
     return folder
 
 
-def _check_place(folder: Path, overwrite: bool) -> None:
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+def check_place(config: ImpalaConfig) -> None:
+    """Refuse a `run_dir` that holds something, unless it is a run and may go.
+
+    Raises:
+        RunError: says how to resume or overwrite.
+    """
+    folder = config.run_dir
+    if folder is None or not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / _CONFIG).is_file():
         raise RunError(f"--run-dir {folder} exists and is not a run folder; choose another.")
-    if not overwrite:
+    if not config.overwrite:
         raise RunError(
             f"--run-dir {folder} holds a run already. Go on with it by --resume {folder}, "
             "or lose it by --overwrite."

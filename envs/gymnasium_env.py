@@ -26,8 +26,18 @@ class GymnasiumConfig:
     """Infos by which an evaluation is broken down."""
 
     def make(self, *, render_mode: str | None = None) -> gymnasium.Env:
-        """One environment."""
-        return gymnasium.make(self.id, render_mode=render_mode, **self.kwargs)
+        """One environment.
+
+        Raises:
+            ValueError: there is none of this id, or it cannot be made so.
+        """
+        render = {"render_mode": render_mode} if render_mode else {}
+        try:
+            return gymnasium.make(self.id, **render, **self.kwargs)
+        except Exception as error:
+            raise ValueError(
+                f"--env.id {self.id} cannot be made: {type(error).__name__}: {error}"
+            ) from error
 
     def make_vector(
         self,

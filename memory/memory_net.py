@@ -196,7 +196,7 @@ class DecidingMemoryNet(DecidingCore[Tensor]):
         self, x: Float[Tensor, "*T B F"], state: Float[Tensor, "*T B D"]
     ) -> Float[Tensor, "*T B N"]:
         """Logits of every slot being written."""
-        return self.decision(torch.cat([x, state.detach()], dim=-1))
+        return self.decision(torch.cat([x, state], dim=-1))
 
     def apply_decision(
         self, x: Float[Tensor, "B F"], state: Float[Tensor, "B D"], decision: Float[Tensor, "B N"]

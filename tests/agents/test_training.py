@@ -167,7 +167,7 @@ def test_a_run_folder_that_exists_is_left_alone_unless_told(tmp_path, capsys):
     message = capsys.readouterr().err
     assert "--resume" in message and "--overwrite" in message
     assert torch.equal(weights(tmp_path / "run")["value_head.weight"], before)
-    assert train(tmp_path / "run", *flags, "--seed", "9", "--overwrite", "True") == 0
+    assert train(tmp_path / "run", *flags, "--seed", "9", "--overwrite") == 0
     assert not torch.equal(weights(tmp_path / "run")["value_head.weight"], before)
 
 

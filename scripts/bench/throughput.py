@@ -1,0 +1,150 @@
+"""Frames per second of a whole run beside what its network alone would allow on the same CPUs.
+
+    python scripts/bench/throughput.py --cores lstm rmc --out docs/results/throughput.json
+
+For each core, a run of `scripts/impala.py` is watched at steady state: frames the learner consumed, wall
+seconds, CPU seconds of all its processes. Then the two halves of the work are timed alone, on one thread:
+acting (one step of all actors) and learning (one update). Their sum per frame is the bound: one CPU can
+do no more than its inverse, however well the rest is hidden.
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from agents.process import prepare
+
+prepare()
+
+import torch
+
+from agents.build import build_learner, build_policy, build_rollout
+from agents.command_line import parse
+from agents.run import versions
+from agents.trajectory import take
+
+
+def main() -> None:
+    """Measure each core and write the figures."""
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments.add_argument("--env", default="boxworld")
+    arguments.add_argument("--cores", nargs="+", default=["lstm", "rmc"])
+    arguments.add_argument("--actors", default="100")
+    arguments.add_argument("--warm-up", type=float, default=20.0, help="seconds not counted")
+    arguments.add_argument("--seconds", type=float, default=30.0, help="seconds that count")
+    arguments.add_argument("--rounds", type=int, default=3, help="run and bound, in turn")
+    arguments.add_argument("--out", type=Path)
+    asked = arguments.parse_args()
+    results = {"versions": versions(), "cpus": os.cpu_count(), "machine": platform.processor()}
+    for core in asked.cores:
+        flags = ["--env", asked.env, "--core", core, "--actors", asked.actors]
+        rounds = [(steady_run(flags, asked), bound(flags)) for _ in range(asked.rounds)]
+        results[core] = summary(*zip(*rounds, strict=True))
+        print(core, json.dumps(results[core], indent=1))
+    if asked.out:
+        asked.out.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def summary(runs: tuple[dict, ...], bounds: tuple[dict, ...]) -> dict:
+    """Medians over the rounds, and the run as a share of its bound, round by round."""
+    middle = {name: statistics.median(r[name] for r in runs) for name in runs[0]}
+    middle |= {name: statistics.median(b[name] for b in bounds) for name in bounds[0]}
+    cpus = os.cpu_count() or 1
+    middle["bound_frames_per_second"] = cpus * middle["bound_frames_per_cpu_second"]
+    for unit, scale in (("second", cpus), ("cpu_second", 1)):
+        shares = [
+            run[f"frames_per_{unit}"] / (scale * limit["bound_frames_per_cpu_second"])
+            for run, limit in zip(runs, bounds, strict=True)
+        ]
+        middle[f"share_of_bound_per_{unit}"] = statistics.median(shares)
+    return {name: float(f"{value:.4g}") for name, value in middle.items()}
+
+
+def steady_run(flags: list[str], asked: argparse.Namespace) -> dict[str, float]:
+    """Watch a run between the end of its warm-up and the end of the count."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        command = [sys.executable, "scripts/impala.py", *flags, "--run-dir", str(run)]
+        process = subprocess.Popen(
+            [*command, "--log-seconds", "1"], cwd=ROOT, stdout=subprocess.DEVNULL
+        )
+        try:
+            time.sleep(asked.warm_up)
+            before = (frames(run), cpu_seconds(process.pid))
+            time.sleep(asked.seconds)
+            after = (frames(run), cpu_seconds(process.pid))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+    (first, began), last = before[0], after[0]
+    count, seconds = last[0] - first, last[1] - began
+    return {
+        "frames_per_second": count / seconds,
+        "frames_per_cpu_second": count / (after[1] - before[1]),
+    }
+
+
+def frames(run: Path) -> tuple[int, float]:
+    """The newest frame in the log, and when it was written."""
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    return last["frame"], last["time"]
+
+
+def cpu_seconds(process: int) -> float:
+    """CPU time of a process and all that descend from it."""
+    tick, parents, used = os.sysconf("SC_CLK_TCK"), {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:  # it ended meanwhile
+            continue
+        number = int(stat.parent.name)
+        parents[number] = int(fields[1])
+        used[number] = (int(fields[11]) + int(fields[12])) / tick
+    family, grown = {process}, True
+    while grown:
+        more = {child for child, parent in parents.items() if parent in family} - family
+        family, grown = family | more, bool(more)
+    return sum(used.get(member, 0.0) for member in family)
+
+
+def bound(flags: list[str]) -> dict[str, float]:
+    """Time acting and learning alone, each on one thread; CPU microseconds per frame."""
+    config = parse(flags).config
+    torch.set_num_threads(1)
+    rollout = build_rollout(config, build_policy(config), range(config.actors), 0)
+    learner = build_learner(config, build_policy(config))
+    trajectory = rollout.unroll(0).trajectory
+    batch = take(trajectory, 0, min(config.batch, config.actors))
+    acting = cpu_time(lambda: rollout.unroll(0)) / trajectory.terminated.numel()
+    learning = cpu_time(lambda: learner.update(batch)) / batch.terminated.numel()
+    return {
+        "acting_us_per_frame": 1e6 * acting,
+        "learning_us_per_frame": 1e6 * learning,
+        "bound_frames_per_cpu_second": 1 / (acting + learning),
+    }
+
+
+def cpu_time(work, repeats: int = 9) -> float:
+    """Median CPU seconds of a call, after one that does not count."""
+    times = []
+    for _ in range(repeats + 1):
+        begun = time.process_time()
+        work()
+        times.append(time.process_time() - begun)
+    return statistics.median(times[1:])
+
+
+if __name__ == "__main__":
+    main()
