@@ -21,7 +21,7 @@ def encode(value: Any, name: str) -> Any:
             return value.detach().cpu().clone()
         case np.generic():
             return value.item()
-        case np.ndarray() if value.dtype.kind in "biufc":
+        case np.ndarray() if value.dtype.kind in "biufcU":
             data = (
                 torch.frombuffer(bytearray(value.tobytes()), dtype=torch.uint8)
                 if value.size
