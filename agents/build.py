@@ -59,6 +59,7 @@ def load_weights(policy: Policy, checkpoint: Checkpoint) -> None:
         name = min(n for n in wanted.keys() | found.keys() if wanted.get(n) != found.get(n))
         raise CheckpointError(
             f"{checkpoint.path} is of another architecture: {name} is "
-            f"{found.get(name, 'missing')} there, {wanted.get(name, 'missing')} in this configuration."
+            f"{found.get(name, 'missing')} there, "
+            f"{wanted.get(name, 'missing')} in this configuration."
         )
     policy.load_state_dict(checkpoint.weights)

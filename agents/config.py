@@ -1,7 +1,8 @@
 """Everything a training run can be told, with its defaults: the RMC paper's settings.
 
-Source: Santoro et al. 2018, "Relational recurrent neural networks", appendix A.3 (100 actors,
-batches of 32 trajectories of 40 steps, discount 0.99, entropy cost 0.005, learning rate 1e-5 to 2e-4).
+Source: Santoro et al. 2018, "Relational recurrent neural networks", appendix A.3: 100 actors,
+batches of 32 trajectories of 40 steps, discount 0.99, entropy cost 0.005, learning rate 1e-5 to
+2e-4.
 """
 
 import math
@@ -116,7 +117,7 @@ class ImpalaConfig:
     actors: int = 100
     """Environments, each with its own level stream and recurrent state."""
     workers: int | Literal["auto"] = "auto"
-    """Processes that host the actors; 0 runs all in this one, repeatable bit for bit, without Ray."""
+    """Processes that host the actors; 0 runs all in this one: repeatable bit for bit, no Ray."""
     batch: int = 32
     """Trajectories per update."""
     unroll: int = 40
@@ -126,11 +127,11 @@ class ImpalaConfig:
     seed: int = 0
     """Seed of the weights, the levels and the actions."""
     max_lag: int = 16
-    """Most updates between the weights that acted and the weights that learn; older trajectories are
-    dropped and counted."""
+    """Most updates between the weights that acted and the weights that learn; older trajectories
+    are dropped and counted."""
     grow_levels: float | None = None
-    """Solved rate at which the level mix grows, from the easiest to the environment's own; None trains
-    on the whole mix from the start. Evaluation never uses it."""
+    """Solved rate at which the level mix grows, from the easiest to the environment's own; None
+    trains on the whole mix from the start. Evaluation never uses it."""
     learner_threads: int | Literal["auto"] = "auto"
     """CPU threads of the learner."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -1,8 +1,8 @@
 """From an observation to what a core consumes.
 
 Source: Santoro et al. 2018, appendix A.3: two 2x2 convolutions of 12 and 24 filters with ReLU, then
-two planes of x and y positions in [-1, 1]. The paper leaves the padding open; a "5x5" ConvLSTM needs
-a 5x5 map, so it is SAME, at the bottom and right as in TensorFlow.
+two planes of x and y positions in [-1, 1]. The paper leaves the padding open; a "5x5" ConvLSTM
+needs a 5x5 map, so it is SAME, at the bottom and right as in TensorFlow.
 """
 
 import math
@@ -67,7 +67,10 @@ class DiscreteTorso(nn.Module):
         return hot.float().reshape(-1, *self.output_shape)
 
 
-def build_torso(space: spaces.Space, channels: tuple[int, ...]) -> nn.Module:
+Torso = ImageTorso | VectorTorso | DiscreteTorso
+
+
+def build_torso(space: spaces.Space, channels: tuple[int, ...]) -> Torso:
     """The torso for a space: images, boxes of numbers, or whole numbers.
 
     Raises:
@@ -98,7 +101,7 @@ class Encoder(nn.Module):
         last_reward: bool,
     ) -> None:
         super().__init__()
-        self.torso = build_torso(observation_space, channels)
+        self.torso: Torso = build_torso(observation_space, channels)
         self.kind = kind
         self.num_actions, self.last_action, self.last_reward = num_actions, last_action, last_reward
         depth, height, width = self.torso.output_shape

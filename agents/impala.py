@@ -1,8 +1,8 @@
 """IMPALA: actors in Ray workers, a learner in this process.
 
-Source: Espeholt et al. 2018. Workers act without waiting for the learner, and the learner takes what
-is ready; what lies between is bounded on both sides: a worker is asked for another unroll only while
-there is room, and trajectories that grew too old are dropped.
+Source: Espeholt et al. 2018. Workers act without waiting for the learner, and the learner takes
+what is ready; what lies between is bounded on both sides: a worker is asked for another unroll only
+while there is room, and trajectories that grew too old are dropped.
 
 The only module that knows Ray.
 """
@@ -11,10 +11,12 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import ray
 import torch
+from ray.exceptions import RayActorError, RayTaskError
 
 from agents.config import ImpalaConfig
 from agents.workers import ActingGroup, Delivery, Orders, Workers, WorkersLost
@@ -60,13 +62,15 @@ class RayWorkers(Workers):
         groups = np.array_split(np.arange(config.actors), num_workers(config))
         self._actors = [range(int(g[0]), int(g[-1]) + 1) for g in groups]
         self.num_processes = len(groups)
-        self._workers = [self._start(actors) for actors in self._actors]
+        self._workers: list[Any] = [self._start(actors) for actors in self._actors]
         self._in_flight: dict[ray.ObjectRef, int] = {}
         self._published: tuple[int, ray.ObjectRef] | None = None
 
     def gather(self, room: int, wait: bool) -> list[Delivery]:
         """Ask workers for unrolls while there is room; return those that have arrived."""
         self._ask(room)
+        if not self._in_flight:
+            return []
         ready, _ = ray.wait(
             list(self._in_flight), num_returns=len(self._in_flight), timeout=0, fetch_local=False
         )
@@ -78,7 +82,7 @@ class RayWorkers(Workers):
         """Stop the workers, and Ray where this run started it."""
         ray.shutdown()
 
-    def _start(self, actors: range):
+    def _start(self, actors: range) -> Any:
         share = min(1.0, ray.cluster_resources().get("CPU", 1.0) / num_workers(self.config))
         options = _Worker.options(num_cpus=share, scheduling_strategy="SPREAD")
         return options.remote(self.config, actors)
@@ -90,7 +94,7 @@ class RayWorkers(Workers):
             for index, worker in enumerate(self._workers):
                 busy = sum(i == index for i in self._in_flight.values())
                 size = len(self._actors[index])
-                if busy == depth and (promised + size <= room or not self._in_flight):
+                if busy == depth and promised + size <= room:
                     weights, version, options = self._publish()
                     self._in_flight[worker.act.remote(weights, version, options)] = index
                     promised += size
@@ -106,7 +110,7 @@ class RayWorkers(Workers):
         index = self._in_flight.pop(ref)
         try:
             delivery = ray.get(ref)
-        except ray.exceptions.RayTaskError as error:
+        except RayTaskError as error:
             if not isinstance(error.cause, EnvironmentFault):
                 raise
             if self.config.on_env_error == "stop":
@@ -115,7 +119,7 @@ class RayWorkers(Workers):
             ray.kill(self._workers[index])
             self._workers[index] = self._start(self._actors[index])
             return []
-        except ray.exceptions.RayActorError as error:
+        except RayActorError as error:
             self._count_restart(error)  # Ray starts it again; its unroll is asked for anew
             return []
         self._restarts_in_a_row = 0
@@ -141,8 +145,8 @@ def num_workers(config: ImpalaConfig) -> int:
 def start_ray(config: ImpalaConfig) -> None:
     """Join the cluster at `ray_address`, or start Ray on this machine without a dashboard.
 
-    Workers find this project whatever else is installed, and compute with one thread that never spins:
-    on shared cores a spinning pool costs a learner an order of magnitude.
+    Workers find this project whatever else is installed, and compute with one thread that never
+    spins: on shared cores a spinning pool costs a learner an order of magnitude.
 
     Raises:
         ValueError: Ray's token authentication was switched off.
@@ -158,11 +162,10 @@ def start_ray(config: ImpalaConfig) -> None:
             f"RAY_AUTH_MODE is {os.environ['RAY_AUTH_MODE']!r}: Ray listens on all interfaces, and "
             "without its token anybody who reaches this machine can run programs on it. Unset it."
         )
-    local = {} if config.ray_address else {"include_dashboard": False}
     ray.init(
         address=config.ray_address,
         log_to_driver=False,
         logging_level=logging.ERROR,
         runtime_env={"env_vars": environment},
-        **local,
+        include_dashboard=None if config.ray_address else False,
     )

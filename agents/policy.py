@@ -75,6 +75,8 @@ class Policy(nn.Module):
         """Unroll over T steps; a core that decides repeats the recorded `decisions`."""
         features = self.encoder(inputs)
         if isinstance(self.core, DecidingCore):
+            if decisions is None:
+                raise TypeError("a core that decides needs the recorded decisions to unroll.")
             hidden, decision_logits = self.core.replay(features, state, inputs.resets, decisions)
         else:
             hidden, _ = self.core(features, state, inputs.resets)

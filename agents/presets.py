@@ -120,7 +120,7 @@ def _flatten(
         if name in seen:
             raise OptionError(f"{path}, line {line}: `{name}` is given twice.")
         seen.add(name)
-        if isinstance(value_node, yaml.MappingNode) and value_node.value:
+        if isinstance(value_node, yaml.MappingNode) and value_node.value and not prefix:
             yield from _flatten(path, loader, value_node, f"{prefix}{name}.")
         else:
             yield prefix + name, Entry(loader.construct_object(value_node, deep=True), line)
@@ -158,14 +158,14 @@ def preset_flags(preset: Preset, options: dict[str, Option]) -> Iterator[str]:
 
 
 def preset_mappings(preset: Preset, options: dict[str, Option]) -> dict[str, dict[str, Any]]:
-    """The values that belong to options which are mappings: `{"env.kwargs": {"size": 3}}`."""
+    """The values of options which are mappings: `{"env.kwargs": {"size": 3}}`."""
     found: dict[str, dict[str, Any]] = {}
     for key, (value, line) in preset.entries.items():
         option = _known(preset, key, line, options)
+        if option.is_mapping and not isinstance(value, dict):
+            raise OptionError(f"{preset.path}, line {line}: `{key}` is a mapping, got {value!r}.")
         if option.is_mapping:
-            values = found.setdefault(option.key, {})
-            if key != option.key:
-                values[key.removeprefix(f"{option.key}.")] = value
+            found[option.key] = value
     return found
 
 

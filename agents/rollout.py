@@ -54,7 +54,8 @@ class Rollout:
         start_version: int = 0,
         report: tuple[str, ...] = (),
     ) -> None:
-        self.env, self.policy, self.actors, self.length = env, policy.eval(), actors, unroll
+        self.env: Any = env  # seeds per environment and states are more than VectorEnv promises
+        self.policy, self.actors, self.length = policy.eval(), actors, unroll
         self.report = (*report, "solved")
         seeds = actor_seeds(seed, actors, start_version)
         self.random = ActionStreams(seeds[:, 1], 1 + policy.decision_size)
@@ -62,7 +63,7 @@ class Rollout:
         self.returns = np.zeros(count)
         self.lengths = np.zeros(count, np.int64)
         with self._naming_faults():
-            observations, _ = env.reset(seed=[int(s) for s in seeds[:, 0] >> np.uint64(1)])
+            observations, _ = self.env.reset(seed=[int(s) for s in seeds[:, 0] >> np.uint64(1)])
         self.now = Inputs(
             torch.as_tensor(np.array(observations)),
             torch.zeros(count, dtype=torch.long),

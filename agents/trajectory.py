@@ -74,7 +74,7 @@ def take(trajectory: Trajectory, start: int, count: int) -> Trajectory:
 
 
 def from_leaves(leaves: Sequence[Tensor], core_state: Any) -> Trajectory:
-    """The trajectory with the given `memory.core.state_leaves`; `core_state` shows its structure."""
+    """The trajectory whose `state_leaves` are given; `core_state` shows that of its core."""
     empty = torch.empty(0)
     shape = Trajectory(Inputs(*[empty] * 4), *[empty] * 6, state=core_state, version=empty)
     parts = iter(leaves)

@@ -57,10 +57,15 @@ def _split_mappings(
         entry = name.removeprefix("--").replace("-", "_").removeprefix(f"{option.key}.")
         if entry == option.key or not (given or remaining):
             raise OptionError(f"{name}: expected {option.flag}.NAME VALUE.")
-        found.setdefault(option.key, {})[entry] = yaml.safe_load(
-            value if given else remaining.pop(0)
-        )
+        found.setdefault(option.key, {})[entry] = _yaml(name, value if given else remaining.pop(0))
     return rest, found
+
+
+def _yaml(name: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):
+        raise OptionError(f"{name}: not a YAML value: {text}") from None
 
 
 def _with_mappings(config: ImpalaConfig, mappings: dict[str, dict[str, Any]]) -> ImpalaConfig:

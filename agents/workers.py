@@ -96,7 +96,7 @@ class LocalWorkers(Workers):
         return [self.group.act(self.orders())] if wait else []
 
     def get_state(self) -> dict[str, Any] | None:
-        """Of the actors, in the middle of their episodes; None if an environment has none to give."""
+        """Of the actors, amid their episodes; None if an environment cannot tell its state."""
         rollout = self.group.rollout
         return rollout.get_state() if hasattr(rollout.env, "get_state") else None
 

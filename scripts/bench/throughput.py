@@ -2,10 +2,10 @@
 
     python scripts/bench/throughput.py --cores lstm rmc --out docs/results/throughput.json
 
-For each core, a run of `scripts/impala.py` is watched at steady state: frames the learner consumed, wall
-seconds, CPU seconds of all its processes. Then the two halves of the work are timed alone, on one thread:
-acting (one step of all actors) and learning (one update). Their sum per frame is the bound: one CPU can
-do no more than its inverse, however well the rest is hidden.
+For each core, a run of `scripts/impala.py` is watched at steady state: frames the learner consumed,
+wall seconds, CPU seconds of all its processes. Then the two halves of the work are timed alone, on
+one thread: acting (an unroll of all actors) and learning (one update). Their sum per frame is the
+bound: one CPU can do no more than its inverse, however well the rest is hidden.
 """
 
 import argparse

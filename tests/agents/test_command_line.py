@@ -114,7 +114,9 @@ def test_every_preset_opens_with_a_command_that_uses_it(preset: str) -> None:
 
 
 def test_a_changed_option_of_each_kind_comes_back_from_a_file(tmp_path: Path) -> None:
-    argv = "--env gymnasium --env.kwargs.size 3 --core lstm --loss.reward-clip 0.1 --workers 2"
+    argv = (
+        "--env gymnasium --env.kwargs.size {a-b:3} --core lstm --loss.reward-clip 0.1 --workers 2"
+    )
     argv += " --policy.channels --policy.no-last-reward --device cpu --run-dir here --overwrite"
     config = parse([*argv.split()]).config
     (tmp_path / "config.yaml").write_text(to_yaml(config))
@@ -156,6 +158,7 @@ def test_a_run_without_names_is_written_under_the_nearest(folder: Path) -> None:
         ("--env.view full --env.view-size 5", "--env.view-size has no effect"),
         ("--env gymnasium --grow-levels 0.5", "--grow-levels has no effect"),
         ("--core memory_net --core.slots 8", "--core.slots has no effect"),
+        ("--env gymnasium --env.kwargs.size [3", "--env.kwargs.size: not a YAML value: [3"),
         ("--env gymnasium --env.kwargs 3", "--env.kwargs: expected --env.kwargs.NAME VALUE."),
     ],
 )
@@ -174,7 +177,8 @@ def test_all_unknown_options_are_named_at_once(capsys: pytest.CaptureFixture[str
         ("\nactros: 3\n", "line 2: no option `actros`. Did you mean actors?"),
         ("seed: 1\nactors: x\n", "--actors is from {file}, line 2."),
         ("env:\n  grid_size: 1\n", "--env.grid-size is from {file}, line 2."),
-        ("batch: 1\nbatch: 2\n", "line 2: `batch` is given twice."),
+        ("max_lag: 1\nmax-lag: 2\n", "line 2: `max_lag` is given twice."),
+        ("env: {name: gymnasium, kwargs: 3}\n", "line 1: `env.kwargs` is a mapping, got 3."),
         ("batch: {size: 1}\n", "line 1: no option `batch.size`."),
         ("batch: [[1]]\n", "line 1: `batch` is one value or a list, got [[1]]."),
         ("env: boxwrld\n", "no such environment. Did you mean boxworld?"),
