@@ -111,14 +111,18 @@ def test_no_episodes_are_refused():
         evaluate(oracle, SMALL, episodes=0)
 
 
-def test_the_agent_acts_as_it_acts_in_training():
-    policy, env = policy_for(), replace(SMALL, max_steps=5)
+@pytest.mark.parametrize("env", [replace(SMALL, max_steps=5), GymnasiumConfig()])
+def test_the_agent_acts_as_it_acts_in_training(env):
+    policy = policy_for(env)
+    with torch.no_grad():  # what it sees, remembers and was given must matter
+        for weights in (*policy.core.parameters(), policy.policy_head.weight):
+            weights.mul_(10)
     evaluated = evaluate(policy, env, episodes=250, seed=1).episodes
     rollout = Rollout(
         env.make_vector(3),
         policy,
         actors=range(3),
-        unroll=15,
+        unroll=200,
         seed=1,
         start_version=EVALUATION,
         report=env.report,

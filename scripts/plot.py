@@ -1,0 +1,15 @@
+"""Draw learning curves: `python scripts/plot.py RUN [RUN ...] --out curves.png --csv curves.csv`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from agents.process import prepare
+
+prepare()
+
+from agents.curves import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

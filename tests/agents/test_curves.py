@@ -1,0 +1,42 @@
+"""Curves of a log: drawn, and kept as a table."""
+
+import csv
+import json
+
+import pytest
+
+from agents.curves import main, thin
+from agents.main import main as train
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    flags = ["--config", "debug", "--core", "lstm", "--actors", "4", "--batch", "4"]
+    flags += ["--learner-threads", "1", "--log-seconds", "0", "--env.max-steps", "9"]
+    assert train([*flags, "--frames", "800", "--run-dir", str(folder)]) == 0
+    return folder
+
+
+def test_a_run_becomes_a_figure_and_a_table_of_what_it_logged(run, tmp_path):
+    figure, table = tmp_path / "curve.png", tmp_path / "curve.csv"
+    assert main([str(run), "--out", str(figure), "--csv", str(table)]) == 0
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    rows = list(csv.DictReader(table.open()))
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert rows[-1]["run"] == "run" and int(rows[-1]["frame"]) == 800
+    assert float(rows[-1]["episodes/return"]) == pytest.approx(last["episodes/return"], rel=1e-4)
+
+
+def test_thinning_keeps_the_last_line():
+    lines = [{"frame": i} for i in range(1001)]
+    kept = thin(lines, 100)
+    assert kept[-1] == lines[-1] and 90 <= len(kept) <= 110
+    assert kept == sorted(kept, key=lambda line: line["frame"])
+
+
+def test_a_figure_of_no_known_kind_is_refused_in_words(run, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([str(run), "--out", str(tmp_path / "curve.xyz")])
+    assert end.value.code == 2
+    assert "curve.xyz" in capsys.readouterr().err
