@@ -83,7 +83,9 @@ def draw(out: Path, curves: dict[str, list[dict[str, Any]]]) -> None:
     ):
         for name, lines in curves.items():
             kept = [line for line in lines if what in line and by in line]
-            axis.plot([line[by] / scale for line in kept], [line[what] for line in kept], label=name)
+            axis.plot(
+                [line[by] / scale for line in kept], [line[what] for line in kept], label=name
+            )
         axis.set_xlabel(unit)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel(COLUMNS[what])

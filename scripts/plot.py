@@ -1,4 +1,4 @@
-"""Draw learning curves: `python scripts/plot.py RUN [RUN ...] --out curves.png --csv curves.csv`."""
+"""Draw learning curves: `python scripts/plot.py RUN [RUN ...] --out curves.png`."""
 
 import sys
 from pathlib import Path
