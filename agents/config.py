@@ -145,7 +145,7 @@ class ImpalaConfig:
     """Run folder; None makes runs/<env>-<core>-<seed>-<time>."""
     overwrite: bool = False
     """Replace a run folder that exists."""
-    checkpoint_minutes: float = 10.0
+    checkpoint_minutes: float = 1.0
     """Minutes between checkpoints."""
     log_seconds: float = 5.0
     """Seconds between lines of metrics."""

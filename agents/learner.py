@@ -108,7 +108,9 @@ class Learner:
         loss = impala_loss(output, batch, self.loss_config, self._advantage_scale())
         metrics = {f"loss/{name}": x.item() for name, x in loss._asdict().items()}
         self._check(metrics)
-        metrics["loss/gradient_norm"] = self._descend(self._total(loss))
+        total = self._total(loss)
+        metrics["loss/total"] = total.item()
+        metrics["loss/gradient_norm"] = self._descend(total)
         metrics["loss/learning_rate"] = self.learning_rate
         return metrics
 

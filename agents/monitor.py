@@ -28,6 +28,8 @@ class Status(NamedTuple):
     """Share of the time that the workers computed."""
     restarts: int = 0
     """Workers restarted so far."""
+    loss: float | None = None
+    """Of the last update, all terms with their weights."""
 
 
 class Monitor:
@@ -101,6 +103,7 @@ def _condition(stats: Status) -> str:
     parts = [
         "return " + ("-" if stats.mean_return is None else f"{stats.mean_return:.2f}"),
         None if stats.solved is None else f"solved {stats.solved:.1%}",
+        None if stats.loss is None else f"loss {stats.loss:.3g}",
         f"lag {stats.policy_lag:.1f}",
         f"learner {stats.learner:.0%}",
         None if stats.actors is None else f"actors {stats.actors:.0%}",

@@ -16,7 +16,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "configs" / "impala"
 """Where presets are looked for by name."""
 
 _YAML_LIST = "tag:yaml.org,2002:seq"
-_DEEPEST = 10  # levels of nesting; options have three
+_DEEPEST = 10  # levels of nesting; options have two, and values may have some
 _LARGEST = 100_000  # bytes; a preset of all options has 3000
 
 
@@ -113,6 +113,7 @@ def _check_shape(path: Path, text: str) -> None:
 def _flatten(
     path: Path, loader: yaml.SafeLoader, node: yaml.MappingNode, prefix: str = ""
 ) -> Iterator[tuple[str, Entry]]:
+    """The two levels that options have: `batch`, `loss.discount`. What lies deeper is a value."""
     seen: set[str] = set()
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
@@ -121,7 +122,7 @@ def _flatten(
             raise OptionError(f"{path}, line {line}: `{name}` is given twice.")
         seen.add(name)
         if isinstance(value_node, yaml.MappingNode) and value_node.value and not prefix:
-            yield from _flatten(path, loader, value_node, f"{prefix}{name}.")
+            yield from _flatten(path, loader, value_node, f"{name}.")
         else:
             yield prefix + name, Entry(loader.construct_object(value_node, deep=True), line)
 

@@ -152,6 +152,7 @@ class Training:
                 learner=speed["speed/learner_utilisation"],
                 actors=speed["speed/actor_utilisation"],
                 restarts=self.workers.num_restarts,
+                loss=self._losses["loss/total"],
             )
         )
 

@@ -17,7 +17,7 @@ from envs.vector import GameVectorEnv
 class BoxWorldConfig:
     """Boxes are opened by keys of their colour, and one chain of them leads to the gem.
 
-    The defaults are those of the Relational Memory Core paper (Santoro et al. 2018, section 4.3):
+    The defaults are those of the Relational Memory Core paper (Santoro et al. 2018, section 4.2):
     the agent sees a small window around itself, and the key it holds.
     """
 
