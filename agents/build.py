@@ -41,10 +41,20 @@ def build_rollout(
     )
 
 
+def learner_device(config: ImpalaConfig) -> str:
+    """Where the learner computes.
+
+    Raises:
+        ValueError: a GPU is asked for and there is none.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: PyTorch finds no CUDA device here; use auto or cpu.")
+    return "cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu"
+
+
 def build_learner(config: ImpalaConfig, policy: Policy) -> Learner:
     """The learner of a run, on the device it asks for."""
-    cuda = config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
-    return Learner(policy, config.loss, config.optimizer, config.frames, "cuda" if cuda else "cpu")
+    return Learner(policy, config.loss, config.optimizer, config.frames, learner_device(config))
 
 
 def load_weights(policy: Policy, checkpoint: Checkpoint) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from agents.build import build_policy, load_weights
+from agents.build import build_policy, learner_device, load_weights
 from agents.checkpoint import Checkpoint, CheckpointError, load
 from agents.command_line import ParsedRun, parse
 from agents.config import ImpalaConfig
@@ -45,6 +45,7 @@ def prepare_training(parsed: ParsedRun) -> Training:
     """Check all that can be checked, then start Ray, and only then touch the run folder."""
     config = parsed.config
     torch.set_num_threads(learner_threads(config))
+    learner_device(config)  # refuses a GPU that is not there
     policy = build_policy(config)
     checkpoint = _checkpoint_of(parsed.resume, policy)
     if not parsed.resume:

@@ -1,5 +1,6 @@
 """A training run: unrolls in, updates made, checkpoints, metrics and videos out."""
 
+import math
 from collections.abc import Callable
 from statistics import mean
 from typing import Any
@@ -22,6 +23,9 @@ from agents.trajectory_queue import TrajectoryQueue
 from agents.workers import Delivery, LocalWorkers, Orders, Workers
 from envs.fault import EnvironmentFault
 from memory.core import state_leaves
+
+TELLING = 100
+"""Episodes before a mean return can make a checkpoint the best."""
 
 MakeWorkers = Callable[[ImpalaConfig, Callable[[], Orders]], Workers]
 
@@ -52,6 +56,7 @@ class Training:
         self._orders_made: Orders | None = None
         self._losses: dict[str, float] = {}
         self._lags: list[int] = []
+        self._best_return = -math.inf
         self._restore_learner(checkpoint)
         self.workers = make_workers(config, self._orders)
         self._restore_actors(checkpoint)
@@ -175,11 +180,13 @@ class Training:
 
     def _checkpoint(self) -> None:
         """Write all that is needed to go on; a full disk is told, and training goes on."""
+        is_best = self._is_best()
         state: dict[str, Any] = {
             "learner": self.learner.get_state(),
             "episodes": self.episodes.get_state(),
             "mix": self.mix.get_state(),
             "seconds": self.clock.seconds,
+            "best_return": self._best_return,
         }
         if isinstance(self.workers, LocalWorkers):
             state["actors"] = self.workers.get_state()
@@ -190,6 +197,7 @@ class Training:
                 frame=self.learner.frames,
                 weights=self.learner.policy.state_dict(),
                 state=state,
+                best=is_best,
             )
         except CheckpointError as error:
             self.monitor.note(str(error))
@@ -211,6 +219,14 @@ class Training:
         )
         self.monitor.note(f"video {out}")
 
+    def _is_best(self) -> bool:
+        """Whether the last episodes were the best so far at a checkpoint, and enough to tell."""
+        now = self.episodes.mean_return
+        if now is None or len(self.episodes) < TELLING or now <= self._best_return:
+            return False
+        self._best_return = now
+        return True
+
     def _restore_learner(self, checkpoint: Checkpoint | None) -> None:
         if checkpoint is None:
             return
@@ -218,6 +234,7 @@ class Training:
         self.episodes.set_state(checkpoint.state["episodes"])
         self.mix.set_state(checkpoint.state["mix"])
         self.clock = Clock(checkpoint.state["seconds"])
+        self._best_return = checkpoint.state["best_return"]
 
     def _restore_actors(self, checkpoint: Checkpoint | None) -> None:
         """With the actors in this process, go on in the middle of their episodes."""

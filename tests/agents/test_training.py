@@ -100,6 +100,16 @@ def test_a_corrupted_newest_checkpoint_is_named_and_the_one_before_is_resumed(tm
     assert load(tmp_path / "run" / "checkpoints").frame == 1000
 
 
+def test_the_checkpoint_with_the_best_return_is_kept_beside_the_newest(tmp_path):
+    flags = ("--core", "lstm", "--checkpoint-minutes", "0", "--frames", "2400")
+    assert train(tmp_path / "run", *flags, "--env.max-steps", "10") == 0
+    best = load(tmp_path / "run" / "checkpoints", best=True)
+    returns = {line["frame"]: line.get("episodes/return", 0) for line in lines(tmp_path / "run")}
+    assert best.state["best_return"] == pytest.approx(returns[best.frame])
+    late = [value for frame, value in returns.items() if frame >= best.frame]
+    assert returns[best.frame] == max(late) and len(late) > 1
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_names_the_term_and_keeps_the_checkpoint(
     tmp_path, capsys, monkeypatch
 ):
