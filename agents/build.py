@@ -27,9 +27,9 @@ def build_policy(config: ImpalaConfig) -> Policy:
 
 
 def build_rollout(
-    config: ImpalaConfig, policy: Policy, actors: range, start_version: int
+    config: ImpalaConfig, policy: Policy, actors: range, start_version: int = 0, attempt: int = 0
 ) -> Rollout:
-    """A group of the run's actors, beginning when the learner has made `start_version` updates."""
+    """A group of the run's actors; see `agents.streams.actor_seeds` for when they begin."""
     return Rollout(
         config.env.make_vector(len(actors)),
         policy,
@@ -37,6 +37,7 @@ def build_rollout(
         unroll=config.unroll,
         seed=config.seed,
         start_version=start_version,
+        attempt=attempt,
         report=config.env.report,
     )
 

@@ -41,6 +41,9 @@ class PolicyConfig:
     """Give the core the last action, one-hot."""
     last_reward: bool = True
     """Give the core the last reward, clipped to [-1, 1]."""
+    skip: bool = False
+    """Give the heads the core's input beside its output: what is in view need not pass through a
+    memory that has yet to learn to show it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +66,6 @@ class LossConfig:
     """Factor on every reward before learning; returns are reported unscaled."""
     reward_clip: float | None = None
     """Largest size of a scaled reward in learning; None leaves rewards alone."""
-    advantage_norm: bool = False
-    """Divide advantages by a running estimate of their root mean square."""
 
     def __post_init__(self) -> None:
         _within("loss.discount", self.discount, 0.0, 1.0)
@@ -86,7 +87,7 @@ class OptimizerConfig:
     """Learning rate at the start."""
     schedule: Literal["linear", "constant"] = "linear"
     """`linear` falls to zero at the last frame."""
-    clip_norm: float = 40.0
+    clip_norm: float = 5.0
     """Largest global norm of the gradient."""
     epsilon: float = 1e-5
     """Added to the denominator of the step."""

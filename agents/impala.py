@@ -9,6 +9,7 @@ The only module that knows Ray.
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import ray
 import torch
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from agents.config import ImpalaConfig
 from agents.workers import ActingGroup, Delivery, Orders, Workers, WorkersLost
@@ -25,113 +26,153 @@ from envs.fault import EnvironmentFault
 ROOT = Path(__file__).resolve().parents[1]
 IN_FLIGHT = 2
 """Unrolls asked of a worker at a time, so that it need not wait for the learner's next turn."""
-MOST_RESTARTS = 10
-"""Restarts in a row, without one unroll between them, after which a run ends."""
+MOST_LOSSES = 10
+"""Losses of one worker in a row, without an unroll between them, after which a run ends."""
+DEADLINE = 300.0
+"""Seconds after which a worker that has given nothing counts as lost."""
 
 
-@ray.remote(max_restarts=-1)
+@ray.remote
 class _Worker:
     """A process that hosts a group of actors."""
 
-    def __init__(self, config: ImpalaConfig, actors: range) -> None:
+    def __init__(self, config: ImpalaConfig, actors: range, attempt: int) -> None:
         torch.set_num_threads(1)
-        self.config, self.actors = config, actors
+        self.config, self.actors, self.attempt = config, actors, attempt
         self.group: ActingGroup | None = None
 
     def act(self, weights: np.ndarray, version: int, level_options: dict) -> Delivery:
-        if self.group is None:  # also after a restart: then with new levels
-            self.group = ActingGroup(self.config, self.actors, version)
+        if self.group is None:
+            self.group = ActingGroup(self.config, self.actors, version, self.attempt)
         return self.group.act(Orders(torch.from_numpy(weights.copy()), version, level_options))
+
+
+class _Host:
+    """One worker as this process sees it; replaced by a new process when it is lost."""
+
+    def __init__(self, config: ImpalaConfig, actors: range, cpus: float) -> None:
+        self.config, self.actors, self.cpus = config, actors, cpus
+        self.asked: dict[ray.ObjectRef, float] = {}
+        """Unrolls in flight, and when they were asked for."""
+        self.attempt = 0
+        self.losses: list[BaseException] = []
+        """Why it was lost, since it last gave an unroll."""
+        self.worker = self._start()
+
+    def ask(self, weights: ray.ObjectRef, orders: Orders) -> None:
+        """Ask for one more unroll."""
+        ref = self.worker.act.remote(weights, orders.version, orders.level_options)
+        self.asked[ref] = time.monotonic()
+
+    def receive(self, ref: ray.ObjectRef) -> Delivery:
+        """The unroll, which is there or failed."""
+        del self.asked[ref]
+        delivery = ray.get(ref)
+        self.losses.clear()
+        return delivery
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether what was asked first should have been there long ago."""
+        return bool(self.asked) and time.monotonic() - min(self.asked.values()) > DEADLINE
+
+    def replace(self, cause: BaseException) -> None:
+        """Start a new process in the place of this one; what was asked of it is forgotten.
+
+        Raises:
+            WorkersLost: it was lost too often in a row; tells the first cause.
+        """
+        self.losses.append(cause)
+        if len(self.losses) > MOST_LOSSES:
+            raise WorkersLost(
+                f"the worker of actors {self.actors[0]} to {self.actors[-1]} was lost "
+                f"{len(self.losses)} times in a row; at first: {self.losses[0]}"
+            ) from self.losses[0]
+        ray.kill(self.worker)
+        self.asked.clear()
+        self.attempt += 1
+        self.worker = self._start()
+
+    def _start(self) -> Any:
+        options = _Worker.options(num_cpus=self.cpus, scheduling_strategy="SPREAD")
+        return options.remote(self.config, self.actors, self.attempt)
 
 
 class RayWorkers(Workers):
     """The run's actors, spread over the workers of a Ray that was started by `start_ray`.
 
     Args:
-        orders: what to act with, asked for at most once per learner update.
-
-    Raises:
-        WorkersLost: from `gather`, with the last cause.
-        EnvironmentFault: from `gather`, unless the run restarts workers on it.
+        orders: what to act with; its weights are published once per learner update.
     """
 
     def __init__(self, config: ImpalaConfig, orders: Callable[[], Orders]) -> None:
         self.config, self.orders = config, orders
         self.num_restarts = 0
-        self._restarts_in_a_row = 0
-        groups = np.array_split(np.arange(config.actors), num_workers(config))
-        self._actors = [range(int(g[0]), int(g[-1]) + 1) for g in groups]
-        self.num_processes = len(groups)
-        self._workers: list[Any] = [self._start(actors) for actors in self._actors]
-        self._in_flight: dict[ray.ObjectRef, int] = {}
+        self.num_processes = num_workers(config)
+        cpus = min(1.0, ray.cluster_resources().get("CPU", 1.0) / self.num_processes)
+        groups = np.array_split(np.arange(config.actors), self.num_processes)
+        self._hosts = [_Host(config, range(int(g[0]), int(g[-1]) + 1), cpus) for g in groups]
         self._published: tuple[int, ray.ObjectRef] | None = None
 
     def gather(self, room: int, wait: bool) -> list[Delivery]:
-        """Ask workers for unrolls while there is room; return those that have arrived."""
+        """Ask workers for unrolls while there is room; return those that have arrived.
+
+        Raises:
+            EnvironmentFault: an environment failed, and the run is to stop then.
+            WorkersLost: a worker is lost as often as it is started.
+        """
         self._ask(room)
-        if not self._in_flight:
+        asked = {ref: host for host in self._hosts for ref in host.asked}
+        if not asked:
             return []
-        ready, _ = ray.wait(
-            list(self._in_flight), num_returns=len(self._in_flight), timeout=0, fetch_local=False
-        )
+        ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=0, fetch_local=False)
         if wait and not ready:
-            ready, _ = ray.wait(list(self._in_flight), num_returns=1, timeout=1.0)
-        return [delivery for ref in ready for delivery in self._receive(ref)]
+            ready, _ = ray.wait(list(asked), num_returns=1, timeout=1.0)
+        deliveries = [self._receive(asked[ref], ref) for ref in ready]
+        for host in self._hosts:
+            if host.is_overdue:
+                self._replace(host, TimeoutError(f"it gave nothing for {DEADLINE:.0f} seconds"))
+        return [delivery for delivery in deliveries if delivery is not None]
 
     def close(self) -> None:
         """Stop the workers, and Ray where this run started it."""
         ray.shutdown()
 
-    def _start(self, actors: range) -> Any:
-        share = min(1.0, ray.cluster_resources().get("CPU", 1.0) / num_workers(self.config))
-        options = _Worker.options(num_cpus=share, scheduling_strategy="SPREAD")
-        return options.remote(self.config, actors)
-
     def _ask(self, room: int) -> None:
         """Ask the least busy workers first."""
-        promised = sum(len(self._actors[i]) for i in self._in_flight.values())
+        promised = sum(len(host.actors) * len(host.asked) for host in self._hosts)
         for depth in range(IN_FLIGHT):
-            for index, worker in enumerate(self._workers):
-                busy = sum(i == index for i in self._in_flight.values())
-                size = len(self._actors[index])
-                if busy == depth and promised + size <= room:
-                    weights, version, options = self._publish()
-                    self._in_flight[worker.act.remote(weights, version, options)] = index
-                    promised += size
+            for host in self._hosts:
+                if len(host.asked) == depth and promised + len(host.actors) <= room:
+                    host.ask(*self._publish())
+                    promised += len(host.actors)
 
-    def _publish(self):
-        """The newest orders, their weights put into the object store once per version."""
+    def _publish(self) -> tuple[ray.ObjectRef, Orders]:
+        """The newest orders; their weights are put into the object store once per version."""
         orders = self.orders()
         if self._published is None or self._published[0] != orders.version:
             self._published = (orders.version, ray.put(orders.weights.numpy()))
-        return self._published[1], orders.version, orders.level_options
+        return self._published[1], orders
 
-    def _receive(self, ref: ray.ObjectRef) -> list[Delivery]:
-        index = self._in_flight.pop(ref)
+    def _receive(self, host: _Host, ref: ray.ObjectRef) -> Delivery | None:
+        """The delivery, or None from a worker that was lost."""
+        if ref not in host.asked:  # forgotten with a worker that was lost
+            return None
         try:
-            delivery = ray.get(ref)
+            return host.receive(ref)
         except RayTaskError as error:
             if not isinstance(error.cause, EnvironmentFault):
                 raise
             if self.config.on_env_error == "stop":
                 raise error.cause from None
-            self._count_restart(error.cause)
-            ray.kill(self._workers[index])
-            self._workers[index] = self._start(self._actors[index])
-            return []
-        except RayActorError as error:
-            self._count_restart(error)  # Ray starts it again; its unroll is asked for anew
-            return []
-        self._restarts_in_a_row = 0
-        return [delivery]
+            self._replace(host, error.cause)
+        except RayError as error:
+            self._replace(host, error)
+        return None
 
-    def _count_restart(self, cause: Exception) -> None:
+    def _replace(self, host: _Host, cause: BaseException) -> None:
+        host.replace(cause)
         self.num_restarts += 1
-        self._restarts_in_a_row += 1
-        if self._restarts_in_a_row > MOST_RESTARTS:
-            raise WorkersLost(
-                f"{self._restarts_in_a_row} workers were lost in a row; the last: {cause}"
-            ) from cause
 
 
 def num_workers(config: ImpalaConfig) -> int:
@@ -157,13 +198,13 @@ def start_ray(config: ImpalaConfig) -> None:
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
     }
-    if os.environ.get("RAY_AUTH_MODE", "token") != "token":
+    if os.environ.setdefault("RAY_AUTH_MODE", "token") != "token":
         raise ValueError(
             f"RAY_AUTH_MODE is {os.environ['RAY_AUTH_MODE']!r}: Ray listens on all interfaces, and "
             "without its token anybody who reaches this machine can run programs on it. Unset it."
         )
     ray.init(
-        address=config.ray_address,
+        address=config.ray_address or "local",
         log_to_driver=False,
         logging_level=logging.ERROR,
         runtime_env={"env_vars": environment},

@@ -36,6 +36,16 @@ def unflatten(policy: Policy, vector: Tensor) -> None:
         leaf.copy_(part.view_as(leaf))
 
 
+SUMMED = (
+    "loss/policy",
+    "loss/value",
+    "loss/entropy",
+    "loss/decision_entropy",
+    "loss/total",
+)
+"""What must be finite; the other numbers are curves only."""
+
+
 class Learner:
     """Policy and optimiser.
 
@@ -57,7 +67,6 @@ class Learner:
         self.optimizer = build_optimizer(policy, optimizer)
         self.updates = 0
         self.frames = 0
-        self._mean_square_advantage = 0.0
 
     @property
     def learning_rate(self) -> float:
@@ -83,7 +92,6 @@ class Learner:
             for buffer, before in buffers:
                 buffer.copy_(before)
             raise
-        self._track_advantages(metrics["loss/advantage_rms"])
         self.updates += 1
         self.frames += batch.terminated.numel()
         return metrics
@@ -94,22 +102,20 @@ class Learner:
             "optimizer": self.optimizer.state_dict(),
             "updates": self.updates,
             "frames": self.frames,
-            "mean_square_advantage": self._mean_square_advantage,
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Restore what `get_state` gave."""
         self.optimizer.load_state_dict(state["optimizer"])
         self.updates, self.frames = state["updates"], state["frames"]
-        self._mean_square_advantage = state["mean_square_advantage"]
 
     def _learn(self, batch: Trajectory) -> dict[str, float]:
         output = self.policy(batch.inputs, batch.state, batch.decisions)
-        loss = impala_loss(output, batch, self.loss_config, self._advantage_scale())
-        metrics = {f"loss/{name}": x.item() for name, x in loss._asdict().items()}
-        self._check(metrics)
+        loss = impala_loss(output, batch, self.loss_config)
         total = self._total(loss)
-        metrics["loss/total"] = total.item()
+        terms = {f"loss/{name}": x.item() for name, x in loss._asdict().items()}
+        metrics = terms | {"loss/total": total.item()}
+        self._check({name: metrics[name] for name in SUMMED})
         metrics["loss/gradient_norm"] = self._descend(total)
         metrics["loss/learning_rate"] = self.learning_rate
         return metrics
@@ -136,15 +142,6 @@ class Learner:
         for term, value in terms.items():
             if not abs(value) < float("inf"):
                 raise NotFinite(term, value, self.updates)
-
-    def _advantage_scale(self) -> float:
-        """Never below 1: a batch without reward must not have its noise blown up."""
-        if not self.loss_config.advantage_norm:
-            return 1.0
-        return max(1.0, self._mean_square_advantage**0.5)
-
-    def _track_advantages(self, rms: float) -> None:
-        self._mean_square_advantage += 0.01 * (rms**2 - self._mean_square_advantage)
 
 
 def build_optimizer(policy: Policy, config: OptimizerConfig) -> torch.optim.Optimizer:

@@ -49,16 +49,13 @@ def learning_rewards(rewards: Tensor, config: LossConfig) -> Tensor:
     )
 
 
-def impala_loss(
-    output: PolicyOutput, batch: Trajectory, config: LossConfig, advantage_scale: float = 1.0
-) -> Loss:
+def impala_loss(output: PolicyOutput, batch: Trajectory, config: LossConfig) -> Loss:
     """Loss of the unrolled policy on a batch.
 
     The core's decision at input t is part of the action at t: the ratio is over both.
 
     Args:
         output: of T + 1 steps; the last one only bootstraps.
-        advantage_scale: divides the advantages.
     """
     logits, values = output.logits[:-1], output.values
     decisions, decided = batch.decisions[:-1], output.decision_logits[:-1]
@@ -81,9 +78,8 @@ def impala_loss(
         config.c_clip,
         config.trace_decay,
     )
-    advantages = target.advantages / advantage_scale
     return Loss(
-        policy=-(log_probs * advantages).mean(),
+        policy=-(log_probs * target.advantages).mean(),
         value=0.5 * (target.targets - values[:-1]).square().mean(),
         entropy=_entropy(logits),
         decision_entropy=_bernoulli_entropy(decided),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from agents.build import build_policy, learner_device, load_weights
+from agents.build import build_learner, build_policy, load_weights
 from agents.checkpoint import Checkpoint, CheckpointError, load
 from agents.command_line import ParsedRun, parse
 from agents.config import ImpalaConfig
@@ -17,7 +17,7 @@ from agents.training import MakeWorkers, Training
 from agents.workers import LocalWorkers, WorkersLost
 from envs.fault import EnvironmentFault
 
-BAD_INPUT, NOT_FINITE, ENVIRONMENT_FAILED, WORKERS_LOST = 2, 3, 4, 5
+BAD_INPUT, NOT_FINITE, ENVIRONMENT_FAILED, WORKERS_LOST, NOT_SAVED = 2, 3, 4, 5, 6
 """Exit statuses; 0 is a run that ended or was asked to stop."""
 
 
@@ -38,6 +38,8 @@ def main(argv: list[str]) -> int:
         return _fail(f"environment {parsed.names.env}: {error}", ENVIRONMENT_FAILED)
     except WorkersLost as error:
         return _fail(error, WORKERS_LOST)
+    except CheckpointError as error:
+        return _fail(error, NOT_SAVED)
     return 0
 
 
@@ -45,18 +47,22 @@ def prepare_training(parsed: ParsedRun) -> Training:
     """Check all that can be checked, then start Ray, and only then touch the run folder."""
     config = parsed.config
     torch.set_num_threads(learner_threads(config))
-    learner_device(config)  # refuses a GPU that is not there
     policy = build_policy(config)
     checkpoint = _checkpoint_of(parsed.resume, policy)
     if not parsed.resume:
         check_place(config)
+    elif checkpoint and checkpoint.frame >= config.frames:
+        raise RunError(
+            f"{parsed.resume} has reached its last frame, {config.frames}; --frames adds more."
+        )
+    learner = build_learner(config, policy)
     make_workers = workers_for(config)
     if parsed.resume and checkpoint:
         run = Run.open(parsed.resume)
-        run.resume(checkpoint.frame)
+        run.resume(checkpoint.frame, config)
     else:
         run = Run.create(config, parsed.names)
-    return Training(config, policy, run, make_workers, checkpoint)
+    return Training(config, learner, run, make_workers, checkpoint)
 
 
 def workers_for(config: ImpalaConfig) -> MakeWorkers:
@@ -84,7 +90,7 @@ def learner_threads(config: ImpalaConfig) -> int:
     """As asked, or what the workers leave of this machine's CPUs."""
     if config.learner_threads != "auto":
         return config.learner_threads
-    cpus = os.cpu_count() or 1
+    cpus = len(os.sched_getaffinity(0))
     workers = cpus - 1 if config.workers == "auto" else config.workers
     return max(1, cpus - workers)
 

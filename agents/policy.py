@@ -1,7 +1,9 @@
 """The agent's network: encoder, recurrent core, policy and value heads."""
 
+import math
 from typing import Any, NamedTuple
 
+import torch
 from gymnasium import spaces
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -61,8 +63,10 @@ class Policy(nn.Module):
             config.last_reward,
         )
         self.core = core_config.build(self.encoder.output_shape)
-        self.policy_head = nn.Linear(self.core.output_size, num_actions)
-        self.value_head = nn.Linear(self.core.output_size, 1)
+        self.skip = config.skip
+        width = self.core.output_size + config.skip * math.prod(self.encoder.output_shape)
+        self.policy_head = nn.Linear(width, num_actions)
+        self.value_head = nn.Linear(width, 1)
         self.decision_size = self.core.decision_size if isinstance(self.core, DecidingCore) else 0
 
     def initial_state(self, batch: int) -> Any:
@@ -81,9 +85,7 @@ class Policy(nn.Module):
         else:
             hidden, _ = self.core(features, state, inputs.resets)
             decision_logits = hidden.new_zeros(*inputs.resets.shape, 0)
-        return PolicyOutput(
-            self.policy_head(hidden), self.value_head(hidden).squeeze(-1), decision_logits
-        )
+        return PolicyOutput(*self._heads(hidden, features), decision_logits)
 
     def act(
         self, inputs: Inputs, state: Any, uniforms: Float[Tensor, "B draws"] | None
@@ -97,9 +99,17 @@ class Policy(nn.Module):
         state = select(inputs.resets[0], self.initial_state(inputs.resets.shape[1]), state)
         features = self.encoder(inputs)[0]
         hidden, state, decisions, decision_logits = self._remember(features, state, uniforms)
-        logits, values = self.policy_head(hidden), self.value_head(hidden).squeeze(-1)
+        logits, values = self._heads(hidden, features)
         actions = logits.argmax(-1) if uniforms is None else draw(logits, uniforms[:, 0])
         return Action(actions, logits, values, decisions, decision_logits), state
+
+    def _heads(
+        self, hidden: Float[Tensor, "*T B D"], features: Tensor
+    ) -> tuple[Float[Tensor, "*T B A"], Float[Tensor, "*T B"]]:
+        """Logits and values."""
+        if self.skip:
+            hidden = torch.cat([hidden, features.reshape(*hidden.shape[:-1], -1)], dim=-1)
+        return self.policy_head(hidden), self.value_head(hidden).squeeze(-1)
 
     def _remember(self, features: Tensor, state: Any, uniforms: Tensor | None):
         """Step the core, deciding where it decides."""

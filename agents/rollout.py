@@ -52,12 +52,13 @@ class Rollout:
         unroll: int,
         seed: int,
         start_version: int = 0,
+        attempt: int = 0,
         report: tuple[str, ...] = (),
     ) -> None:
         self.env: Any = env  # seeds per environment and states are more than VectorEnv promises
         self.policy, self.actors, self.length = policy.eval(), actors, unroll
         self.report = (*report, "solved")
-        seeds = actor_seeds(seed, actors, start_version)
+        seeds = actor_seeds(seed, actors, start_version, attempt)
         self.random = ActionStreams(seeds[:, 1], 1 + policy.decision_size)
         count = len(actors)
         self.returns = np.zeros(count)

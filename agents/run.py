@@ -83,7 +83,7 @@ class Run:
         except OptionError as error:
             raise RunError(f"The run {folder} cannot be read: {error}") from None
 
-    def resume(self, frame: int) -> None:
+    def resume(self, frame: int, config: ImpalaConfig | None = None) -> None:
         """Go on from a checkpoint: what was logged beyond its frame is dropped; curves go on."""
         self._first_frame = frame + 1
         if not self._metrics.exists():

@@ -5,16 +5,19 @@ import numpy as np
 from envs.random import fill_uniform, start
 
 
-def actor_seeds(seed: int, actors: range, start_version: int = 0) -> np.ndarray:
+def actor_seeds(seed: int, actors: range, start_version: int = 0, attempt: int = 0) -> np.ndarray:
     """Two independent seeds, uint64 `[actors, 2]`: of the levels and of the actions.
 
     Args:
-        start_version: learner updates made when these actors began; a group that is restarted, or
-            resumed, goes on with new levels.
+        start_version: learner updates made when these actors began: a resumed run goes on with
+            new levels.
+        attempt: how often their worker was lost: it does not come to the same fault again.
     """
     return np.stack(
         [
-            np.random.SeedSequence([seed, actor, start_version]).generate_state(2, np.uint64)
+            np.random.SeedSequence([seed, actor, start_version, attempt]).generate_state(
+                2, np.uint64
+            )
             for actor in actors
         ]
     )

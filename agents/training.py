@@ -1,20 +1,20 @@
 """A training run: unrolls in, updates made, checkpoints, metrics and videos out."""
 
-import math
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from agents.build import build_learner
 from agents.checkpoint import Checkpoint, CheckpointError, save
 from agents.clock import Clock, Every
 from agents.config import ImpalaConfig
-from agents.learner import NotFinite, flatten
+from agents.learner import Learner, NotFinite, flatten
 from agents.level_mix import LevelMix
 from agents.monitor import Monitor, Status
-from agents.policy import Policy
 from agents.run import Run
 from agents.statistics import EpisodeWindow
 from agents.stop_signal import StopSignal
@@ -34,7 +34,7 @@ class Training:
     """Everything a run holds in the learner's process.
 
     Args:
-        policy: from `build_policy`, with the weights to begin or go on with.
+        learner: from `build_learner`, with the weights to begin or go on with.
         make_workers: from the configuration and a source of orders.
         checkpoint: to go on from, or None to begin.
     """
@@ -42,21 +42,21 @@ class Training:
     def __init__(
         self,
         config: ImpalaConfig,
-        policy: Policy,
+        learner: Learner,
         run: Run,
         make_workers: MakeWorkers,
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.config, self.run = config, run
-        self.learner = build_learner(config, policy)
+        self.learner = learner
         self.queue = TrajectoryQueue()
         self.episodes = EpisodeWindow()
         self.mix = LevelMix(getattr(config.env, "stages", ({},)), config.grow_levels)
         self.clock = Clock()
-        self._orders_made: Orders | None = None
+        self._published: tuple[int, Tensor] | None = None
         self._losses: dict[str, float] = {}
         self._lags: list[int] = []
-        self._best_return = -math.inf
+        self._best_return: float | None = None
         self._restore_learner(checkpoint)
         self.workers = make_workers(config, self._orders)
         self._restore_actors(checkpoint)
@@ -71,7 +71,8 @@ class Training:
 
         Raises:
             NotFinite: the loss or gradient is not a number; the last checkpoint stays the newest.
-            EnvironmentFault: an environment failed; a checkpoint was written.
+            CheckpointError: the last checkpoint could not be written.
+            Exception: whatever else ended the run, after a checkpoint.
         """
         with StopSignal() as stop, self.monitor:
             try:
@@ -80,10 +81,13 @@ class Training:
                     self._learn()
                     self._look_around()
                 self._report()
-                self._checkpoint()
-            except EnvironmentFault:
-                self._checkpoint()
+            except NotFinite:
                 raise
+            except Exception:
+                self._save()
+                raise
+            else:
+                self._save()
             finally:
                 self.workers.close()
                 self.run.close()
@@ -102,7 +106,7 @@ class Training:
         self.queue.put(delivery.unroll.trajectory)
         self.clock.add("acting", delivery.seconds)
         self.episodes.extend(delivery.unroll.episodes)
-        self.mix.observe(episode.info.get("solved", 0) > 0 for episode in delivery.unroll.episodes)
+        self.mix.observe(episode.info for episode in delivery.unroll.episodes)
 
     def _learn(self) -> None:
         """One update, if a batch is there."""
@@ -114,16 +118,16 @@ class Training:
             try:
                 self._losses = self.learner.update(batch)
             except NotFinite:
-                torch.save(state_leaves(batch), self.run.folder / "not_finite_batch.pt")
+                with suppress(OSError):
+                    torch.save(state_leaves(batch), self.run.folder / "not_finite_batch.pt")
                 raise
 
     def _orders(self) -> Orders:
-        """What the actors should act with now; made once per update."""
+        """What the actors should act with now; the weights are gathered once per update."""
         version = self.learner.updates
-        if self._orders_made is None or self._orders_made.version != version:
-            weights = flatten(self.learner.policy)
-            self._orders_made = Orders(weights, version, self.mix.options)
-        return self._orders_made
+        if self._published is None or self._published[0] != version:
+            self._published = (version, flatten(self.learner.policy))
+        return Orders(self._published[1], version, self.mix.options)
 
     def _look_around(self) -> None:
         """Whatever is due: metrics, a checkpoint, a video."""
@@ -179,53 +183,58 @@ class Training:
         }
 
     def _checkpoint(self) -> None:
-        """Write all that is needed to go on; a full disk is told, and training goes on."""
+        """Write a checkpoint; where the disk is full, that is told and training goes on."""
+        try:
+            self.monitor.note(f"checkpoint {self._save()}")
+        except CheckpointError as error:
+            self.monitor.note(str(error))
+
+    def _save(self) -> Path:
+        """Write all that is needed to go on.
+
+        Raises:
+            CheckpointError: it could not be written; older checkpoints are kept.
+        """
         is_best = self._is_best()
+        best = self.episodes.mean_return if is_best else self._best_return
         state: dict[str, Any] = {
             "learner": self.learner.get_state(),
             "episodes": self.episodes.get_state(),
             "mix": self.mix.get_state(),
             "seconds": self.clock.seconds,
-            "best_return": self._best_return,
+            "best_return": best,
         }
         if isinstance(self.workers, LocalWorkers):
             state["actors"] = self.workers.get_state()
             state["queue"] = [state_leaves(block) for block in self.queue.blocks()]
-        try:
-            path = save(
-                self.run.checkpoints,
-                frame=self.learner.frames,
-                weights=self.learner.policy.state_dict(),
-                state=state,
-                best=is_best,
-            )
-        except CheckpointError as error:
-            self.monitor.note(str(error))
-        else:
-            self.monitor.note(f"checkpoint {path}")
-
-    def _film(self) -> None:
-        """A video of one episode of the agent as it is now."""
-        from agents.video import film  # moviepy takes a second to import, and most runs need none
-
-        out = self.run.videos / f"{self.learner.frames:012d}.mp4"
-        film(
-            self.learner.policy,
-            self.config.env,
-            episodes=1,
-            seed=self.learner.frames,
-            greedy=False,
-            out=out,
+        path = save(
+            self.run.checkpoints,
+            frame=self.learner.frames,
+            weights=self.learner.policy.state_dict(),
+            state=state,
+            best=is_best,
         )
-        self.monitor.note(f"video {out}")
+        self._best_return = best
+        return path
 
     def _is_best(self) -> bool:
-        """Whether the last episodes were the best so far at a checkpoint, and enough to tell."""
+        """Whether the last episodes, on the whole mix of levels, beat those at any checkpoint."""
         now = self.episodes.mean_return
-        if now is None or len(self.episodes) < TELLING or now <= self._best_return:
-            return False
-        self._best_return = now
-        return True
+        enough = self.mix.is_whole and len(self.episodes) >= TELLING
+        return now is not None and enough and (self._best_return is None or now > self._best_return)
+
+    def _film(self) -> None:
+        """A video of one episode of the agent as it is now; training goes on where that fails."""
+        from agents.video import VideoError, film  # moviepy is slow to import, most runs film none
+
+        out = self.run.videos / f"{self.learner.frames:012d}.mp4"
+        policy, env = self.learner.policy, self.config.env
+        try:
+            film(policy, env, episodes=1, seed=self.learner.frames, greedy=False, out=out)
+        except (VideoError, EnvironmentFault) as error:
+            self.monitor.note(f"no video: {error}")
+        else:
+            self.monitor.note(f"video {out}")
 
     def _restore_learner(self, checkpoint: Checkpoint | None) -> None:
         if checkpoint is None:

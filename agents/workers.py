@@ -62,9 +62,11 @@ class Workers(ABC):
 class ActingGroup:
     """A group of actors with their own copy of the policy, which follows orders."""
 
-    def __init__(self, config: ImpalaConfig, actors: range, start_version: int) -> None:
+    def __init__(
+        self, config: ImpalaConfig, actors: range, start_version: int, attempt: int = 0
+    ) -> None:
         self.policy = build_policy(config)
-        self.rollout = build_rollout(config, self.policy, actors, start_version)
+        self.rollout = build_rollout(config, self.policy, actors, start_version, attempt)
         self._level_options: dict[str, Any] = {}
 
     def act(self, orders: Orders) -> Delivery:
