@@ -198,7 +198,7 @@ def start_ray(config: ImpalaConfig) -> None:
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
     }
-    if os.environ.setdefault("RAY_AUTH_MODE", "token") != "token":
+    if os.environ.get("RAY_AUTH_MODE", "token") != "token":
         raise ValueError(
             f"RAY_AUTH_MODE is {os.environ['RAY_AUTH_MODE']!r}: Ray listens on all interfaces, and "
             "without its token anybody who reaches this machine can run programs on it. Unset it."

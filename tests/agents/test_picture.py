@@ -15,7 +15,7 @@ def count(picture, colour):
     return int((picture == np.array(colour)).all(-1).sum())
 
 
-@pytest.mark.parametrize("shape", [(224, 224), (33, 51), (7, 1), (500, 901), (1, 1)])
+@pytest.mark.parametrize("shape", [(500, 901), (501, 900), (501, 901)])
 def test_the_size_is_even_whatever_the_frame(shape):
     picture = compose(np.zeros((*shape, 3), np.uint8), VIEW, {"return": "0"})
     assert picture.dtype == np.uint8
