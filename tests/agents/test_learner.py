@@ -92,7 +92,7 @@ def test_a_learner_goes_on_from_its_state_bit_for_bit(core, name) -> None:
     config = settings(
         core,
         optimizer=OptimizerConfig(name=name, momentum=0.5),
-        loss=LossConfig(advantage_norm=True, reward_scale=100.0),
+        loss=LossConfig(reward_scale=100.0),
     )
     learner, batch = prepared(config)
     learner.update(batch)
@@ -176,17 +176,3 @@ def test_the_gradient_is_clipped_by_its_norm() -> None:
     assert learner.update(batch)["loss/gradient_norm"] > 1e-3
     parts = [p.grad.norm() for p in learner.policy.parameters() if p.grad is not None]
     assert torch.stack(parts).norm().item() == pytest.approx(1e-3, rel=1e-3)
-
-
-def test_advantages_are_scaled_down_but_never_up() -> None:
-    def learnt(reward: float, norm: bool) -> torch.Tensor:
-        config = settings(
-            loss=LossConfig(advantage_norm=norm), optimizer=OptimizerConfig(clip_norm=1e9)
-        )
-        learner, batch = prepared(config)
-        for _ in range(3):
-            learner.update(with_reward(batch, reward))
-        return flatten(learner.policy)
-
-    assert torch.equal(learnt(0.1, norm=True), learnt(0.1, norm=False))
-    assert not torch.equal(learnt(1e4, norm=True), learnt(1e4, norm=False))
