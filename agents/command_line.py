@@ -3,7 +3,10 @@
 Two stages. The first, here, finds which environment, core and preset files are meant. The second
 (`agents.typed_parser`) reads the values. The later wins:
 
-    defaults < configs/impala/<env>.yaml < configs/impala/<env>-<core>.yaml < --config < flags
+    defaults < <env>.yaml < <env>-<core>.yaml < --config < <config>-<core>.yaml < flags
+
+Those files are looked for in `configs/impala/`; `<config>-<core>.yaml` only if `--config` names a
+preset there.
 """
 
 import argparse
@@ -41,6 +44,7 @@ RESUMABLE = frozenset(
         "ray_address",
         "checkpoint_minutes",
         "log_seconds",
+        "on_env_error",
         "video_minutes",
     }
 )

@@ -16,19 +16,17 @@ from envs import ENVS
 from memory import CORES
 
 
-def _at_least_one(name: str, value: int) -> None:
-    if value < 1:
-        raise ValueError(f"{name} {value} is out of range: at least 1.")
+def _check(name: str, value: Any, is_allowed: bool, allowed: str) -> None:
+    if not is_allowed:
+        raise ValueError(f"--{name.replace('_', '-')} {value} is out of range: {allowed}.")
 
 
-def _above_zero(name: str, value: float) -> None:
-    if not value > 0 or math.isinf(value):
-        raise ValueError(f"--{name} {value} is out of range: above 0 and finite.")
+def _at_least(low: int, name: str, value: int | float) -> None:
+    _check(name, value, value >= low, f"at least {low}")
 
 
-def _within(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ValueError(f"--{name} {value} is out of range: {low:g} to {high:g}.")
+def _above_zero(name: str, value: int | float) -> None:
+    _check(name, value, 0 < value < math.inf, "above 0 and finite")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +42,10 @@ class PolicyConfig:
     skip: bool = False
     """Give the heads the core's input beside its output: what is in view need not pass through a
     memory that has yet to learn to show it."""
+
+    def __post_init__(self) -> None:
+        words = " ".join(map(str, self.channels))
+        _check("policy.channels", words, all(n >= 1 for n in self.channels), "each at least 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +70,10 @@ class LossConfig:
     """Largest size of a scaled reward in learning; None leaves rewards alone."""
 
     def __post_init__(self) -> None:
-        _within("loss.discount", self.discount, 0.0, 1.0)
+        _check("loss.discount", self.discount, 0 <= self.discount <= 1, "0 to 1")
         for name in ("entropy_cost", "value_cost", "trace_decay"):
-            _within(f"loss.{name}", getattr(self, name), 0.0, math.inf)
+            value = getattr(self, name)
+            _check(f"loss.{name}", value, 0 <= value < math.inf, "at least 0 and finite")
         for name in ("rho_clip", "c_clip", "reward_scale"):
             _above_zero(f"loss.{name}", getattr(self, name))
         if self.reward_clip is not None:
@@ -100,7 +103,8 @@ class OptimizerConfig:
         for name in ("learning_rate", "clip_norm", "epsilon"):
             _above_zero(f"optimizer.{name}", getattr(self, name))
         for name in ("decay", "momentum"):
-            _within(f"optimizer.{name}", getattr(self, name), 0.0, 1.0)
+            value = getattr(self, name)
+            _check(f"optimizer.{name}", value, 0 <= value < 1, "at least 0 and below 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,9 +159,32 @@ class ImpalaConfig:
 
     def __post_init__(self) -> None:
         for name in ("actors", "batch", "unroll", "frames"):
-            _at_least_one(f"--{name}", getattr(self, name))
+            _at_least(1, name, getattr(self, name))
+        for name in ("seed", "max_lag", "checkpoint_minutes", "log_seconds"):
+            _at_least(0, name, getattr(self, name))
+        if self.video_minutes is not None:
+            _above_zero("video_minutes", self.video_minutes)
+        threads, rate = self.learner_threads, self.grow_levels
+        if threads != "auto":
+            _check("learner_threads", threads, threads >= 1, "at least 1, or auto")
+        if rate is not None:
+            _check("grow_levels", rate, 0 < rate <= 1, "above 0, at most 1")
+        self._check_workers()
+        self._check_lag()
+
+    def _check_workers(self) -> None:
         if self.workers != "auto" and not 0 <= self.workers <= self.actors:
             raise ValueError(
                 f"--workers {self.workers} is out of range: from 0 (no Ray) to --actors "
                 f"{self.actors}, or auto."
+            )
+
+    def _check_lag(self) -> None:
+        """Refuse actors so many that most of what they bring is dropped as too old."""
+        oldest = math.ceil(self.actors / self.batch)
+        if self.max_lag and oldest > self.max_lag:
+            raise ValueError(
+                f"--actors {self.actors} in batches of {self.batch} makes trajectories up to "
+                f"{oldest} updates old, and --max-lag {self.max_lag} would drop most of them: "
+                "raise --batch or --max-lag."
             )

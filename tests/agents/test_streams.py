@@ -11,8 +11,13 @@ def test_an_actor_has_the_same_seeds_in_any_group() -> None:
 
 
 def test_no_two_seeds_are_equal() -> None:
-    seeds = [actor_seeds(seed, range(100), start) for seed in (0, 1, 2) for start in (0, 1, 1000)]
-    assert len(np.unique(np.concatenate(seeds))) == 9 * 100 * 2
+    seeds = [
+        actor_seeds(seed, range(100), start, attempt)
+        for seed in (0, 1, 2)
+        for start in (0, 1, 1000)
+        for attempt in (0, 1)
+    ]
+    assert len(np.unique(np.concatenate(seeds))) == 18 * 100 * 2
 
 
 def test_an_actor_draws_the_same_numbers_in_any_group() -> None:

@@ -10,6 +10,7 @@ from agents import video
 from agents.build import build_policy
 from agents.config import ImpalaConfig
 from agents.evaluate import evaluate
+from agents.player import PolicyPlayer
 from agents.scripted import players_of
 from agents.video import VideoError, film
 from envs import BoxWorldConfig, GymnasiumConfig, MiniPacmanConfig
@@ -91,10 +92,20 @@ def test_a_gif_holds_exactly_the_pictures_drawn(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("greedy", [False, True])
 def test_the_film_is_of_the_episodes_that_an_evaluation_plays(tmp_path, greedy, monkeypatch):
+    actions: list[int] = []
+    act = PolicyPlayer.act
+    monkeypatch.setattr(
+        PolicyPlayer, "act", lambda self: (chosen := act(self), actions.append(int(chosen[0])))[0]
+    )
     monkeypatch.setattr("agents.evaluate.MOST_GAMES", 1)
     policy = policy_for(BOXWORLD)
-    played = film(policy, BOXWORLD, episodes=3, seed=7, greedy=greedy, out=tmp_path / "agent.gif")
+    out = tmp_path / "agent.gif"
+    played = film(policy, BOXWORLD, episodes=3, seed=7, greedy=greedy, out=out)
+    filmed = actions.copy()
+    actions.clear()
     evaluated = evaluate(policy, BOXWORLD, episodes=3, seed=7, greedy=greedy).episodes
+    assert filmed == actions
+    assert len(set(actions)) > 1
     assert [e[:3] for e in played] == [e[:3] for e in evaluated]
 
 
