@@ -43,8 +43,8 @@ class ImageTorso(nn.Module):
 
 
 def _convolution(channels: int, filters: int) -> nn.Conv2d:
-    """A 2x2 convolution that keeps the size of its inputs; by PyTorch's own start the features
-    would be a fifth as large as the position planes."""
+    """A 2x2 convolution that begins by keeping the size of what it sees; PyTorch's own start would
+    leave the features far below the position planes beside them."""
     convolution = nn.Conv2d(channels, filters, kernel_size=2)
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
     nn.init.zeros_(cast("Tensor", convolution.bias))
