@@ -39,10 +39,10 @@ def test_every_action_has_a_key(env):
     assert actions == list(range(int(env.make().action_space.n)))
 
 
-@pytest.mark.parametrize("letter_and_arrow", ["w up", "a left", "s down", "d right"])
-def test_letters_do_what_the_arrows_do(letter_and_arrow):
+@pytest.mark.parametrize("keys", [("w", "up"), ("a", "left"), ("s", "down"), ("d", "right")])
+def test_letters_do_what_the_arrows_do(keys):
     places = []
-    for key in letter_and_arrow.split():
+    for key in keys:
         table = Table(BOXWORLD, "full", seed=1)
         table.press(key)
         places.append(place(table))
