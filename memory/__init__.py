@@ -2,20 +2,31 @@
 
 from memory.convlstm import ConvLSTM, ConvLSTMConfig, ConvLSTMState
 from memory.core import Core, DecidingCore, map_state, select, state_leaves
-from memory.lstm import LSTM, LSTMConfig, LSTMState
+from memory.entnet import EntNet, EntNetConfig
+from memory.gru import GRU, GRUConfig
+from memory.hmem import HMem, HMemConfig
+from memory.lstm import LSTM, LSTMConfig, LSTMState, StackedLSTM
+from memory.lstm_bank import LSTMBank, LSTMBankConfig
 from memory.memory_net import DecidingMemoryNet, MemoryNet, MemoryNetConfig
+from memory.min_gru import MinGRU, MinGRUConfig
 from memory.rmc import RMC, RMCConfig
 
 CORES = {
     "convlstm": ConvLSTMConfig,
+    "entnet": EntNetConfig,
+    "gru": GRUConfig,
+    "hmem": HMemConfig,
     "lstm": LSTMConfig,
+    "lstm_bank": LSTMBankConfig,
     "memory_net": MemoryNetConfig,
+    "min_gru": MinGRUConfig,
     "rmc": RMCConfig,
 }
 """The configuration of every core, by name."""
 
 __all__ = [
     "CORES",
+    "GRU",
     "LSTM",
     "RMC",
     "ConvLSTM",
@@ -24,11 +35,21 @@ __all__ = [
     "Core",
     "DecidingCore",
     "DecidingMemoryNet",
+    "EntNet",
+    "EntNetConfig",
+    "GRUConfig",
+    "HMem",
+    "HMemConfig",
+    "LSTMBank",
+    "LSTMBankConfig",
     "LSTMConfig",
     "LSTMState",
     "MemoryNet",
     "MemoryNetConfig",
+    "MinGRU",
+    "MinGRUConfig",
     "RMCConfig",
+    "StackedLSTM",
     "map_state",
     "select",
     "state_leaves",

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from memory.initialisation import linear
+from memory.observed import Observed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,21 +37,22 @@ class Heads:
 
 
 class Attend(nn.Module):
-    """Weighted mean of values; a module of its own so that a forward hook can watch the weights."""
+    """Weighted mean of values."""
 
     def __init__(self, scale: float) -> None:
         super().__init__()
         self.scale = scale
+        self.weights = Observed()
 
     def forward(
         self,
         queries: Float[Tensor, "B K Q key"],
         keys: Float[Tensor, "B K N key"],
         values: Float[Tensor, "B K N value"],
-    ) -> tuple[Float[Tensor, "B K Q value"], Float[Tensor, "B K Q N"]]:
-        """Return what each query reads, and the weights it reads with."""
-        weights = torch.softmax(self.scale * queries @ keys.transpose(-1, -2), dim=-1)
-        return weights @ values, weights
+    ) -> Float[Tensor, "B K Q value"]:
+        """What each query reads."""
+        scores = self.scale * queries @ keys.transpose(-1, -2)
+        return self.weights(torch.softmax(scores, dim=-1)) @ values
 
 
 class AttentionBlock(nn.Module):
@@ -81,5 +83,5 @@ class AttentionBlock(nn.Module):
         by_head = projected.unflatten(-1, (heads.count, -1)).transpose(1, 2)  # [B, K, N, ...]
         sizes = [heads.key_size, heads.key_size, heads.value_size]
         queries, keys, values = by_head.split(sizes, dim=-1)
-        read, _ = self.attend(queries[:, :, :asking], keys, values)
+        read = self.attend(queries[:, :, :asking], keys, values)
         return read.transpose(1, 2).flatten(2)

@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from memory.core import Core, InputKind, select
 from memory.initialisation import truncated_normal_
+from memory.observed import Observed
 from memory.options import input_shape_of, positive
 
 
@@ -65,6 +66,7 @@ class ConvLSTM(Core[ConvLSTMState]):
         self.bias = nn.Parameter(torch.zeros(4 * channels))
         for weight in (self.input_weight, self.hidden_weight):
             truncated_normal_(weight, weight[0].numel())
+        self.gates = Observed()
 
     def initial_state(self, batch: int) -> ConvLSTMState:
         """Zeros."""
@@ -102,5 +104,8 @@ class ConvLSTM(Core[ConvLSTMState]):
         hidden = functional.pad(state.hidden, self.padding)
         gates = from_input + functional.conv2d(hidden, self.hidden_weight)
         write, candidate, keep, show = gates.chunk(4, dim=1)
-        cell = torch.sigmoid(keep + 1.0) * state.cell + torch.sigmoid(write) * torch.tanh(candidate)
-        return ConvLSTMState(torch.sigmoid(show) * torch.tanh(cell), cell)
+        write, keep, show = torch.sigmoid(write), torch.sigmoid(keep + 1.0), torch.sigmoid(show)
+        if self.gates.watched:
+            self.gates(torch.stack([write, keep, show], dim=1))
+        cell = keep * state.cell + write * torch.tanh(candidate)
+        return ConvLSTMState(show * torch.tanh(cell), cell)

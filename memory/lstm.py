@@ -10,8 +10,9 @@ Weights are laid out as torch.nn.LSTM lays them out, order i, f, g, o, but with 
 the place of the second is taken by the constant forget bias.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,17 +21,16 @@ from torch.nn import functional
 
 from memory.core import Core, InputKind, select
 from memory.initialisation import truncated_normal_
+from memory.observed import Observed
 from memory.options import input_shape_of, positive
-
-STEPS_PER_STRETCH = 5
-"""A fused call costs about as much as this many steps save: below it, a loop is faster."""
+from memory.stretches import starts_of_stretches, unroll_stretches
 
 
 class LSTMState(NamedTuple):
-    """What an LSTM carries from step to step."""
+    """What an LSTM carries from step to step; of several layers, `[B, L, D]`."""
 
-    hidden: Float[Tensor, "B D"]
-    cell: Float[Tensor, "B D"]
+    hidden: Float[Tensor, "B *L D"]
+    cell: Float[Tensor, "B *L D"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +38,19 @@ class LSTMConfig:
     """Long short-term memory."""
 
     hidden: int = 256
-    """Hidden units."""
+    """Hidden units of each layer."""
+    layers: int = 1
+    """Layers; each sees the input beside the layer below, and the output is all of theirs."""
 
     input_kind: ClassVar[InputKind] = "vector"
 
-    def build(self, input_shape: tuple[int, ...]) -> "LSTM":
+    def build(self, input_shape: tuple[int, ...]) -> "LSTM | StackedLSTM":
         """Make the core for inputs of shape (F,)."""
-        positive(hidden=self.hidden)
+        positive(hidden=self.hidden, layers=self.layers)
         (features,) = input_shape_of("lstm", input_shape, "F")
-        return LSTM(features, self.hidden)
+        if self.layers == 1:
+            return LSTM(features, self.hidden)
+        return StackedLSTM(features, self.hidden, self.layers)
 
 
 class LSTM(Core[LSTMState]):
@@ -62,6 +66,7 @@ class LSTM(Core[LSTMState]):
         forget[hidden : 2 * hidden] = 1.0
         self.forget_bias: Tensor
         self.register_buffer("forget_bias", forget, persistent=False)
+        self.gates = Observed()
         for weight in (self.input_weight, self.hidden_weight):
             truncated_normal_(weight, features + hidden)
 
@@ -78,7 +83,11 @@ class LSTM(Core[LSTMState]):
         self, x: Float[Tensor, "B F"], state: LSTMState
     ) -> tuple[Float[Tensor, "B D"], LSTMState]:
         """Consume one time step."""
-        state = LSTMState(*torch.lstm_cell(x, tuple(state), *self._weights))
+        if self.gates.watched:
+            now = functional.linear(x, self.input_weight, self.bias + self.forget_bias)
+            state = self._cell(now, state)
+        else:
+            state = LSTMState(*torch.lstm_cell(x, tuple(state), *self._weights))
         return state.hidden, state
 
     def forward(
@@ -90,27 +99,11 @@ class LSTM(Core[LSTMState]):
         """Unroll over time, in fused stretches between resets where that pays."""
         if reset is None:
             return self._stretch(inputs, state)
-        # On a GPU the search for resets would make the host wait; the loop looks at no data.
-        if not reset.is_cuda:
-            starts = reset[1:].any(dim=1).nonzero().flatten() + 1
-            if len(starts) * STEPS_PER_STRETCH <= len(inputs):
-                return self._stretches(inputs, state, reset, [0, *starts.tolist()])
-        return self._loop(inputs, state, reset)
-
-    def _stretches(
-        self,
-        inputs: Float[Tensor, "T B F"],
-        state: LSTMState,
-        reset: Bool[Tensor, "T B"],
-        starts: list[int],
-    ) -> tuple[Float[Tensor, "T B D"], LSTMState]:
-        """Unroll stretch by stretch; resets fall on the first step of a stretch only."""
+        starts = starts_of_stretches(reset)
+        if starts is None:
+            return self._loop(inputs, state, reset)
         fresh = self.initial_state(inputs.shape[1])
-        outputs = []
-        for start, stretch in zip(starts, inputs.tensor_split(starts[1:]), strict=True):
-            y, state = self._stretch(stretch, select(reset[start], fresh, state))
-            outputs.append(y)
-        return torch.cat(outputs), state
+        return unroll_stretches(self._stretch, inputs, state, fresh, reset, starts)
 
     def _loop(
         self, inputs: Float[Tensor, "T B F"], state: LSTMState, reset: Bool[Tensor, "T B"]
@@ -120,13 +113,19 @@ class LSTM(Core[LSTMState]):
         from_inputs = functional.linear(inputs, self.input_weight, self.bias + self.forget_bias)
         outputs = []
         for now, opens in zip(from_inputs.unbind(), reset.unbind(), strict=True):
-            hidden, cell = select(opens, fresh, state)
-            gates = torch.addmm(now, hidden, self.hidden_weight.t())
-            write, keep, candidate, show = gates.chunk(4, dim=1)
-            cell = torch.sigmoid(keep) * cell + torch.sigmoid(write) * torch.tanh(candidate)
-            state = LSTMState(torch.sigmoid(show) * torch.tanh(cell), cell)
+            state = self._cell(now, select(opens, fresh, state))
             outputs.append(state.hidden)
         return torch.stack(outputs), state
+
+    def _cell(self, now: Float[Tensor, "B G"], state: LSTMState) -> LSTMState:
+        """One step from its projected input."""
+        gates = torch.addmm(now, state.hidden, self.hidden_weight.t())
+        write, keep, candidate, show = gates.chunk(4, dim=1)
+        write, keep, show = torch.sigmoid(write), torch.sigmoid(keep), torch.sigmoid(show)
+        if self.gates.watched:
+            self.gates(torch.stack([write, keep, show], dim=1))
+        cell = keep * state.cell + write * torch.tanh(candidate)
+        return LSTMState(show * torch.tanh(cell), cell)
 
     def _stretch(
         self, inputs: Float[Tensor, "T B F"], state: LSTMState
@@ -144,3 +143,53 @@ class LSTM(Core[LSTMState]):
             batch_first=False,
         )
         return outputs, LSTMState(hidden[0], cell[0])
+
+
+class StackedLSTM(Core[LSTMState]):
+    """Layers of LSTM with skip connections; the output is the hidden states of all, side by side.
+
+    Source: Santoro et al., "Relational recurrent neural networks" (2018), appendix A.2: the input
+    is joined to what each layer sees of the layer below.
+    """
+
+    def __init__(self, features: int, hidden: int, layers: int) -> None:
+        super().__init__()
+        self.hidden, self.output_size = hidden, hidden * layers
+        widths = [features, *[features + hidden] * (layers - 1)]
+        modules = nn.ModuleList(LSTM(width, hidden) for width in widths)
+        self.layers = cast("Sequence[LSTM]", modules)
+
+    def initial_state(self, batch: int) -> LSTMState:
+        """Zeros."""
+        return _stack([layer.initial_state(batch) for layer in self.layers])
+
+    def step(
+        self, x: Float[Tensor, "B F"], state: LSTMState
+    ) -> tuple[Float[Tensor, "B D"], LSTMState]:
+        """Consume one time step."""
+        outputs, states = [], []
+        for index, layer in enumerate(self.layers):
+            below = torch.cat([x, *outputs[-1:]], dim=-1)
+            y, after = layer.step(below, LSTMState(*(leaf[:, index] for leaf in state)))
+            outputs.append(y)
+            states.append(after)
+        return torch.cat(outputs, dim=-1), _stack(states)
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "T B F"],
+        state: LSTMState,
+        reset: Bool[Tensor, "T B"] | None = None,
+    ) -> tuple[Float[Tensor, "T B D"], LSTMState]:
+        """Unroll layer by layer: none hears from the layer above it."""
+        outputs, states = [], []
+        for index, layer in enumerate(self.layers):
+            below = torch.cat([inputs, *outputs[-1:]], dim=-1)
+            y, after = layer(below, LSTMState(*(leaf[:, index] for leaf in state)), reset)
+            outputs.append(y)
+            states.append(after)
+        return torch.cat(outputs, dim=-1), _stack(states)
+
+
+def _stack(states: list[LSTMState]) -> LSTMState:
+    return LSTMState(*(torch.stack(leaves, dim=1) for leaves in zip(*states, strict=True)))

@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from memory.core import Core, DecidingCore, InputKind, select
 from memory.initialisation import linear, truncated_normal_
+from memory.observed import Observed
 from memory.options import divisible, input_shape_of, one_of, positive
 from memory.running_norm import RunningNorm
 
@@ -93,6 +94,7 @@ class Rewrite(nn.Module):
         self.from_input = linear(width, config.units)
         self.from_memory = nn.Linear(config.units, config.units, bias=False)
         self.norm = RunningNorm(config.units, config.momentum)
+        self.content = Observed()
         for layer in (self.from_input, self.from_memory):
             truncated_normal_(layer.weight, width + config.units)
 
@@ -108,7 +110,7 @@ class Rewrite(nn.Module):
     ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]]:
         """Return the new memory, and what it was before its normalisation."""
         raw = summand + self.from_memory(memory)
-        return torch.sigmoid(self.norm(raw)), raw
+        return self.content(torch.sigmoid(self.norm(raw))), raw
 
     def absorb(self, terms: InputTerms, raws: list[Tensor]) -> None:
         """Move the statistics towards those of an unroll."""

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from memory.attention import AttentionBlock, Heads
 from memory.core import Core, InputKind, select
 from memory.initialisation import linear
+from memory.observed import Observed
 from memory.options import divisible, input_shape_of, one_of, positive
 
 Gate = Literal["unit", "memory", "none"]
@@ -108,6 +109,7 @@ class RMC(Core[Tensor]):
             gates = 2 * (heads.width if config.gate == "unit" else 1)
             self.gate_input = linear(rows * heads.width, gates)
             self.gate_memory = linear(heads.width, gates)
+            self.input_gate, self.forget_gate = Observed(), Observed()
 
     def initial_state(self, batch: int) -> Float[Tensor, "B N D"]:
         """Rows of the identity matrix, cut or filled up with zeros to the width."""
@@ -144,7 +146,8 @@ class RMC(Core[Tensor]):
     ) -> tuple[Float[Tensor, "B N g"], Float[Tensor, "B N g"]]:
         """Input and forget gates, in (0, 1), one per unit or per row of memory (equations 4, 5)."""
         write, keep = (from_input + self.gate_memory(torch.tanh(memory))).chunk(2, dim=-1)
-        return torch.sigmoid(write + self.input_bias), torch.sigmoid(keep + self.forget_bias)
+        write = self.input_gate(torch.sigmoid(write + self.input_bias))
+        return write, self.forget_gate(torch.sigmoid(keep + self.forget_bias))
 
     def _read_input(self, x: Float[Tensor, "*T B F"]) -> InputTerms:
         embedded = self.embed(x)

@@ -11,7 +11,14 @@ from memory import CORES
 
 SMALL_CORES = {
     "convlstm": CORES["convlstm"](channels=4),
+    "entnet": CORES["entnet"](slots=3, units=16),
+    "gru": CORES["gru"](hidden=16),
+    "hmem": CORES["hmem"](units=12, read_before_write=True),
     "lstm": CORES["lstm"](hidden=16),
+    "lstm, two layers": CORES["lstm"](hidden=8, layers=2),
+    "lstm_bank": CORES["lstm_bank"](units=16, cells=2),
+    "lstm_bank, shared": CORES["lstm_bank"](units=16, cells=2, weights="shared"),
+    "min_gru": CORES["min_gru"](hidden=16),
     "rmc": CORES["rmc"](units=32, slots=2, heads=2),
     "rmc, rows": CORES["rmc"](units=32, slots=2, heads=2, input="rows"),
     "rmc, two blocks": CORES["rmc"](units=32, slots=2, heads=2, blocks=2, gate="unit"),

@@ -7,6 +7,7 @@ import torch
 from memory import LSTMConfig
 from memory.core import Core
 from memory.lstm import LSTMState
+from memory.stretches import unroll_stretches
 
 
 def build(hidden=6, features=5):
@@ -69,24 +70,11 @@ def test_stretches_and_loop_agree_wherever_episodes_open(starts):
     for outputs, state in (
         core(x, start, reset),
         core._loop(x, start, reset),
-        core._stretches(x, start, reset, cuts),
+        unroll_stretches(core._stretch, x, start, core.initial_state(4), reset, cuts),
     ):
         torch.testing.assert_close(outputs, expected)
         torch.testing.assert_close(state.hidden, end.hidden)
         torch.testing.assert_close(state.cell, end.cell)
-
-
-@pytest.mark.parametrize(("openings", "way"), [(4, "_stretches"), (5, "_loop")])
-def test_many_short_episodes_are_looped_over_and_few_long_ones_are_fused(openings, way):
-    core = build()
-    taken = []
-    for name in ("_stretches", "_loop"):
-        real = getattr(core, name)
-        setattr(core, name, lambda *a, name=name, real=real: taken.append(name) or real(*a))
-    reset = torch.zeros(20, 2, dtype=torch.bool)
-    reset[1 : 1 + openings, 0] = True
-    core(torch.randn(20, 2, 5, dtype=torch.double), core.initial_state(2), reset)
-    assert taken == [way]
 
 
 def test_the_constant_forget_bias_is_no_weight():
@@ -95,6 +83,25 @@ def test_the_constant_forget_bias_is_no_weight():
     assert core.bias.eq(0).all()
 
 
+def test_each_layer_sees_the_input_beside_the_layer_below_and_all_are_shown():
+    torch.manual_seed(5)
+    core = LSTMConfig(hidden=4, layers=3).build((5,)).double()
+    x = torch.randn(9, 2, 5, dtype=torch.double)
+    reset = torch.rand(9, 2) < 0.3
+    outputs, state = core(x, core.initial_state(2), reset)
+    for b in range(2):
+        below, expected = x[:, b].numpy(), []
+        for layer in core.layers:
+            expected.append(oracle(layer, below, reset[:, b]))
+            below = np.concatenate([x[:, b].numpy(), expected[-1]], axis=1)
+        np.testing.assert_allclose(
+            outputs[:, b].detach(), np.concatenate(expected, axis=1), atol=1e-12
+        )
+    torch.testing.assert_close(state.hidden.flatten(1), outputs[-1])
+
+
 def test_a_core_without_units_is_refused():
     with pytest.raises(ValueError, match="hidden=0: must be at least 1"):
         LSTMConfig(hidden=0).build((5,))
+    with pytest.raises(ValueError, match="layers=0: must be at least 1"):
+        LSTMConfig(layers=0).build((5,))

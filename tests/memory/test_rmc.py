@@ -164,7 +164,7 @@ def test_a_memory_that_keeps_all_and_takes_nothing_is_unchanged(gate):
 def test_the_weights_of_attention_can_be_watched_and_sum_to_one():
     core = build()
     seen = []
-    core.blocks[0].attend.register_forward_hook(lambda _, __, result: seen.append(result[1]))
+    core.blocks[0].attend.weights.register_forward_hook(lambda _, __, given: seen.append(given))
     core(torch.randn(3, 5, 10).double(), core.initial_state(5))
     assert [weights.shape for weights in seen] == [(5, 2, 4, 5)] * 3  # 4 slots and one input row
     torch.testing.assert_close(seen[0].sum(-1), torch.ones(5, 2, 4).double())

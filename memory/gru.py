@@ -1,0 +1,131 @@
+"""Gated recurrent unit.
+
+Source: Cho et al., "Learning phrase representations using RNN encoder-decoder" (2014), section 2.3:
+
+    r, z = sigmoid(W x + U h + b)      n = tanh(W_n x + b_n + r (U_n h + c_n))
+    h' = (1 - z) n + z h
+
+Differs from the paper: the reset gate r acts behind the product with U_n, not before it, as in
+torch.nn.GRU, with which weights and their order (r, z, n) agree.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from memory.core import Core, InputKind, select
+from memory.initialisation import truncated_normal_
+from memory.observed import Observed
+from memory.options import input_shape_of, positive
+from memory.stretches import starts_of_stretches, unroll_stretches
+
+
+@dataclass(frozen=True, kw_only=True)
+class GRUConfig:
+    """Gated recurrent unit."""
+
+    hidden: int = 256
+    """Hidden units."""
+
+    input_kind: ClassVar[InputKind] = "vector"
+
+    def build(self, input_shape: tuple[int, ...]) -> "GRU":
+        """Make the core for inputs of shape (F,)."""
+        positive(hidden=self.hidden)
+        (features,) = input_shape_of("gru", input_shape, "F")
+        return GRU(features, self.hidden)
+
+
+class GRU(Core[Tensor]):
+    """Gated recurrent unit; state and output are the hidden units, [B, D]."""
+
+    def __init__(self, features: int, hidden: int) -> None:
+        super().__init__()
+        self.output_size = hidden
+        self.input_weight = nn.Parameter(torch.empty(3 * hidden, features))
+        self.hidden_weight = nn.Parameter(torch.empty(3 * hidden, hidden))
+        self.input_bias = nn.Parameter(torch.zeros(3 * hidden))
+        self.hidden_bias = nn.Parameter(torch.zeros(3 * hidden))
+        self.gates = Observed()
+        for weight in (self.input_weight, self.hidden_weight):
+            truncated_normal_(weight, features + hidden)
+
+    def initial_state(self, batch: int) -> Float[Tensor, "B D"]:
+        """Zeros."""
+        return self.input_bias.new_zeros(batch, self.output_size)
+
+    @property
+    def _weights(self) -> list[Tensor]:
+        return [self.input_weight, self.hidden_weight, self.input_bias, self.hidden_bias]
+
+    def step(
+        self, x: Float[Tensor, "B F"], state: Float[Tensor, "B D"]
+    ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]]:
+        """Consume one time step."""
+        if self.gates.watched:
+            state = self._cell(functional.linear(x, self.input_weight, self.input_bias), state)
+        else:
+            state = torch.gru_cell(x, state, *self._weights)
+        return state, state
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "T B F"],
+        state: Float[Tensor, "B D"],
+        reset: Bool[Tensor, "T B"] | None = None,
+    ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B D"]]:
+        """Unroll over time, in fused stretches between resets where that pays."""
+        if reset is None:
+            return self._stretch(inputs, state)
+        starts = starts_of_stretches(reset)
+        if starts is None:
+            return self._loop(inputs, state, reset)
+        fresh = self.initial_state(inputs.shape[1])
+        return unroll_stretches(self._stretch, inputs, state, fresh, reset, starts)
+
+    def _loop(
+        self,
+        inputs: Float[Tensor, "T B F"],
+        state: Float[Tensor, "B D"],
+        reset: Bool[Tensor, "T B"],
+    ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B D"]]:
+        """Unroll step by step, with the inputs of all times projected at once."""
+        fresh = self.initial_state(inputs.shape[1])
+        from_inputs = functional.linear(inputs, self.input_weight, self.input_bias)
+        outputs = []
+        for now, opens in zip(from_inputs.unbind(), reset.unbind(), strict=True):
+            state = self._cell(now, select(opens, fresh, state))
+            outputs.append(state)
+        return torch.stack(outputs), state
+
+    def _cell(self, now: Float[Tensor, "B G"], state: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """One step from its projected input."""
+        carried = functional.linear(state, self.hidden_weight, self.hidden_bias)
+        width = self.output_size
+        gates = torch.sigmoid(now[:, : 2 * width] + carried[:, : 2 * width])
+        if self.gates.watched:
+            self.gates(gates.unflatten(1, (2, width)))
+        forget, keep = gates.chunk(2, dim=1)
+        candidate = torch.tanh(now[:, 2 * width :] + forget * carried[:, 2 * width :])
+        return torch.lerp(candidate, state, keep)
+
+    def _stretch(
+        self, inputs: Float[Tensor, "T B F"], state: Float[Tensor, "B D"]
+    ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B D"]]:
+        """Unroll a stretch in which no episode ends: one fused call."""
+        outputs, hidden = torch.gru(
+            inputs,
+            state[None],
+            self._weights,
+            has_biases=True,
+            num_layers=1,
+            dropout=0.0,
+            train=self.training,
+            bidirectional=False,
+            batch_first=False,
+        )
+        return outputs, hidden[0]

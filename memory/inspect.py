@@ -1,0 +1,84 @@
+"""What a core does at each step: attention, gates, contents of its memory. It returns what it did.
+
+seen = inspect(core, inputs, state, reset)
+seen.observed["blocks.0.attend.weights"]  # [T, B, K, Q, N]
+seen.states["memory"]                     # [T, B, ...]
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from memory.core import Core
+from memory.observed import Observed
+
+
+class Inspection(NamedTuple):
+    """An unroll and what was seen of it; all without gradient."""
+
+    outputs: Float[Tensor, "T B D"]
+    states: dict[str, Tensor]
+    """Leaves of the state after each step, `[T, B, ...]`, by their dotted names."""
+    observed: dict[str, Tensor]
+    """What passed each place that can be watched, `[T, B, ...]`, by its dotted name."""
+
+
+@torch.no_grad()
+def inspect(
+    core: Core[Any],
+    inputs: Float[Tensor, "T B *features"],
+    state: Any,
+    reset: Bool[Tensor, "T B"] | None = None,
+) -> Inspection:
+    """Unroll a core step by step and keep what it does; weights and statistics stay as they are."""
+    outputs, states = [], defaultdict[str, list[Tensor]](list)
+    steps: list[dict[str, Tensor]] = []
+    for t in range(len(inputs)):
+        now = None if reset is None else reset[t : t + 1]
+        with watch(core) as seen:
+            output, state = Core.forward(core, inputs[t : t + 1], state, now)
+        outputs.append(output[0])
+        steps.append({name: torch.stack(parts, 1).squeeze(1) for name, parts in seen.items()})
+        for name, leaf in state_items(state):
+            states[name].append(leaf)
+    return Inspection(
+        torch.stack(outputs),
+        {name: torch.stack(leaves) for name, leaves in states.items()},
+        {name: torch.stack([step[name] for step in steps]) for name in steps[0]},
+    )
+
+
+@contextmanager
+def watch(core: Core[Any]) -> Iterator[dict[str, list[Tensor]]]:
+    """While entered, collect what passes each observed place of a core, in order."""
+    seen: dict[str, list[Tensor]] = {}
+    hooks = []
+    for name, module in core.named_modules():
+        if isinstance(module, Observed):
+            hooks.append(module.register_forward_hook(_keep_in(seen, name)))
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def state_items(state: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """The leaves of a state by their dotted names; a state that is one tensor is `memory`."""
+    if isinstance(state, Tensor):
+        yield name or "memory", state
+        return
+    for field, part in state._asdict().items():
+        yield from state_items(part, f"{name}.{field}" if name else field)
+
+
+def _keep_in(seen: dict[str, list[Tensor]], name: str) -> Any:
+    def keep(_module: Observed, _given: Any, values: Tensor) -> None:
+        seen.setdefault(name, []).append(values.detach().clone())
+
+    return keep
