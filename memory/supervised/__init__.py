@@ -1,0 +1,29 @@
+"""Supervised tasks that test what a core remembers, all through one reader and one trainer."""
+
+from memory.supervised.associative_recall import AssociativeRecallConfig
+from memory.supervised.delayed_recall import DelayedRecallConfig
+from memory.supervised.nth_farthest import NthFarthestConfig
+from memory.supervised.reader import Reader, ReaderConfig, build_reader
+from memory.supervised.task import Batch, Task
+from memory.supervised.trainer import Trainer, TrainingConfig
+
+TASKS = {
+    "associative_recall": AssociativeRecallConfig,
+    "delayed_recall": DelayedRecallConfig,
+    "nth_farthest": NthFarthestConfig,
+}
+"""The configuration of every task, by name."""
+
+__all__ = [
+    "TASKS",
+    "AssociativeRecallConfig",
+    "Batch",
+    "DelayedRecallConfig",
+    "NthFarthestConfig",
+    "Reader",
+    "ReaderConfig",
+    "Task",
+    "Trainer",
+    "TrainingConfig",
+    "build_reader",
+]

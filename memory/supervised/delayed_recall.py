@@ -1,0 +1,60 @@
+"""Delayed recall: repeat, after a pause, the symbols that were shown.
+
+Source: the delayed copy task of Hochreiter and Schmidhuber, "Long short-term memory" (1997), in the
+form of Arjovsky et al., "Unitary evolution recurrent neural networks" (2016), section 4.1: symbols,
+blanks, a sign to begin, and as many blanks as there were symbols, during which they are due.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn.functional import one_hot
+
+from memory.options import positive
+from memory.supervised.generated import GeneratedTask
+from memory.supervised.task import Batch, Encoder, Plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class DelayedRecallConfig:
+    """Repeat symbols after a pause."""
+
+    symbols: int = 8
+    """Different symbols."""
+    length: int = 4
+    """Symbols to remember."""
+    delay: int = 8
+    """Steps between the last symbol and the sign to begin."""
+
+    def build(self, seed: int) -> "DelayedRecall":
+        """Make the task."""
+        positive(symbols=self.symbols, length=self.length)
+        if self.delay < 0:
+            raise ValueError(f"delay={self.delay}: must be 0 or more")
+        return DelayedRecall(self, seed)
+
+
+class DelayedRecall(GeneratedTask):
+    """Inputs are one-hot: the symbols, a blank, the sign to begin."""
+
+    def __init__(self, config: DelayedRecallConfig, seed: int) -> None:
+        super().__init__(seed)
+        self.config, self.num_classes = config, config.symbols
+
+    def encoder(self) -> Encoder:
+        """Inputs are vectors already."""
+        return Plain(self.config.symbols + 2)
+
+    def draw(self, size: int, random: torch.Generator) -> Batch:
+        """Sequences, all at once."""
+        c = self.config
+        shown = torch.randint(c.symbols, (c.length, size), generator=random)
+        blank, begin = c.symbols, c.symbols + 1
+        symbols = torch.full((2 * c.length + c.delay, size), blank)
+        symbols[: c.length] = shown
+        symbols[-c.length] = begin
+        targets = torch.zeros_like(symbols)
+        targets[-c.length :] = shown
+        scored = torch.zeros_like(symbols, dtype=torch.bool)
+        scored[-c.length :] = True
+        return Batch(one_hot(symbols, c.symbols + 2).float(), targets, scored)

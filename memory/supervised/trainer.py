@@ -1,0 +1,100 @@
+"""The loop of every supervised task: batches in, better weights out. Knows nothing of files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from memory.options import positive
+from memory.supervised.reader import Reader
+from memory.supervised.task import Batch, Task
+
+
+class NotFinite(ArithmeticError):
+    """The loss or its gradient is not finite; the weights are untouched."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How a reader learns."""
+
+    batch: int = 32
+    """Sequences per update."""
+    learning_rate: float = 1e-3
+    """Of Adam."""
+    clip_norm: float = 1.0
+    """Largest norm of a gradient."""
+
+
+class Trainer:
+    """A reader, its task and its optimiser.
+
+    Raises:
+        ValueError: an option out of range.
+    """
+
+    def __init__(
+        self, reader: Reader, task: Task, config: TrainingConfig, device: str = "cpu"
+    ) -> None:
+        positive(batch=config.batch)
+        for name in ("learning_rate", "clip_norm"):
+            if not getattr(config, name) > 0:
+                raise ValueError(f"{name}={getattr(config, name)}: must be above 0")
+        self.reader, self.task, self.config, self.device = reader.to(device), task, config, device
+        weights = [p for p in reader.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(weights, config.learning_rate)
+        self.updates = 0
+
+    def update(self) -> dict[str, float]:
+        """Learn from the next batch; returns its loss and accuracy.
+
+        Raises:
+            NotFinite: weights and optimiser were not changed.
+        """
+        batch = self._to_device(self.task.batch(self.updates, self.config.batch))
+        self.reader.train()
+        logits, _ = self.reader(batch.inputs, batch.scored)
+        targets = batch.targets[batch.scored]
+        loss = functional.cross_entropy(logits, targets)
+        self.optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.reader.parameters(), self.config.clip_norm)
+        if not norm.isfinite():
+            raise NotFinite(
+                f"loss {loss.item()}, gradient norm {norm.item()} at update {self.updates}; the "
+                "update was not made and the weights before it are kept."
+            )
+        self.optimizer.step()
+        self.updates += 1
+        return {"loss": loss.item(), "accuracy": _share_right(logits, targets)}
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """Loss and accuracy over the test of the task."""
+        self.reader.eval()
+        answers = losses = right = 0.0
+        for batch in map(self._to_device, self.task.test_batches(self.config.batch)):
+            logits, _ = self.reader(batch.inputs, batch.scored)
+            targets = batch.targets[batch.scored]
+            answers += len(targets)
+            losses += functional.cross_entropy(logits, targets, reduction="sum").item()
+            right += logits.argmax(-1).eq(targets).sum().item()
+        return {"loss": losses / answers, "accuracy": right / answers}
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything but the weights that the next update depends on."""
+        return {"optimizer": self.optimizer.state_dict(), "updates": self.updates}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what `get_state` gave."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.updates = state["updates"]
+
+    def _to_device(self, batch: Batch) -> Batch:
+        return Batch(*(leaf.to(self.device) for leaf in batch))
+
+
+def _share_right(logits: torch.Tensor, targets: torch.Tensor) -> float:
+    return logits.argmax(-1).eq(targets).float().mean().item()

@@ -1,0 +1,135 @@
+"""The contract of every task, and the rules of each."""
+
+import pytest
+import torch
+
+from memory.supervised import TASKS, Batch
+from memory.supervised.nth_farthest import nth_farthest
+from memory.supervised.task import TEST, TRAIN, generator
+
+SMALL = {
+    "associative_recall": {"keys": 5, "values": 4, "pairs": 3},
+    "delayed_recall": {"symbols": 5, "length": 3, "delay": 4},
+    "nth_farthest": {"vectors": 4, "dimensions": 3},
+}
+
+
+@pytest.fixture(params=TASKS)
+def task(request):
+    return TASKS[request.param](**SMALL[request.param]).build(seed=3)
+
+
+def assert_equal(one: Batch, other: Batch) -> None:
+    for a, b in zip(one, other, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_batch_depends_on_its_number_and_the_seed_alone(task):
+    first, second = task.batch(0, 6), task.batch(1, 6)
+    assert_equal(task.batch(0, 6), first)
+    assert not torch.equal(first.inputs, second.inputs)
+    other = type(task)(task.config, seed=4) if hasattr(task, "config") else None
+    if other is not None:
+        assert not torch.equal(other.batch(0, 6).inputs, first.inputs)
+
+
+def test_the_test_is_the_same_every_time_and_not_what_training_saw(task):
+    tests = [next(iter(task.test_batches(6))) for _ in range(2)]
+    assert_equal(*tests)
+    assert not torch.equal(tests[0].inputs, task.batch(0, 6).inputs)
+    assert sum(batch.targets.shape[1] for batch in task.test_batches(640)) == 3200
+
+
+def test_batches_fit_the_encoder_and_the_classes(task):
+    batch, encoder = task.batch(0, 6), task.encoder()
+    steps = len(batch.targets)
+    assert encoder(batch.inputs).shape == (steps, 6, *encoder.output_shape)
+    assert batch.targets.shape == batch.scored.shape == (steps, 6)
+    assert batch.scored.any(dim=0).all()
+    answers = batch.targets[batch.scored]
+    assert answers.min() >= 0 and answers.max() < task.num_classes
+    assert all(0 < plateau <= 1 for plateau in task.plateaus().values())
+
+
+def test_streams_of_the_splits_share_no_number():
+    draws = {
+        tuple(torch.rand(4, generator=generator(*key)).tolist())
+        for key in ((1, TRAIN, 0), (1, TEST, 0), (1, TRAIN, 1), (0, TRAIN, 1))
+    }
+    assert len(draws) == 4
+
+
+def test_nth_farthest_by_brute_force():
+    task = TASKS["nth_farthest"](vectors=5, dimensions=3).build(seed=1)
+    batch = task.batch(0, 40)
+    for b in range(40):
+        rows = batch.inputs[:, b]
+        points, labels = rows[:, :3], rows[:, 3:8].argmax(1)
+        n, m = rows[0, 8:13].argmax(), rows[0, 13:].argmax()
+        assert (rows[:, 8:] == rows[0, 8:]).all()
+        assert points.abs().max() <= 1 and sorted(labels.tolist()) == list(range(5))
+        reference = points[labels.tolist().index(int(m))]
+        far = sorted(range(5), key=lambda i: -(points[i] - reference).norm().item())
+        assert batch.targets[-1, b] == labels[far[n]]
+    assert batch.scored[-1].all() and not batch.scored[:-1].any()
+
+
+def test_nth_farthest_by_hand():
+    points = torch.tensor([[[0.0], [1.0], [-0.5]]])
+    labels = torch.tensor([[2, 0, 1]])
+    answers = [
+        nth_farthest(points, labels, torch.tensor([n]), torch.tensor([2])).item() for n in range(3)
+    ]
+    assert answers == [0, 1, 2]  # from the vector at 0, of label 2: at 1, at -0.5, itself
+
+
+def test_answering_yourself_is_right_as_often_as_the_plateau_says():
+    """Where n asks for the last, the answer is m; elsewhere one of the others."""
+    task = TASKS["nth_farthest"](vectors=4, dimensions=2).build(seed=2)
+    batch = task.batch(0, 20_000)
+    n, m = (batch.inputs[0, :, at : at + 4].argmax(1) for at in (6, 10))
+    answers, last = batch.targets[-1], n == 3
+    assert (answers[last] == m[last]).all() and (answers[~last] != m[~last]).all()
+    assert task.plateaus()["answer yourself"] == 0.5
+    assert last.float().mean() + (~last).float().mean() / 3 == pytest.approx(0.5, abs=0.01)
+
+
+def test_delayed_recall_shows_waits_and_asks():
+    batch = TASKS["delayed_recall"](symbols=5, length=3, delay=4).build(seed=1).batch(0, 50)
+    symbols = batch.inputs.argmax(-1)
+    assert batch.inputs.sum(-1).eq(1).all()
+    assert symbols[:3].max() < 5
+    assert symbols[3:].t().unique(dim=0).tolist() == [[5, 5, 5, 5, 6, 5, 5]]
+    assert torch.equal(batch.targets[-3:], symbols[:3])
+    assert batch.scored.t().unique(dim=0).int().tolist() == [[0] * 7 + [1] * 3]
+    assert set(symbols[:3].flatten().tolist()) == set(range(5))
+
+
+def test_associative_recall_asks_for_every_key_that_was_shown():
+    batch = TASKS["associative_recall"](keys=5, values=4, pairs=3).build(seed=1).batch(0, 50)
+    orders = set()
+    for b in range(50):
+        keys = batch.inputs[:, b, :5].argmax(1).tolist()
+        values = batch.inputs[:3, b, 5:9].argmax(1).tolist()
+        shown = dict(zip(keys[:3], values, strict=True))
+        assert len(shown) == 3 and set(keys[3:]) == set(shown)
+        assert batch.targets[3:, b].tolist() == [shown[key] for key in keys[3:]]
+        orders.add(tuple(keys[:3].index(key) for key in keys[3:]))
+    assert len(orders) > 3
+    assert batch.inputs[3:, :, 5:9].eq(0).all() and batch.inputs[3:, :, 9].eq(1).all()
+    assert batch.inputs[:3, :, 9].eq(0).all()
+    assert batch.scored[3:].all() and not batch.scored[:3].any()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("nth_farthest", {"vectors": 0}, "vectors=0: must be at least 1"),
+        ("delayed_recall", {"delay": -1}, "delay=-1: must be 0 or more"),
+        ("delayed_recall", {"length": 0}, "length=0: must be at least 1"),
+        ("associative_recall", {"keys": 3}, "pairs=4: must be at most keys=3"),
+    ],
+)
+def test_bad_options_are_refused(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        TASKS[name](**options).build(seed=1)
