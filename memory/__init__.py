@@ -2,6 +2,7 @@
 
 from memory.convlstm import ConvLSTM, ConvLSTMConfig, ConvLSTMState
 from memory.core import Core, DecidingCore, map_state, select, state_leaves
+from memory.dnc import DNC, DNCConfig, DNCState
 from memory.entnet import EntNet, EntNetConfig
 from memory.gru import GRU, GRUConfig
 from memory.hmem import HMem, HMemConfig
@@ -13,6 +14,7 @@ from memory.rmc import RMC, RMCConfig
 
 CORES = {
     "convlstm": ConvLSTMConfig,
+    "dnc": DNCConfig,
     "entnet": EntNetConfig,
     "gru": GRUConfig,
     "hmem": HMemConfig,
@@ -26,6 +28,7 @@ CORES = {
 
 __all__ = [
     "CORES",
+    "DNC",
     "GRU",
     "LSTM",
     "RMC",
@@ -33,6 +36,8 @@ __all__ = [
     "ConvLSTMConfig",
     "ConvLSTMState",
     "Core",
+    "DNCConfig",
+    "DNCState",
     "DecidingCore",
     "DecidingMemoryNet",
     "EntNet",

@@ -11,6 +11,10 @@ from memory import CORES
 
 SMALL_CORES = {
     "convlstm": CORES["convlstm"](channels=4),
+    "dnc": CORES["dnc"](slots=4, word=4, reads=2, hidden=16, output=16),
+    "dnc, feed-forward": CORES["dnc"](
+        slots=4, word=4, reads=1, writes=2, controller="feed_forward", hidden=16, layers=2
+    ),
     "entnet": CORES["entnet"](slots=3, units=16),
     "gru": CORES["gru"](hidden=16),
     "hmem": CORES["hmem"](units=12, read_before_write=True),

@@ -39,6 +39,17 @@ CASES = {
     ),
     "convlstm": ("convlstm", {"channels": 3}, (2, 4, 3)),
     "convlstm, odd kernel": ("convlstm", {"channels": 2, "kernel": 3}, (2, 4, 3)),
+    "dnc": ("dnc", {"slots": 4, "word": 3, "reads": 2, "hidden": 6, "output": 5}, (5,)),
+    "dnc, two writes, two layers": (
+        "dnc",
+        {"slots": 4, "word": 3, "reads": 3, "writes": 2, "hidden": 4, "layers": 2, "clip": 0.0},
+        (5,),
+    ),
+    "dnc, feed-forward, two layers": (
+        "dnc",
+        {"slots": 4, "word": 3, "reads": 2, "controller": "feed_forward", "hidden": 9, "layers": 2},
+        (5,),
+    ),
     "memory_net, bptt": ("memory_net", {"units": 6}, (5,)),
     "memory_net, embedding": ("memory_net", {"units": 6, "embedding": 4, "output": "memory"}, (5,)),
     "memory_net, frozen": ("memory_net", {"units": 6, "mode": "frozen"}, (5,)),
@@ -48,6 +59,7 @@ CASES = {
 ONE_EACH = [
     *("lstm", "lstm, three layers", "gru", "lstm_bank", "lstm_bank, shared", "entnet"),
     *("hmem", "hmem, read before write", "min_gru", "rmc", "convlstm"),
+    *("dnc", "dnc, two writes, two layers", "dnc, feed-forward, two layers"),
     *("memory_net, bptt", "memory_net, reinforce"),
 ]
 
