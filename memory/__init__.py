@@ -6,10 +6,12 @@ from memory.dnc import DNC, DNCConfig, DNCState
 from memory.entnet import EntNet, EntNetConfig
 from memory.gru import GRU, GRUConfig
 from memory.hmem import HMem, HMemConfig
+from memory.input_buffer import InputBufferState
 from memory.lstm import LSTM, LSTMConfig, LSTMState, StackedLSTM
 from memory.lstm_bank import LSTMBank, LSTMBankConfig
 from memory.memory_net import DecidingMemoryNet, MemoryNet, MemoryNetConfig
 from memory.min_gru import MinGRU, MinGRUConfig
+from memory.relation_network import RelationNetwork, RelationNetworkConfig
 from memory.rmc import RMC, RMCConfig
 
 CORES = {
@@ -22,6 +24,7 @@ CORES = {
     "lstm_bank": LSTMBankConfig,
     "memory_net": MemoryNetConfig,
     "min_gru": MinGRUConfig,
+    "relation_network": RelationNetworkConfig,
     "rmc": RMCConfig,
 }
 """The configuration of every core, by name."""
@@ -45,6 +48,7 @@ __all__ = [
     "GRUConfig",
     "HMem",
     "HMemConfig",
+    "InputBufferState",
     "LSTMBank",
     "LSTMBankConfig",
     "LSTMConfig",
@@ -54,6 +58,8 @@ __all__ = [
     "MinGRU",
     "MinGRUConfig",
     "RMCConfig",
+    "RelationNetwork",
+    "RelationNetworkConfig",
     "StackedLSTM",
     "map_state",
     "select",

@@ -55,12 +55,23 @@ CASES = {
     "memory_net, frozen": ("memory_net", {"units": 6, "mode": "frozen"}, (5,)),
     "memory_net, frozen_bn": ("memory_net", {"units": 6, "mode": "frozen_bn"}, (5,)),
     "memory_net, reinforce": ("memory_net", {"units": 6, "mode": "reinforce", "slots": 3}, (5,)),
+    "relation_network": (
+        "relation_network",
+        {"buffer": 8, "width": 4, "g_units": 8, "f_units": 9, "output": 6},
+        (5,),
+    ),
+    "relation_network, mean": (
+        "relation_network",
+        {"buffer": 7, "width": 4, "g_layers": 1, "f_units": 8, "output": 6, "pooling": "mean"},
+        (5,),
+    ),
 }
 ONE_EACH = [
     *("lstm", "lstm, three layers", "gru", "lstm_bank", "lstm_bank, shared", "entnet"),
     *("hmem", "hmem, read before write", "min_gru", "rmc", "convlstm"),
     *("dnc", "dnc, two writes, two layers", "dnc, feed-forward, two layers"),
     *("memory_net, bptt", "memory_net, reinforce"),
+    "relation_network",
 ]
 
 

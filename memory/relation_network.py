@@ -1,0 +1,114 @@
+"""Relation network: every pair of the last inputs related to the newest one.
+
+Source: Santoro et al., "A simple neural network module for relational reasoning" (2017), equation 1
+and supplement E (bAbI). One step, with remembered rows o_i and question q:
+
+    output = f(sum over i, j of  g([o_i; o_j; q]))        all ordered pairs, i = j too
+
+The paper's sizes are buffer 20, width 32, four layers of 256 units in g, and 256, 512 in f; the
+defaults are smaller, as g runs for N² pairs at every step. An unroll holds about
+4 T B buffer² g_units g_layers bytes for its gradient: 336 MB for 40 steps of 32 games.
+
+The sum grows with the square of what is remembered: at its initial weights the output is some two
+hundred times larger once the buffer is full than at the first step, and a policy that is sure of
+itself explores little. Where that hurts, average: the output then keeps its scale, but is small.
+
+Differs from the paper:
+
+* The objects are the last inputs of the episode, the question is the newest of them, and it is one
+  of the objects as well: at the first step there is nothing else. Every step asks and answers.
+* A linear layer embeds an input where the paper runs an LSTM over the words of a sentence; a
+  trained vector for each age, counted from the newest, is the tag of relative position.
+* Slots not yet filled are left out of the sum.
+* The heads of the policy take the place of the last layer of f, which is linear; there is no
+  dropout.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from memory.core import Core, InputKind
+from memory.initialisation import linear
+from memory.input_buffer import InputBuffer, InputBufferState, Recollection
+from memory.options import input_shape_of, one_of, positive
+from memory.pairs import Pairs
+
+PairPooling = Literal["sum", "mean"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelationNetworkConfig:
+    """Relation network over the last inputs."""
+
+    buffer: int = 16
+    """Inputs remembered, the newest included; every step costs the square of it."""
+    width: int = 32
+    """Width of an embedded input."""
+    g_layers: int = 4
+    """Layers of the network that relates pairs."""
+    g_units: int = 64
+    """Units of each of these layers."""
+    f_units: int = 256
+    """Units of the first layer that reads the pooled pairs."""
+    output: int = 256
+    """Units of the second, which is the output."""
+    pooling: PairPooling = "sum"
+    """Pairs are summed, as in the paper, or averaged."""
+
+    input_kind: ClassVar[InputKind] = "vector"
+
+    def build(self, input_shape: tuple[int, ...]) -> "RelationNetwork":
+        """Make the core for inputs of shape (F,)."""
+        one_of("pooling", self.pooling, get_args(PairPooling))
+        positive(buffer=self.buffer, width=self.width, g_layers=self.g_layers)
+        positive(g_units=self.g_units, f_units=self.f_units, output=self.output)
+        (features,) = input_shape_of("relation_network", input_shape, "F")
+        return RelationNetwork(self, features)
+
+
+class RelationNetwork(Core[InputBufferState]):
+    """Relation network; the state is the last inputs."""
+
+    def __init__(self, config: RelationNetworkConfig, features: int) -> None:
+        super().__init__()
+        self.output_size, self.averages = config.output, config.pooling == "mean"
+        self.buffer = InputBuffer(features, config.buffer, config.width)
+        self.relate = Pairs(config.width, config.g_layers, config.g_units)
+        self.conclude = nn.Sequential(
+            linear(config.g_units, config.f_units),
+            nn.ReLU(),
+            linear(config.f_units, config.output),
+            nn.ReLU(),
+        )
+
+    def initial_state(self, batch: int) -> InputBufferState:
+        """Nothing remembered."""
+        return self.buffer.empty(batch)
+
+    def step(
+        self, x: Float[Tensor, "B F"], state: InputBufferState
+    ) -> tuple[Float[Tensor, "B D"], InputBufferState]:
+        """Consume one time step."""
+        recollection, state = self.buffer.step(x, state)
+        return self._answer(recollection), state
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "T B F"],
+        state: InputBufferState,
+        reset: Bool[Tensor, "T B"] | None = None,
+    ) -> tuple[Float[Tensor, "T B D"], InputBufferState]:
+        """Unroll over time: all steps in one batch."""
+        recollection, state = self.buffer.unroll(inputs, state, reset)
+        return self._answer(recollection).unflatten(0, inputs.shape[:2]), state
+
+    def _answer(self, recollection: Recollection) -> Float[Tensor, "B D"]:
+        question, rows, filled = recollection
+        there = filled.to(rows.dtype)
+        if self.averages:
+            there = there / there.sum(1, keepdim=True)
+        pairs = there.unsqueeze(2) * there.unsqueeze(1)
+        return self.conclude(self.relate(rows, question, pairs))
