@@ -13,6 +13,7 @@ from memory.memory_net import DecidingMemoryNet, MemoryNet, MemoryNetConfig
 from memory.min_gru import MinGRU, MinGRUConfig
 from memory.relation_network import RelationNetwork, RelationNetworkConfig
 from memory.rmc import RMC, RMCConfig
+from memory.working_memory import WorkingMemory, WorkingMemoryConfig
 
 CORES = {
     "convlstm": ConvLSTMConfig,
@@ -26,6 +27,7 @@ CORES = {
     "min_gru": MinGRUConfig,
     "relation_network": RelationNetworkConfig,
     "rmc": RMCConfig,
+    "working_memory": WorkingMemoryConfig,
 }
 """The configuration of every core, by name."""
 
@@ -61,6 +63,8 @@ __all__ = [
     "RelationNetwork",
     "RelationNetworkConfig",
     "StackedLSTM",
+    "WorkingMemory",
+    "WorkingMemoryConfig",
     "map_state",
     "select",
     "state_leaves",

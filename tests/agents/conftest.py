@@ -29,6 +29,7 @@ SMALL_CORES = {
     "rmc": CORES["rmc"](units=32, slots=2, heads=2),
     "rmc, rows": CORES["rmc"](units=32, slots=2, heads=2, input="rows"),
     "rmc, two blocks": CORES["rmc"](units=32, slots=2, heads=2, blocks=2, gate="unit"),
+    "working_memory": CORES["working_memory"](buffer=6, width=8, hops=2, heads=2, g_units=16),
 } | {
     f"memory_net, {mode}": CORES["memory_net"](units=16, slots=4, mode=mode, embedding=embedding)
     for mode, embedding in (("bptt", 0), ("frozen", 0), ("frozen_bn", 8), ("reinforce", 8))

@@ -55,6 +55,16 @@ CASES = {
     "memory_net, frozen": ("memory_net", {"units": 6, "mode": "frozen"}, (5,)),
     "memory_net, frozen_bn": ("memory_net", {"units": 6, "mode": "frozen_bn"}, (5,)),
     "memory_net, reinforce": ("memory_net", {"units": 6, "mode": "reinforce", "slots": 3}, (5,)),
+    "working_memory": (
+        "working_memory",
+        {"buffer": 8, "width": 4, "hops": 3, "heads": 2, "g_units": 6},
+        (5,),
+    ),
+    "working_memory, one of each": (
+        "working_memory",
+        {"buffer": 7, "width": 3, "controller": 2, "hops": 1, "heads": 1, "g_layers": 1},
+        (5,),
+    ),
     "relation_network": (
         "relation_network",
         {"buffer": 8, "width": 4, "g_units": 8, "f_units": 9, "output": 6},
@@ -71,6 +81,7 @@ ONE_EACH = [
     *("hmem", "hmem, read before write", "min_gru", "rmc", "convlstm"),
     *("dnc", "dnc, two writes, two layers", "dnc, feed-forward, two layers"),
     *("memory_net, bptt", "memory_net, reinforce"),
+    "working_memory",
     "relation_network",
 ]
 
