@@ -104,6 +104,6 @@ def test_bad_options_are_refused():
     with pytest.raises(ValueError, match=r"decay=-0.1: must be 0 or more"):
         HMemConfig(decay=-0.1).build((5,))
     config = HMemConfig()
-    object.__setattr__(config, "output", "recal")  # past the check of types, which only tests run
+    object.__setattr__(config, "output", "recalls")  # past the check of types, which only tests run
     with pytest.raises(ValueError, match="did you mean 'recall'"):
         config.build((5,))

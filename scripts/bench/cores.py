@@ -1,0 +1,102 @@
+"""Size and speed of every core in its default size: `python scripts/bench/cores.py --out FILE.csv`.
+
+Each core sees what the paper's torso makes of the BoxWorld viewport. Rounds go over all cores in
+turn, so that what else the machine does falls on all alike; the figures are medians of the rounds.
+"""
+
+import argparse
+import csv
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from agents.process import prepare
+
+prepare()
+
+import torch
+
+from agents.build import build_policy
+from agents.command_line import parse
+from memory import CORES, state_leaves
+from memory.core import DecidingCore
+
+ACTING, STEPS, LEARNING = 100, 40, 32
+"""Batch of an acting step; length and batch of an unroll."""
+
+
+class Bench:
+    """One core and its inputs."""
+
+    def __init__(self, name: str) -> None:
+        policy = build_policy(parse(["--env", "boxworld", "--core", name]).config)
+        shape = policy.encoder.output_shape
+        self.core = policy.core
+        self.one = torch.randn(ACTING, *shape)
+        self.many = torch.randn(STEPS, LEARNING, *shape)
+        self.reset = torch.rand(STEPS, LEARNING) < 0.02
+        self.acting, self.learning = (self.core.initial_state(n) for n in (ACTING, LEARNING))
+        self.times: dict[str, list[float]] = {"step": [], "unroll": []}
+
+    def measure(self) -> None:
+        """Time both once, and keep the times."""
+        for name, work in (("step", self._step), ("unroll", self._unroll)):
+            begun = time.perf_counter()
+            work()
+            self.times[name].append(time.perf_counter() - begun)
+
+    @torch.no_grad()
+    def _step(self) -> None:
+        self.core.step(self.one, self.acting)
+
+    def _unroll(self) -> None:
+        inputs = self.many.requires_grad_()
+        if isinstance(self.core, DecidingCore):
+            decisions = torch.zeros(STEPS, LEARNING, self.core.decision_size)
+            outputs, logits = self.core.replay(inputs, self.learning, self.reset, decisions)
+            (outputs.sum() + logits.sum()).backward()
+        else:
+            self.core(inputs, self.learning, self.reset)[0].sum().backward()
+
+    def row(self, name: str) -> dict[str, str | int]:
+        """What the table says of it."""
+        step, unroll = (statistics.median(times[1:]) for times in self.times.values())
+        return {
+            "core": name,
+            "parameters": sum(p.numel() for p in self.core.parameters()),
+            "state_floats": sum(
+                leaf[0].numel() for leaf in state_leaves(self.core.initial_state(1))
+            ),
+            "output": self.core.output_size,
+            "acting_us_per_frame": f"{1e6 * step / ACTING:.3g}",
+            "learning_us_per_frame": f"{1e6 * unroll / (STEPS * LEARNING):.3g}",
+        }
+
+
+def main() -> None:
+    """Measure every core and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cores", nargs="+", choices=CORES, default=[*CORES])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1)
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    torch.manual_seed(0)
+    benches = {name: Bench(name) for name in asked.cores}
+    for _ in range(asked.rounds + 1):  # the first does not count
+        for bench in benches.values():
+            bench.measure()
+    rows = [bench.row(name) for name, bench in benches.items()]
+    with asked.out.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    print(asked.out.read_text(), end="")
+
+
+if __name__ == "__main__":
+    main()
