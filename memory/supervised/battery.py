@@ -18,12 +18,12 @@ from memory.supervised.reader import Fit, ReaderConfig, build_reader, num_parame
 from memory.supervised.trainer import Trainer, TrainingConfig
 
 TASKS = {
-    "delayed recall": DelayedRecallConfig(symbols=8, length=4, delay=8),
-    "associative recall": AssociativeRecallConfig(keys=8, values=8, pairs=4),
+    "delayed recall": DelayedRecallConfig(symbols=8, length=3, delay=5),
+    "associative recall": AssociativeRecallConfig(keys=8, values=8, pairs=3),
     "nth farthest": NthFarthestConfig(vectors=4, dimensions=2),
 }
 READER = ReaderConfig(readout=(64,))
-TRAINING = TrainingConfig(batch=64, learning_rate=1e-3, clip_norm=1.0)
+TRAINING = TrainingConfig(batch=32, learning_rate=1e-3, clip_norm=1.0)
 
 SIZED: dict[str, Callable[[int], Any]] = {
     "convlstm": lambda width: CORES["convlstm"](channels=width),

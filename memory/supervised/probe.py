@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--cores", nargs="+", choices=battery.SIZED, default=[*battery.SIZED])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--updates", type=int, default=2000)
-    parser.add_argument("--budget", type=int, default=50_000, help="parameters of a core, at most")
+    parser.add_argument("--budget", type=int, default=20_000, help="parameters of a core, at most")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args(argv)
     for name in ("seeds", "updates", "processes"):
@@ -101,15 +101,18 @@ def draw(out: Path, rows: list[Result]) -> None:
     accuracies: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         accuracies[row.task][row.core].append(row.accuracy)
-    cores = [core for core in battery.SIZED if any(core in of for of in accuracies.values())]
-    cores.sort(
-        key=lambda core: sum(interval(of[core])[0] for of in accuracies.values() if of[core])
-    )
+    cores = sorted({row.core for row in rows}, key=lambda core: _mean(core, accuracies))
     figure = Figure(figsize=(12, 0.9 + 0.32 * len(cores)), layout="constrained")
     panels: Any = figure.subplots(1, len(accuracies), sharey=True, squeeze=False)[0]
     for axis, (task, of) in zip(panels, accuracies.items(), strict=True):
         _panel(axis, task, [(core, of[core]) for core in cores if of[core]])
     figure.savefig(out, dpi=120)
+
+
+def _mean(core: str, accuracies: dict[str, dict[str, list[float]]]) -> float:
+    """Over the tasks it has been through."""
+    means = [interval(of[core])[0] for of in accuracies.values() if of[core]]
+    return sum(means) / len(means)
 
 
 def _panel(axis: Any, task: str, bars: list[tuple[str, list[float]]]) -> None:

@@ -63,13 +63,12 @@ class Bench:
 
     def row(self, name: str) -> dict[str, str | int]:
         """What the table says of it."""
+        state = self.core.initial_state(1)
         step, unroll = (statistics.median(times[1:]) for times in self.times.values())
         return {
             "core": name,
             "parameters": sum(p.numel() for p in self.core.parameters()),
-            "state_floats": sum(
-                leaf[0].numel() for leaf in state_leaves(self.core.initial_state(1))
-            ),
+            "state_floats": sum(leaf.numel() for leaf in state_leaves(state)),
             "output": self.core.output_size,
             "acting_us_per_frame": f"{1e6 * step / ACTING:.3g}",
             "learning_us_per_frame": f"{1e6 * unroll / (STEPS * LEARNING):.3g}",
