@@ -148,6 +148,8 @@ _IDLE = (
         lambda c: getattr(c.core, "mode", "reinforce") != "reinforce",
         "a --core.mode other than reinforce",
     ),
+    _Idle("core.input_bias", lambda c: getattr(c.core, "gate", "") == "none", "--core.gate none"),
+    _Idle("core.forget_bias", lambda c: getattr(c.core, "gate", "") == "none", "--core.gate none"),
     _Idle("core.momentum", lambda c: getattr(c.core, "mode", "") == "frozen", "--core.mode frozen"),
     _Idle("env.view_size", lambda c: getattr(c.env, "view", "") == "full", "--env.view full"),
 )

@@ -57,6 +57,11 @@ class RMCConfig:
     scale: Scale = "key"
     """Attention divides by the root of the key size, or of query, key and value sizes together: the
     authors' program before November 2018, and so probably the runs of the paper."""
+    input_bias: float = 0.0
+    """Constant added to the input gate, not trained."""
+    forget_bias: float = 1.0
+    """Constant added to the forget gate, not trained. With 1 a fresh memory settles in states of its
+    own, through which little of an input shows; below 0 it follows the input, and learns to keep."""
     input: RMCInput = "flat"
     """The input of a step is one vector, or a set of rows that are attended to one by one."""
 
@@ -90,14 +95,11 @@ class InputTerms(NamedTuple):
 class RMC(Core[Tensor]):
     """Relational memory core; the state is the memory, [B, N, D], the output its rows in a line."""
 
-    input_bias = 0.0
-    forget_bias = 1.0
-    """Constants added to the gates, not trained."""
-
     def __init__(self, config: RMCConfig, input_shape: tuple[int, ...]) -> None:
         super().__init__()
         heads = _heads(config)
         self.slots, self.width, self.input = config.slots, heads.width, config.input
+        self.input_bias, self.forget_bias = config.input_bias, config.forget_bias
         self.output_size = config.units
         rows = input_shape[0] if config.input == "rows" else 1
         self.embed = linear(input_shape[-1], heads.width)

@@ -205,6 +205,8 @@ def test_a_run_without_names_is_written_under_the_nearest(folder: Path) -> None:
             "--core memory_net --core.mode frozen --core.momentum 0.2",
             "--core.momentum has no effect beside --core.mode frozen",
         ),
+        ("--core.gate none --core.forget-bias 0", "--core.forget-bias has no effect beside"),
+        ("--core.gate none --core.input-bias 1", "--core.input-bias has no effect beside"),
         ("--env gymnasium --env.kwargs.size [3", "--env.kwargs.size: not a YAML value: [3"),
         ("--env gymnasium --env.kwargs 3", "--env.kwargs: expected --env.kwargs.NAME VALUE."),
     ],

@@ -70,7 +70,8 @@ class Oracle:
         gates = self.linear("gate_input", embedded.ravel())
         gates = gates + self.linear("gate_memory", np.tanh(memory))
         write, keep = np.split(gates, 2, axis=1)
-        return sigmoid(write) * np.tanh(candidate) + sigmoid(keep + 1) * memory
+        write, keep = write + self.config.input_bias, keep + self.config.forget_bias
+        return sigmoid(write) * np.tanh(candidate) + sigmoid(keep) * memory
 
 
 @pytest.mark.parametrize("gate", ["unit", "memory", "none"])
@@ -78,11 +79,12 @@ class Oracle:
     ("shape", "options"),
     [
         ((10,), {}),
+        ((10,), {"input_bias": 0.7, "forget_bias": -1.5}),
         ((10,), {"blocks": 3, "key_size": 5, "mlp_layers": 3}),
         ((3, 5), {"input": "rows"}),
         ((3, 5), {"input": "rows", "blocks": 2, "scale": "qkv", "mlp_layers": 1}),
     ],
-    ids=["one block", "three blocks", "rows", "rows, two blocks, old scale"],
+    ids=["one block", "other biases", "three blocks", "rows", "rows, two blocks, old scale"],
 )
 def test_every_step_follows_the_formulas(shape, options, gate):
     config = RMCConfig(slots=4, heads=2, units=64, gate=gate, **options)
@@ -214,3 +216,7 @@ def test_a_wrong_option_is_named_with_what_is_allowed(options, message):
         object.__setattr__(config, name, value)
     with pytest.raises(ValueError, match=message):
         config.build((9,))
+
+
+def test_the_forget_gate_leans_to_keep_by_default():
+    assert (RMCConfig().input_bias, RMCConfig().forget_bias) == (0.0, 1.0)
