@@ -20,7 +20,7 @@ from memory.supervised.trainer import Trainer, TrainingConfig
 TASKS = {
     "delayed recall": DelayedRecallConfig(symbols=8, length=3, delay=5),
     "associative recall": AssociativeRecallConfig(keys=8, values=8, pairs=3),
-    "nth farthest": NthFarthestConfig(vectors=4, dimensions=2),
+    "nth farthest": NthFarthestConfig(vectors=3, dimensions=1),
 }
 READER = ReaderConfig(readout=(64,))
 TRAINING = TrainingConfig(batch=32, learning_rate=1e-3, clip_norm=1.0)
@@ -80,25 +80,30 @@ def sized(name: str, features: int, budget: int) -> Any:
     return SIZED[name](widest)
 
 
-def run(task_name: str, core_name: str, seed: int, updates: int, budget: int) -> Result:
-    """Train one core on one task, in this process and on one thread; test it at the end."""
+def run(task_name: str, core_name: str, seed: int, frames: int, budget: int) -> Result:
+    """Train one core on one task, in this process and on one thread; test it at the end.
+
+    Args:
+        frames: steps of sequences to learn from; the last update may go a little beyond.
+        budget: parameters of the core, at most.
+    """
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     task = TASKS[task_name].build(seed)
     core = sized(core_name, task.encoder().output_shape[0], budget)
     trainer = Trainer(build_reader(task, core, READER), task, TRAINING)
+    frames_per_update = TRAINING.batch * len(task.batch(0, 1).targets)
     begun = time.perf_counter()
-    for _ in range(updates):
+    while trainer.updates * frames_per_update < frames:
         trainer.update()
     seconds = time.perf_counter() - begun
-    steps = len(task.batch(0, 1).targets)
     return Result(
         task_name,
         core_name,
         seed,
         num_parameters(trainer.reader.core),
-        updates,
-        updates * TRAINING.batch * steps,
+        trainer.updates,
+        trainer.updates * frames_per_update,
         **trainer.evaluate(),
         seconds=round(seconds, 1),
     )

@@ -25,11 +25,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, help="table; gone on with if it exists")
     parser.add_argument("--cores", nargs="+", choices=battery.SIZED, default=[*battery.SIZED])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--updates", type=int, default=2000)
+    parser.add_argument("--frames", type=int, default=500_000, help="steps learnt from in a run")
     parser.add_argument("--budget", type=int, default=20_000, help="parameters of a core, at most")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args(argv)
-    for name in ("seeds", "updates", "processes"):
+    for name in ("seeds", "frames", "processes"):
         if getattr(asked, name) < 1:
             parser.error(f"--{name} {getattr(asked, name)}: must be at least 1")
     done = {(row.task, row.core, row.seed) for row in read(asked.out)}
@@ -61,7 +61,7 @@ def _run(jobs: list[Job], asked: argparse.Namespace) -> None:
     spawn = multiprocessing.get_context("spawn")
     with Progress() as progress, ProcessPoolExecutor(asked.processes, spawn) as pool:
         bar = progress.add_task("runs", total=len(jobs))
-        futures = [pool.submit(battery.run, *job, asked.updates, asked.budget) for job in jobs]
+        futures = [pool.submit(battery.run, *job, asked.frames, asked.budget) for job in jobs]
         for future in as_completed(futures):
             result = future.result()
             append(asked.out, result)

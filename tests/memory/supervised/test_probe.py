@@ -33,10 +33,14 @@ def test_a_budget_too_small_is_refused():
 
 
 def test_a_run_tells_what_it_did_and_repeats():
-    results = [battery.run("associative recall", "gru", 1, 3, 5000) for _ in range(2)]
+    results = [battery.run("associative recall", "gru", 1, 500, 5000) for _ in range(2)]
     assert results[0]._replace(seconds=0) == results[1]._replace(seconds=0)
-    assert results[0].frames == 3 * 32 * 6 and 4000 < results[0].parameters <= 5000
-    other = battery.run("associative recall", "gru", 2, 3, 5000)
+    assert (
+        results[0].updates == 3
+        and results[0].frames == 3 * 32 * 6
+        and 4000 < results[0].parameters <= 5000
+    )
+    other = battery.run("associative recall", "gru", 2, 500, 5000)
     assert other.loss != results[0].loss
 
 
@@ -47,11 +51,11 @@ def test_a_table_is_read_as_it_was_written_and_gone_on_with(tmp_path, monkeypatc
     def run(jobs, asked):
         ran.append(jobs)
         for task, core, seed in jobs:
-            row = Result(task, core, seed, 100, asked.updates, 7, 0.25 * seed, 0.5, 1.5)
+            row = Result(task, core, seed, 100, 5, asked.frames, 0.25 * seed, 0.5, 1.5)
             probe.append(asked.out, row)
 
     monkeypatch.setattr(probe, "_run", run)
-    flags = ["--out", str(table), "--cores", "gru", "lstm, 2 layers", "--updates", "5"]
+    flags = ["--out", str(table), "--cores", "gru", "lstm, 2 layers", "--frames", "7"]
     assert probe.main([*flags, "--seeds", "1"]) == 0
     assert probe.main([*flags, "--seeds", "2"]) == 0
     assert [len(jobs) for jobs in ran] == [6, 6]
@@ -76,7 +80,7 @@ def test_the_interval_is_student_s():
     assert probe.interval([1.0])[0] == 1.0
 
 
-@pytest.mark.parametrize("flag", ["--seeds", "--updates", "--processes"])
+@pytest.mark.parametrize("flag", ["--seeds", "--frames", "--processes"])
 def test_counts_of_nothing_are_refused(flag, tmp_path, capsys):
     with pytest.raises(SystemExit):
         probe.main(["--out", str(tmp_path / "t.csv"), flag, "0"])
