@@ -60,8 +60,9 @@ class RMCConfig:
     input_bias: float = 0.0
     """Constant added to the input gate, not trained."""
     forget_bias: float = 1.0
-    """Constant added to the forget gate, not trained. With 1 a fresh memory settles in states of its
-    own, through which little of an input shows; below 0 it follows the input, and learns to keep."""
+    """Constant added to the forget gate, not trained. At 1 a fresh memory settles in states of its
+    own, through which little of an input shows; below 0 it follows the input, and has to learn to
+    keep."""
     input: RMCInput = "flat"
     """The input of a step is one vector, or a set of rows that are attended to one by one."""
 
