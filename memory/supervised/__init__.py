@@ -2,6 +2,7 @@
 
 from memory.supervised.associative_recall import AssociativeRecallConfig
 from memory.supervised.delayed_recall import DelayedRecallConfig
+from memory.supervised.learning_to_execute import LearningToExecuteConfig
 from memory.supervised.nth_farthest import NthFarthestConfig
 from memory.supervised.reader import Reader, ReaderConfig, build_reader
 from memory.supervised.task import Batch, Task
@@ -10,6 +11,7 @@ from memory.supervised.trainer import Trainer, TrainingConfig
 TASKS = {
     "associative_recall": AssociativeRecallConfig,
     "delayed_recall": DelayedRecallConfig,
+    "learning_to_execute": LearningToExecuteConfig,
     "nth_farthest": NthFarthestConfig,
 }
 """The configuration of every task, by name."""
@@ -19,6 +21,7 @@ __all__ = [
     "AssociativeRecallConfig",
     "Batch",
     "DelayedRecallConfig",
+    "LearningToExecuteConfig",
     "NthFarthestConfig",
     "Reader",
     "ReaderConfig",

@@ -97,6 +97,7 @@ def run(task_name: str, core_name: str, seed: int, frames: int, budget: int) -> 
     while trainer.updates * frames_per_update < frames:
         trainer.update()
     seconds = time.perf_counter() - begun
+    test = trainer.evaluate()
     return Result(
         task_name,
         core_name,
@@ -104,8 +105,9 @@ def run(task_name: str, core_name: str, seed: int, frames: int, budget: int) -> 
         num_parameters(trainer.reader.core),
         trainer.updates,
         trainer.updates * frames_per_update,
-        **trainer.evaluate(),
-        seconds=round(seconds, 1),
+        test["accuracy"],
+        test["loss"],
+        round(seconds, 1),
     )
 
 

@@ -19,6 +19,8 @@ class Batch(NamedTuple):
     """The right class at each step."""
     scored: Bool[Tensor, "T B"]
     """The steps whose answers count; targets elsewhere mean nothing."""
+    reset: Bool[Tensor, "T B"] | None = None
+    """The steps that open an episode, where the first is not the only one."""
 
 
 class Encoder(nn.Module, ABC):

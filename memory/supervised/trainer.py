@@ -55,7 +55,7 @@ class Trainer:
         """
         batch = self._to_device(self.task.batch(self.updates, self.config.batch))
         self.reader.train()
-        logits, _ = self.reader(batch.inputs, batch.scored)
+        logits, _ = self.reader(batch.inputs, batch.scored, reset=batch.reset)
         targets = batch.targets[batch.scored]
         loss = functional.cross_entropy(logits, targets)
         self.optimizer.zero_grad()
@@ -72,16 +72,27 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        """Loss and accuracy over the test of the task."""
+        """Loss and accuracy over the test of the task.
+
+        `accuracy` is the share of right answers, `whole` of sequences with no wrong one.
+        """
         self.reader.eval()
-        answers = losses = right = 0.0
+        answers = losses = right = sequences = whole = 0.0
         for batch in map(self._to_device, self.task.test_batches(self.config.batch)):
-            logits, _ = self.reader(batch.inputs, batch.scored)
+            logits, _ = self.reader(batch.inputs, batch.scored, reset=batch.reset)
             targets = batch.targets[batch.scored]
-            answers += len(targets)
+            wrong = torch.zeros_like(batch.scored)
+            wrong[batch.scored] = logits.argmax(-1) != targets
             losses += functional.cross_entropy(logits, targets, reduction="sum").item()
-            right += logits.argmax(-1).eq(targets).sum().item()
-        return {"loss": losses / answers, "accuracy": right / answers}
+            answers += len(targets)
+            right += len(targets) - wrong.sum().item()
+            sequences += wrong.shape[1]
+            whole += (~wrong.any(dim=0)).sum().item()
+        return {
+            "loss": losses / answers,
+            "accuracy": right / answers,
+            "whole": whole / sequences,
+        }
 
     def get_state(self) -> dict[str, Any]:
         """Everything but the weights that the next update depends on."""
@@ -93,7 +104,10 @@ class Trainer:
         self.updates = state["updates"]
 
     def _to_device(self, batch: Batch) -> Batch:
-        return Batch(*(leaf.to(self.device) for leaf in batch))
+        moved = {
+            name: leaf.to(self.device) for name, leaf in batch._asdict().items() if leaf is not None
+        }
+        return batch._replace(**moved)
 
 
 def _share_right(logits: torch.Tensor, targets: torch.Tensor) -> float:
