@@ -1,4 +1,4 @@
-"""The short help of `scripts/impala.py`: one screen, the main options first."""
+"""The short help of a training program: one screen, the main options first."""
 
 import shutil
 import textwrap
@@ -6,52 +6,48 @@ from typing import Any, get_args, get_origin
 
 from agents.options import Option, options_of
 from agents.presets import preset_names
-from envs import ENVS
-from memory import CORES
-
-_MAIN = ("actors", "workers", "frames", "seed", "device")
-_LEARNING = (
-    "batch",
-    "unroll",
-    "optimizer.learning_rate",
-    "loss.discount",
-    "loss.entropy_cost",
-    "loss.reward_scale",
-)
-_OUTPUT = ("run_dir", "overwrite", "checkpoint_minutes", "video_minutes")
+from agents.program import Program
 
 _WORDS = {"video_minutes": "--video-every MINUTES"}
 _LEFT = 32  # columns of the flag
 
 
-def short_help(config: Any, env: str | None, core: str | None) -> str:
-    """Help that shows the values of a configuration; the options of `env` and `core` if named."""
-    options = options_of(config)
+def short_help(program: Program, config: Any, subject: str | None, core: str | None) -> str:
+    """Help that shows the values of a configuration.
+
+    Args:
+        subject: the environment or task to show the options of, if any.
+        core: the core to show the options of, if any.
+    """
+    options, flag = options_of(config), f"--{program.subject} NAME"
+    asked = dict(zip(program.registries, (subject, core), strict=True))
+    presets = ", ".join(preset_names(program.folder))
+    main, *groups = program.help
     lines = [
-        "usage: python scripts/impala.py [--env NAME] [--core NAME] [--config PRESET] [OPTIONS]",
+        f"usage: python scripts/{program.name} [{flag}] [--core NAME] [--config PRESET] [OPTIONS]",
         "",
-        "Train a recurrent agent with the IMPALA actor-learner. [The value in use] ends each line.",
+        f"{program.about} [The value in use] ends each line.",
         "",
-        *_row("--env NAME", f"Environment: {', '.join(ENVS)} [{env or 'boxworld'}]"),
-        *_row("--core NAME", f"Recurrent core: {', '.join(CORES)} [{core or 'rmc'}]"),
-        *_row("--config PRESET", f"A YAML file, or one of: {', '.join(preset_names())}"),
-        *_row("--resume RUN", "Go on with the run in a folder"),
-        *_rows(options, _MAIN),
     ]
-    for section, name in (("env", env), ("core", core)):
+    for section, title, usual in zip(
+        program.registries, (program.kind, "recurrent core"), program.usual, strict=True
+    ):
+        entries = ", ".join(program.registries[section])
+        shown = f"{title.capitalize()}: {entries} [{asked[section] or usual}]"
+        lines += _row(f"--{section} NAME", shown)
+    lines += [
+        *_row("--config PRESET", f"A YAML file{f', or one of: {presets}' if presets else ''}"),
+        *_row("--resume RUN", "Go on with the run in a folder"),
+        *_rows(options, main.keys),
+    ]
+    for section, name in asked.items():
         if name is not None:
             keys = [key for key in options if key.startswith(f"{section}.")]
             lines += ["", f"Options of {section} {name}", *_rows(options, keys)]
-    if env is None and core is None:
-        lines += [
-            "",
-            "Learning",
-            *_rows(options, _LEARNING),
-            "",
-            "Output",
-            *_rows(options, _OUTPUT),
-        ]
-    lines += ["", *_row("--core NAME --help", "The options of a core; --env NAME --help alike")]
+    if not any(asked.values()):
+        for group in groups:
+            lines += ["", group.heading, *_rows(options, group.keys)]
+    lines += ["", *_row("--core NAME --help", f"The options of a core; {flag} --help alike")]
     return "\n".join([*lines, *_row("--help-all", "Every option")])
 
 

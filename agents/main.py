@@ -29,13 +29,13 @@ def main(argv: list[str]) -> int:
     except (RunError, CheckpointError, ValueError, ConnectionError) as error:
         return _fail(error, BAD_INPUT)
     except EnvironmentFault as error:
-        return _fail(f"environment {parsed.names.env}: {error}", ENVIRONMENT_FAILED)
+        return _fail(f"environment {parsed.names.subject}: {error}", ENVIRONMENT_FAILED)
     try:
         training.train()
     except NotFinite as error:
         return _fail(error, NOT_FINITE)
     except EnvironmentFault as error:
-        return _fail(f"environment {parsed.names.env}: {error}", ENVIRONMENT_FAILED)
+        return _fail(f"environment {parsed.names.subject}: {error}", ENVIRONMENT_FAILED)
     except WorkersLost as error:
         return _fail(error, WORKERS_LOST)
     except CheckpointError as error:

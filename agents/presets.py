@@ -1,30 +1,19 @@
-"""Preset files: runs and parts of runs as YAML, in `configs/impala/` or anywhere."""
+"""Preset files: runs and parts of runs as YAML, in the folder of a program or anywhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from agents.config import ImpalaConfig
 from agents.options import Option, OptionError, find_option, nearest
-from envs import ENVS
+from agents.program import Names, Program
 from memory import CORES
-
-FOLDER = Path(__file__).resolve().parents[1] / "configs" / "impala"
-"""Where presets are looked for by name."""
 
 _YAML_LIST = "tag:yaml.org,2002:seq"
 _DEEPEST = 10  # levels of nesting; options have two, and values may have some
 _LARGEST = 100_000  # bytes; a preset of all options has 3000
-
-
-class Names(NamedTuple):
-    """What the registries call the environment and the core of a run."""
-
-    env: str
-    core: str
 
 
 class Entry(NamedTuple):
@@ -35,22 +24,22 @@ class Entry(NamedTuple):
 
 
 class Preset(NamedTuple):
-    """The content of one file: its environment and core, if named, and its values by key."""
+    """The content of one file: its subject and core, if named, and its values by key."""
 
     path: Path
-    env: str | None
+    subject: str | None
     core: str | None
     entries: dict[str, Entry]
 
     def section(self, name: str) -> list[str]:
-        """The keys of the options of the environment (`env`) or the core (`core`)."""
+        """The keys of the options of the subject or the core."""
         return [key for key in self.entries if key.startswith(f"{name}.")]
 
 
-def find_preset(given: str) -> Path:
+def find_preset(program: Program, given: str) -> Path:
     """The file meant by `--config`: the path of a file, or the name of a preset."""
-    path = _path_of(given)
-    if path.parent == FOLDER and (parts := _parts_of(path)):
+    path = _path_of(program.folder, given)
+    if path.parent == program.folder and (parts := _parts_of(path)):
         raise OptionError(
             f"--config {given}: goes with its preset only; use --config {parts[0]} --core "
             f"{parts[1]}."
@@ -58,21 +47,23 @@ def find_preset(given: str) -> Path:
     return path
 
 
-def _path_of(given: str) -> Path:
+def _path_of(folder: Path, given: str) -> Path:
     path = Path(given)
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         if not path.is_file():
             hint = f" Did you mean {path / 'config.yaml'}?" if path.is_dir() else ""
             raise OptionError(f"--config {given}: no such file.{hint}")
-        return FOLDER / path.name if path.parent.resolve() == FOLDER.resolve() else path
-    if not (FOLDER / f"{given}.yaml").is_file():
-        raise OptionError(f"--config {given}: no such preset. {nearest(given, preset_names())}")
-    return FOLDER / f"{given}.yaml"
+        return folder / path.name if path.parent.resolve() == folder.resolve() else path
+    if not (folder / f"{given}.yaml").is_file():
+        raise OptionError(
+            f"--config {given}: no such preset. {nearest(given, preset_names(folder))}"
+        )
+    return folder / f"{given}.yaml"
 
 
-def preset_names() -> list[str]:
-    """The presets that `--config` takes by name."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml") if not _parts_of(path))
+def preset_names(folder: Path) -> list[str]:
+    """The presets of a folder that `--config` takes by name."""
+    return sorted(path.stem for path in folder.glob("*.yaml") if not _parts_of(path))
 
 
 def _parts_of(path: Path) -> tuple[str, str] | None:
@@ -84,7 +75,7 @@ def _parts_of(path: Path) -> tuple[str, str] | None:
     return None
 
 
-def read_preset(path: Path) -> Preset:
+def read_preset(program: Program, path: Path) -> Preset:
     """Read one file; the keys are not yet checked against any list of options."""
     text = _text(path)
     try:
@@ -93,8 +84,8 @@ def read_preset(path: Path) -> Preset:
         raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise OptionError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    env, core = (_take_name(path, entries, section) for section in ("env", "core"))
-    return Preset(path, env, core, entries)
+    subject, core = (_take_name(path, entries, section) for section in program.registries)
+    return Preset(path, subject, core, entries)
 
 
 def _text(path: Path) -> str:
@@ -202,16 +193,19 @@ def _negative(flag: str) -> str:
     return f"--{owner}{dot}no-{name}"
 
 
-def to_yaml(config: ImpalaConfig, names: Names | None = None) -> str:
+def to_yaml(program: Program, config: Any, names: Names | None = None) -> str:
     """A preset that repeats a run: every option, but not where the run was written.
 
     Args:
         config: the run.
-        names: its environment and core in the registries; the nearest entries if left out.
+        names: its subject and core in the registries; the nearest entries if left out.
     """
-    names = names or Names(_nearest_entry(config.env, ENVS), _nearest_entry(config.core, CORES))
+    names = names or Names(
+        _nearest_entry(getattr(config, program.subject), program.subjects),
+        _nearest_entry(config.core, CORES),
+    )
     tree = _tree(config)
-    for section, name in names._asdict().items():
+    for section, name in zip(program.registries, names, strict=True):
         tree[section] = {"name": name, **tree[section]}
     for place in ("run_dir", "overwrite"):
         del tree[place]
@@ -227,7 +221,7 @@ _Dumper.add_representer(
 )
 
 
-def _nearest_entry(config: Any, registry: dict[str, Any]) -> str:
+def _nearest_entry(config: Any, registry: Mapping[str, Any]) -> str:
     """The entry of the same class with the fewest options that differ."""
     entries = {
         name: entry() if isinstance(entry, type) else entry for name, entry in registry.items()

@@ -1,6 +1,6 @@
 """The folder of a run: what was asked for, what it ran on, and what it measured.
 
-runs/<env>-<core>-<seed>-<time>/
+runs/<env or task>-<core>-<seed>-<time>/
     config.yaml     every option; `--config` with this file repeats the run
     versions.json   of Python, the libraries and this repository
     git.diff        uncommitted changes, if there are any
@@ -25,9 +25,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from agents.command_line import Names, load_config, to_yaml
-from agents.config import ImpalaConfig
+from agents.command_line import load_config, to_yaml
 from agents.options import OptionError
+from agents.program import IMPALA, Names, Program
 
 ROOT = Path(__file__).resolve().parents[1]
 _PACKAGES = ("torch", "ray", "numpy", "numba", "gymnasium")
@@ -42,8 +42,8 @@ class RunError(RuntimeError):
 class Run:
     """A run folder that exists. Made by `create`, or found by `open`."""
 
-    def __init__(self, folder: Path, config: ImpalaConfig, names: Names) -> None:
-        self.folder, self.config, self.names = folder, config, names
+    def __init__(self, folder: Path, config: Any, names: Names, program: Program = IMPALA) -> None:
+        self.folder, self.config, self.names, self.program = folder, config, names, program
         self.checkpoints = folder / "checkpoints"
         self.videos = folder / "videos"
         self._metrics = folder / _METRICS
@@ -51,39 +51,46 @@ class Run:
         self._curves: Any = None
 
     @classmethod
-    def create(cls, config: ImpalaConfig, names: Names, parent: Path = Path("runs")) -> "Run":
+    def create(
+        cls,
+        config: Any,
+        names: Names,
+        parent: Path = Path("runs"),
+        program: Program = IMPALA,
+    ) -> "Run":
         """Make the folder of a new run, whole or not at all.
 
         Args:
             config: `run_dir` says where, `overwrite` whether a run there may go.
-            names: of the environment and the core.
+            names: of the subject and the core.
             parent: where the folder goes if `run_dir` is None.
+            program: whose run it is.
         """
         check_place(config)
         folder = config.run_dir or _fresh_name(parent, config, names)
         unfinished = folder.with_name(f".{folder.name}.unfinished-{os.getpid()}")
         try:
             unfinished.mkdir(parents=True)
-            _fill(unfinished, config, names)
+            _fill(unfinished, to_yaml(program, config, names))
             _replace(folder, unfinished)
         except OSError as error:
             raise RunError(f"The run folder {folder} cannot be made: {error}") from error
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-        return cls(folder, config, names)
+        return cls(folder, config, names, program)
 
     @classmethod
-    def open(cls, folder: Path) -> "Run":
+    def open(cls, folder: Path, program: Program = IMPALA) -> "Run":
         """Find a run by its folder, to evaluate it or to go on with it; changes nothing there."""
         if not (folder / _CONFIG).is_file():
             what = "has no config.yaml" if folder.is_dir() else "does not exist"
             raise RunError(f"{folder} is not a run folder: it {what}.{_siblings(folder)}")
         try:
-            return cls(folder, *load_config(folder / _CONFIG))
+            return cls(folder, *load_config(folder / _CONFIG, program), program)
         except OptionError as error:
             raise RunError(f"The run {folder} cannot be read: {error}") from None
 
-    def resume(self, frame: int, config: ImpalaConfig | None = None) -> None:
+    def resume(self, frame: int, config: Any = None) -> None:
         """Go on from a checkpoint: what was logged beyond its frame is dropped; curves go on.
 
         Args:
@@ -94,7 +101,7 @@ class Run:
         try:
             if config is not None:
                 self.config = config
-                _rewrite(self.folder / _CONFIG, to_yaml(config, self.names))
+                _rewrite(self.folder / _CONFIG, to_yaml(self.program, config, self.names))
             if self._metrics.exists():
                 lines = self._metrics.read_text(errors="replace").splitlines(keepends=True)
                 kept = "".join(line for line in lines if _is_until(line, frame))
@@ -149,8 +156,8 @@ class Run:
         return self._curves
 
 
-def _fresh_name(parent: Path, config: ImpalaConfig, names: Names) -> Path:
-    stem = f"{names.env}-{names.core}-{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+def _fresh_name(parent: Path, config: Any, names: Names) -> Path:
+    stem = f"{names.subject}-{names.core}-{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
     number, folder = 1, parent / stem
     while folder.exists():
         number += 1
@@ -158,7 +165,7 @@ def _fresh_name(parent: Path, config: ImpalaConfig, names: Names) -> Path:
     return folder
 
 
-def check_place(config: ImpalaConfig) -> None:
+def check_place(config: Any) -> None:
     """Refuse a `run_dir` that holds something, unless it is a run and may go.
 
     Raises:
@@ -192,8 +199,8 @@ def _rewrite(file: Path, text: str) -> None:
     unfinished.replace(file)
 
 
-def _fill(folder: Path, config: ImpalaConfig, names: Names) -> None:
-    (folder / _CONFIG).write_text(to_yaml(config, names))
+def _fill(folder: Path, config: str) -> None:
+    (folder / _CONFIG).write_text(config)
     (folder / "versions.json").write_text(json.dumps(versions(), indent=2) + "\n")
     if changes := _git("diff", "HEAD"):
         (folder / "git.diff").write_text(changes)

@@ -15,12 +15,12 @@ from typing import Any
 import tyro
 import yaml
 
-from agents.config import ImpalaConfig
 from agents.options import Option, OptionError, find_option, options_of
 from agents.presets import Preset, preset_flags, preset_mappings
+from agents.program import Program
 
 
-def parse_typed(presets: list[Preset], defaults: ImpalaConfig, flags: list[str]) -> ImpalaConfig:
+def parse_typed(program: Program, presets: list[Preset], defaults: Any, flags: list[str]) -> Any:
     """The defaults, changed by the presets in their order and then by the flags.
 
     Raises:
@@ -34,10 +34,10 @@ def parse_typed(presets: list[Preset], defaults: ImpalaConfig, flags: list[str])
     config = _with_mappings(config, mappings)
     with _explained(presets, options, flags):
         return tyro.cli(
-            ImpalaConfig,
+            type(defaults),
             args=[*arguments, *flags],
             default=config,
-            prog="impala.py",
+            prog=program.name,
             config=(tyro.conf.AvoidSubcommands,),
         )
 
@@ -68,7 +68,7 @@ def _yaml(name: str, text: str) -> Any:
         raise OptionError(f"{name}: not a YAML value: {text}") from None
 
 
-def _with_mappings(config: ImpalaConfig, mappings: dict[str, dict[str, Any]]) -> ImpalaConfig:
+def _with_mappings(config: Any, mappings: dict[str, dict[str, Any]]) -> Any:
     for key, values in mappings.items():
         section, name = key.split(".")
         owner = getattr(config, section)

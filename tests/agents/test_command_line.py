@@ -1,26 +1,35 @@
 """The command line: what wins, what comes back from a file, and how mistakes are named."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agents import command_line, presets
-from agents.command_line import Names, load_config, parse, to_yaml
+from agents.command_line import Names, ParsedRun, load_config, to_yaml
 from agents.config import ImpalaConfig
 from agents.options import options_of
+from agents.program import IMPALA
 from envs import ENVS
 from memory import CORES
 
-NAMES = presets.preset_names()
-FILES = sorted(path.name for path in presets.FOLDER.glob("*.yaml"))
+NAMES = presets.preset_names(IMPALA.folder)
+FILES = sorted(path.name for path in IMPALA.folder.glob("*.yaml"))
+
+
+program = IMPALA
+
+
+def parse(argv: list[str]) -> ParsedRun:
+    """Read a command line of the program, with the presets of the moment."""
+    return command_line.parse(argv, program)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder of presets."""
-    for module in (presets, command_line):
-        monkeypatch.setattr(module, "FOLDER", tmp_path)
+    monkeypatch.setattr(sys.modules[__name__], "program", IMPALA._replace(folder=tmp_path))
     return tmp_path
 
 
@@ -100,7 +109,7 @@ def test_every_preset_goes_with_every_core_and_comes_back_from_its_file(
 ) -> None:
     parsed = parse(["--config", preset, "--core", core])
     file = tmp_path / "config.yaml"
-    file.write_text(to_yaml(parsed.config, parsed.names))
+    file.write_text(to_yaml(IMPALA, parsed.config, parsed.names))
     again = parse(["--config", str(file)])
     assert again.config == parsed.config and again.names == parsed.names
     assert load_config(file) == (parsed.config, parsed.names)
@@ -108,10 +117,10 @@ def test_every_preset_goes_with_every_core_and_comes_back_from_its_file(
 
 @pytest.mark.parametrize("file", FILES)
 def test_every_preset_opens_with_a_command_that_uses_it(file: str) -> None:
-    first = (presets.FOLDER / file).read_text().splitlines()[0]
+    first = (IMPALA.folder / file).read_text().splitlines()[0]
     assert first.startswith("# python scripts/impala.py ")
     used = parse(first.split()[3:]).presets
-    assert presets.FOLDER / file in used
+    assert IMPALA.folder / file in used
 
 
 def test_a_preset_by_its_relative_path_is_the_preset_by_its_name(
@@ -130,7 +139,7 @@ def test_what_a_core_adds_to_a_preset_is_no_preset_of_its_own(
 ) -> None:
     for name in ("mine", "mine-rmc", "other-rmc"):
         (folder / f"{name}.yaml").write_text("batch: 16\n")
-    assert presets.preset_names() == ["mine", "other-rmc"]
+    assert presets.preset_names(folder) == ["mine", "other-rmc"]
     for given in ("mine-rmc", str(folder / "mine-rmc.yaml")):
         message = refused(capsys, "--config", given)
         assert f"--config {given}: " in message and "use --config mine --core rmc." in message
@@ -142,14 +151,14 @@ def test_a_changed_option_of_each_kind_comes_back_from_a_file(tmp_path: Path) ->
     )
     argv += " --policy.channels --policy.no-last-reward --device cpu --run-dir here --overwrite"
     config = parse([*argv.split()]).config
-    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    (tmp_path / "config.yaml").write_text(to_yaml(IMPALA, config))
     again = parse(["--config", str(tmp_path / "config.yaml")]).config
     assert again == replace(config, run_dir=None, overwrite=False)
 
 
 def test_a_run_without_names_is_written_under_the_nearest(folder: Path) -> None:
     for name, env in ENVS.items():
-        text = to_yaml(ImpalaConfig(env=env, core=CORES["lstm"]()))
+        text = to_yaml(IMPALA, ImpalaConfig(env=env, core=CORES["lstm"]()))
         assert f"env:\n  name: {name}\n" in text and "core:\n  name: lstm\n" in text
 
 
@@ -310,7 +319,7 @@ def test_help_shows_the_values_of_the_preset(capsys: pytest.CaptureFixture[str])
 def run(tmp_path: Path) -> Path:
     """The folder of a run with settings of its own."""
     config = parse(["--core", "lstm", "--seed", "7", "--actors", "8"]).config
-    (tmp_path / "config.yaml").write_text(to_yaml(config, Names("boxworld", "lstm")))
+    (tmp_path / "config.yaml").write_text(to_yaml(IMPALA, config, Names("boxworld", "lstm")))
     return tmp_path
 
 

@@ -1,0 +1,108 @@
+"""What a training command is made of: its name, what it chooses between, and its presets."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from agents.config import ImpalaConfig
+from envs import ENVS
+from memory import CORES
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+
+
+class HelpGroup(NamedTuple):
+    """Options that the short help shows under one heading."""
+
+    heading: str
+    keys: tuple[str, ...]
+
+
+class Program(NamedTuple):
+    """A training command.
+
+    It chooses one entry from each of two registries: the subject, what is to be learnt (an
+    environment), and the core.
+    """
+
+    name: str
+    """As it is typed: `impala.py`."""
+    about: str
+    """What it does, in a sentence."""
+    subject: str
+    """The section of the subject's options, and the flag that names it."""
+    kind: str
+    """What a subject is called."""
+    subjects: Mapping[str, Any]
+    """Configurations of subjects, or their classes, by name."""
+    usual: "Names"
+    """What is chosen where nothing is."""
+    config: Callable[..., Any]
+    """The configuration of a run, given its subject and its core."""
+    folder: Path
+    """Where presets are looked for by name."""
+    resumable: frozenset[str]
+    """Options that may change when a run is resumed; the others would make it another run."""
+    help: tuple[HelpGroup, ...]
+    """The first group has no heading; the others are left out where one entry is asked about."""
+
+    @property
+    def registries(self) -> dict[str, Mapping[str, Any]]:
+        """The entries of each section, by the section."""
+        return {self.subject: self.subjects, "core": CORES}
+
+    def defaults(self, names: "Names") -> Any:
+        """A run of the entries named, nothing else set."""
+        entries = {
+            section: entry() if isinstance(entry := registry[name], type) else entry
+            for (section, registry), name in zip(self.registries.items(), names, strict=True)
+        }
+        return self.config(**entries)
+
+
+class Names(NamedTuple):
+    """What the registries call the subject and the core of a run."""
+
+    subject: str
+    core: str
+
+
+IMPALA = Program(
+    name="impala.py",
+    about="Train a recurrent agent with the IMPALA actor-learner.",
+    subject="env",
+    kind="environment",
+    subjects=ENVS,
+    usual=Names("boxworld", "rmc"),
+    config=ImpalaConfig,
+    folder=CONFIGS / "impala",
+    resumable=frozenset(
+        {
+            "frames",
+            "workers",
+            "device",
+            "learner_threads",
+            "ray_address",
+            "checkpoint_minutes",
+            "log_seconds",
+            "on_env_error",
+            "video_minutes",
+        }
+    ),
+    help=(
+        HelpGroup("", ("actors", "workers", "frames", "seed", "device")),
+        HelpGroup(
+            "Learning",
+            (
+                "batch",
+                "unroll",
+                "optimizer.learning_rate",
+                "loss.discount",
+                "loss.entropy_cost",
+                "loss.reward_scale",
+            ),
+        ),
+        HelpGroup("Output", ("run_dir", "overwrite", "checkpoint_minutes", "video_minutes")),
+    ),
+)
+"""`scripts/impala.py`"""
