@@ -1,6 +1,7 @@
 """From a configuration to the parts of a run."""
 
 import torch
+from torch import nn
 
 from agents.checkpoint import Checkpoint, CheckpointError
 from agents.config import ImpalaConfig
@@ -42,29 +43,30 @@ def build_rollout(
     )
 
 
-def learner_device(config: ImpalaConfig) -> str:
-    """Where the learner computes.
+def compute_device(asked: str) -> str:
+    """The device meant by `--device`.
 
     Raises:
         ValueError: a GPU is asked for and there is none.
     """
-    if config.device == "cuda" and not torch.cuda.is_available():
+    if asked == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: PyTorch finds no CUDA device here; use auto or cpu.")
-    return "cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu"
+    return "cuda" if asked != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def build_learner(config: ImpalaConfig, policy: Policy) -> Learner:
     """The learner of a run, on the device it asks for."""
-    return Learner(policy, config.loss, config.optimizer, config.frames, learner_device(config))
+    device = compute_device(config.device)
+    return Learner(policy, config.loss, config.optimizer, config.frames, device)
 
 
-def load_weights(policy: Policy, checkpoint: Checkpoint) -> None:
-    """Put a checkpoint's weights into the policy.
+def load_weights(network: nn.Module, checkpoint: Checkpoint) -> None:
+    """Put a checkpoint's weights into the network that they are of.
 
     Raises:
         CheckpointError: they are of another architecture; names what differs.
     """
-    wanted = {name: tuple(x.shape) for name, x in policy.state_dict().items()}
+    wanted = {name: tuple(x.shape) for name, x in network.state_dict().items()}
     found = {name: tuple(x.shape) for name, x in checkpoint.weights.items()}
     if wanted != found:
         name = min(n for n in wanted.keys() | found.keys() if wanted.get(n) != found.get(n))
@@ -73,4 +75,4 @@ def load_weights(policy: Policy, checkpoint: Checkpoint) -> None:
             f"{found.get(name, 'missing')} there, "
             f"{wanted.get(name, 'missing')} in this configuration."
         )
-    policy.load_state_dict(checkpoint.weights)
+    network.load_state_dict(checkpoint.weights)

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import torch
 
-from memory.supervised.task import TEST, TRAIN, Batch, Task, generator
+from memory.supervised.task import Batch, Split, Task, random_source
 
-TEST_SEQUENCES = 3200
+HELD_OUT = 3200
+"""Sequences of the validation, and of the test."""
 
 
 class GeneratedTask(Task):
@@ -22,9 +23,13 @@ class GeneratedTask(Task):
 
     def batch(self, number: int, size: int) -> Batch:
         """A training batch."""
-        return self.draw(size, generator(self.seed, TRAIN, number))
+        return self._draw("train", number, size)
 
-    def test_batches(self, size: int) -> Iterator[Batch]:
+    def held_out(self, split: Split, size: int) -> Iterator[Batch]:
         """3200 sequences, or a few more where the size of a batch does not divide them."""
-        for number in range(-(-TEST_SEQUENCES // size)):
-            yield self.draw(size, generator(self.seed, TEST, number))
+        for number in range(-(-HELD_OUT // size)):
+            yield self._draw(split, number, size)
+
+    def _draw(self, split: Split, number: int, size: int) -> Batch:
+        (state,) = random_source(self.seed, split, number).generate_state(1)
+        return self.draw(size, torch.Generator().manual_seed(int(state)))

@@ -24,17 +24,18 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
-from numpy.random import Generator, SeedSequence, default_rng
+from numpy.random import Generator, default_rng
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from memory.options import one_of, positive
-from memory.supervised.task import TEST, TRAIN, Batch, Encoder, Task
+from memory.supervised.task import Batch, Encoder, Split, Task, random_source
 
 Programs = Literal["add", "control", "program", "copy", "reverse", "double"]
 Curriculum = Literal["mix", "largest"]
 
-TEST_PROGRAMS = 12_800
+HELD_OUT = 12_800
+"""Programs of the validation, and of the test."""
 
 ALPHABET = "0123456789+-*()<>=[]xifelsor"
 """Characters of programs; digits first, as they are the classes of an answer."""
@@ -109,15 +110,15 @@ class LearningToExecute(Task):
 
     def batch(self, number: int, size: int) -> Batch:
         """A training batch."""
-        return self._batch(TRAIN, number, size, self.config.curriculum == "largest")
+        return self._batch("train", number, size, self.config.curriculum == "largest")
 
-    def test_batches(self, size: int) -> Iterator[Batch]:
+    def held_out(self, split: Split, size: int) -> Iterator[Batch]:
         """12,800 programs of the largest kind, or a few more."""
-        for number in range(-(-TEST_PROGRAMS // size)):
-            yield self._batch(TEST, number, size, largest=True)
+        for number in range(-(-HELD_OUT // size)):
+            yield self._batch(split, number, size, largest=True)
 
-    def _batch(self, split: int, number: int, size: int, largest: bool) -> Batch:
-        random = default_rng(SeedSequence([self.seed, split, number]))
+    def _batch(self, split: Split, number: int, size: int, largest: bool) -> Batch:
+        random = default_rng(random_source(self.seed, split, number))
         return lay_out([self._draw(random, largest) for _ in range(size)])
 
     def _draw(self, random: Generator, largest: bool) -> Program:

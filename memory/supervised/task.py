@@ -2,12 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
-import torch
 from jaxtyping import Bool, Int
 from numpy.random import SeedSequence
 from torch import Tensor, nn
+
+Split = Literal["train", "test", "validation"]
 
 
 class Batch(NamedTuple):
@@ -57,8 +58,11 @@ class Task(ABC):
         """A training batch."""
 
     @abstractmethod
-    def test_batches(self, size: int) -> Iterator[Batch]:
-        """What the task is judged by: the same sequences every time, none of them trained on."""
+    def held_out(self, split: Split, size: int) -> Iterator[Batch]:
+        """The same sequences every time, none of them trained on.
+
+        By those of `validation` a run is steered, by those of `test` it is judged.
+        """
 
     @abstractmethod
     def encoder(self) -> Encoder:
@@ -69,11 +73,6 @@ class Task(ABC):
         return {"chance": 1 / self.num_classes}
 
 
-TRAIN, TEST = 0, 1
-"""Splits of generated data: streams that share no random number."""
-
-
-def generator(seed: int, split: int, number: int) -> torch.Generator:
-    """The random numbers of one batch."""
-    (state,) = SeedSequence([seed, split, number]).generate_state(1)
-    return torch.Generator().manual_seed(int(state))
+def random_source(seed: int, split: Split, number: int) -> SeedSequence:
+    """Where the random numbers of one batch come from; no two batches share any."""
+    return SeedSequence([seed, get_args(Split).index(split), number])

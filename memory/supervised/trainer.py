@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from memory.options import positive
 from memory.supervised.reader import Reader
-from memory.supervised.task import Batch, Task
+from memory.supervised.task import Batch, Split, Task
 
 
 class NotFinite(ArithmeticError):
@@ -71,14 +71,14 @@ class Trainer:
         return {"loss": loss.item(), "accuracy": _share_right(logits, targets)}
 
     @torch.no_grad()
-    def evaluate(self) -> dict[str, float]:
-        """Loss and accuracy over the test of the task.
+    def evaluate(self, split: Split = "test") -> dict[str, float]:
+        """Loss and accuracy over sequences that were not trained on.
 
         `accuracy` is the share of right answers, `whole` of sequences with no wrong one.
         """
         self.reader.eval()
         answers = losses = right = sequences = whole = 0.0
-        for batch in map(self._to_device, self.task.test_batches(self.config.batch)):
+        for batch in map(self._to_device, self.task.held_out(split, self.config.batch)):
             logits, _ = self.reader(batch.inputs, batch.scored, reset=batch.reset)
             targets = batch.targets[batch.scored]
             wrong = torch.zeros_like(batch.scored)

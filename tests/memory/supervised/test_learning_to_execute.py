@@ -151,7 +151,7 @@ def test_training_mixes_and_the_test_has_the_largest_only():
     kinds = Counter((text.count("+"), len(re.findall(r"\d+", text)[0])) for text in trained)
     assert set(kinds) == {(n, length) for n in (1, 2) for length in (1, 2, 3)}
     assert all(40 < count < 100 for count in kinds.values())
-    tested = next(iter(task.test_batches(100)))
+    tested = next(iter(task.held_out("test", 100)))
     assert {shape_of(read_back(tested, b).text) for b in range(100)} == {"(9+9)+9"}
     largest = LearningToExecuteConfig(length=3, curriculum="largest").build(1).batch(0, 50)
     assert {len(read_back(largest, b).text) for b in range(50)} == {13}

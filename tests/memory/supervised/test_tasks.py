@@ -5,7 +5,7 @@ import torch
 
 from memory.supervised import TASKS, Batch
 from memory.supervised.nth_farthest import nth_farthest
-from memory.supervised.task import TEST, TRAIN, generator
+from memory.supervised.task import random_source
 
 SMALL = {
     "associative_recall": {"keys": 5, "values": 4, "pairs": 3},
@@ -35,10 +35,12 @@ def test_a_batch_depends_on_its_number_and_the_seed_alone(task):
 
 
 def test_the_test_is_the_same_every_time_and_not_what_training_saw(task):
-    tests = [next(iter(task.test_batches(6))) for _ in range(2)]
+    tests = [next(iter(task.held_out("test", 6))) for _ in range(2)]
     assert_equal(*tests)
-    assert not torch.equal(tests[0].inputs, task.batch(0, 6).inputs)
-    assert sum(batch.targets.shape[1] for batch in task.test_batches(640)) in (3200, 12_800)
+    validation = next(iter(task.held_out("validation", 6)))
+    for other in (validation, task.batch(0, 6)):
+        assert not torch.equal(tests[0].inputs, other.inputs)
+    assert sum(batch.targets.shape[1] for batch in task.held_out("test", 640)) in (3200, 12_800)
 
 
 def test_batches_fit_the_encoder_and_the_classes(task):
@@ -54,10 +56,13 @@ def test_batches_fit_the_encoder_and_the_classes(task):
 
 def test_streams_of_the_splits_share_no_number():
     draws = {
-        tuple(torch.rand(4, generator=generator(*key)).tolist())
-        for key in ((1, TRAIN, 0), (1, TEST, 0), (1, TRAIN, 1), (0, TRAIN, 1))
+        tuple(random_source(*key).generate_state(4))
+        for key in (
+            *((1, split, 0) for split in ("train", "test", "validation")),
+            *((1, "train", 1), (0, "train", 1)),
+        )
     }
-    assert len(draws) == 4
+    assert len(draws) == 5
 
 
 def test_nth_farthest_by_brute_force():

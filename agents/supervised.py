@@ -1,0 +1,97 @@
+"""One supervised run from its command line to its exit status: `scripts/supervised.py`."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from agents.build import compute_device, load_weights
+from agents.checkpoint import Checkpoint, CheckpointError, load
+from agents.command_line import ParsedRun, parse
+from agents.main import BAD_INPUT, NOT_FINITE, NOT_SAVED
+from agents.program import CONFIGS, HelpGroup, Names, Program
+from agents.run import Run, RunError, check_place
+from agents.supervised_config import SupervisedConfig
+from agents.supervised_training import SupervisedTraining
+from memory.supervised import TASKS, Reader, Trainer, build_reader
+from memory.supervised.trainer import NotFinite
+
+SUPERVISED = Program(
+    name="supervised.py",
+    about="Train a recurrent core on a supervised task.",
+    subject="task",
+    kind="task",
+    subjects=TASKS,
+    usual=Names("nth_farthest", "rmc"),
+    config=SupervisedConfig,
+    folder=CONFIGS / "supervised",
+    resumable=frozenset(
+        {"steps", "stop_at", "device", "threads", "checkpoint_minutes", "log_seconds"}
+    ),
+    help=(
+        HelpGroup("", ("steps", "seed", "device")),
+        HelpGroup(
+            "Learning",
+            ("training.batch", "training.learning_rate", "training.clip_norm", "reader.readout"),
+        ),
+        HelpGroup("Output", ("run_dir", "overwrite", "test_every", "stop_at")),
+    ),
+)
+"""`scripts/supervised.py`"""
+
+
+def main(argv: list[str]) -> int:
+    """Train as the command line says; returns the exit status."""
+    parsed = parse(argv, SUPERVISED)
+    try:
+        training = prepare_training(parsed)
+    except (RunError, CheckpointError, ValueError) as error:
+        return _fail(error, BAD_INPUT)
+    try:
+        training.train()
+    except NotFinite as error:
+        return _fail(error, NOT_FINITE)
+    except CheckpointError as error:
+        return _fail(error, NOT_SAVED)
+    return 0
+
+
+def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
+    """Check all that can be checked, and only then touch the run folder."""
+    config: SupervisedConfig = parsed.config
+    if config.threads != "auto":
+        torch.set_num_threads(config.threads)
+    task = config.task.build(config.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        reader = build_reader(task, config.core, config.reader)
+    checkpoint = _checkpoint_of(parsed.resume, reader)
+    if not parsed.resume:
+        check_place(config)
+    elif checkpoint and checkpoint.frame >= config.steps:
+        raise RunError(
+            f"{parsed.resume} has reached its last step, {config.steps}; --steps adds more."
+        )
+    trainer = Trainer(reader, task, config.training, compute_device(config.device))
+    if parsed.resume and checkpoint:
+        run = Run.open(parsed.resume, SUPERVISED)
+        run.resume(checkpoint.frame, config)
+    else:
+        run = Run.create(config, parsed.names, program=SUPERVISED)
+    return SupervisedTraining(config, trainer, run, checkpoint)
+
+
+def _checkpoint_of(folder: Path | None, reader: Reader) -> Checkpoint | None:
+    """The newest good checkpoint of the run to resume, its weights put into the reader."""
+    if folder is None:
+        return None
+    checkpoint = load(Run.open(folder, SUPERVISED).checkpoints)
+    for warning in checkpoint.warnings:
+        print(warning, file=sys.stderr)
+    load_weights(reader, checkpoint)
+    return checkpoint
+
+
+def _fail(error: object, status: int) -> int:
+    print(f"{SUPERVISED.name}: error: {error}", file=sys.stderr)
+    return status

@@ -1,0 +1,57 @@
+"""The settings of a supervised run, each with its description; `--help-all` shows them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from memory import CORES
+from memory.supervised import TASKS, ReaderConfig, TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupervisedConfig:
+    """One training run of a core on a supervised task."""
+
+    task: Any = field(default_factory=lambda: TASKS["nth_farthest"]())
+    """Task (`--task NAME`); its options are `--task.OPTION`."""
+    core: Any = field(default_factory=lambda: CORES["rmc"]())
+    """Recurrent core (`--core NAME`); its options are `--core.OPTION`."""
+    reader: ReaderConfig = field(default_factory=lambda: ReaderConfig(readout=(256, 256, 256, 256)))
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    steps: int = 100_000
+    """Updates to train for."""
+    seed: int = 0
+    """Seed of the weights and the sequences."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute."""
+    threads: int | Literal["auto"] = "auto"
+    """CPU threads."""
+    test_every: int = 1000
+    """Updates between validations."""
+    stop_at: float | None = None
+    """Accuracy on the validation at which the run ends early; None trains all steps."""
+
+    run_dir: Path | None = None
+    """Run folder; None makes runs/<task>-<core>-<seed>-<time>."""
+    overwrite: bool = False
+    """Replace a run folder that exists."""
+    checkpoint_minutes: float = 1.0
+    """Minutes between checkpoints."""
+    log_seconds: float = 5.0
+    """Seconds between lines of metrics."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "test_every"):
+            _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        for name in ("seed", "checkpoint_minutes", "log_seconds"):
+            _check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
+        if self.threads != "auto":
+            _check("threads", self.threads, self.threads >= 1, "at least 1, or auto")
+        if self.stop_at is not None:
+            _check("stop_at", self.stop_at, 0 < self.stop_at <= 1, "above 0, at most 1")
+
+
+def _check(name: str, value: object, is_right: bool, expected: str) -> None:
+    if not is_right:
+        raise ValueError(f"--{name.replace('_', '-')} {value} is out of range: {expected}.")

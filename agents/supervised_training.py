@@ -1,0 +1,143 @@
+"""One supervised run: updates, tests now and then, checkpoints, and a last word on the best."""
+
+import json
+from collections.abc import Mapping
+from statistics import fmean
+from typing import Any
+
+from agents.checkpoint import Checkpoint, CheckpointError, load, save
+from agents.clock import Clock, Every
+from agents.run import Run
+from agents.stop_signal import StopSignal
+from agents.supervised_config import SupervisedConfig
+from agents.supervised_monitor import SupervisedMonitor
+from memory.supervised import Trainer
+
+RESULTS = "results.json"
+"""File of a run folder: the test of its best weights, written at the end."""
+
+
+class SupervisedTraining:
+    """A trainer, the run it writes to, and what is known of both so far."""
+
+    def __init__(
+        self,
+        config: SupervisedConfig,
+        trainer: Trainer,
+        run: Run,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.config, self.trainer, self.run = config, trainer, run
+        self.clock = Clock()
+        self.best: dict[str, float] | None = None
+        """Validation of the best weights so far."""
+        self.validation: dict[str, float] = {}
+        if checkpoint is not None:
+            trainer.set_state(checkpoint.state["trainer"])
+            self.clock = Clock(checkpoint.state["seconds"])
+            self.best, self.validation = checkpoint.state["best"], checkpoint.state["validation"]
+        self._recent: list[dict[str, float]] = []
+        self._updates_reported = trainer.updates
+        self._log_due = Every(config.log_seconds)
+        self._checkpoint_due = Every(60 * config.checkpoint_minutes)
+        self.monitor = SupervisedMonitor(config.steps, trainer.updates)
+
+    def train(self) -> None:
+        """Train to the last step, the accuracy asked for, or until asked to stop.
+
+        Ends with a checkpoint each way; if it came to its end, with the test of the best weights.
+
+        Raises:
+            NotFinite: the loss or gradient is not a number; the last checkpoint stays the newest.
+            CheckpointError: the last checkpoint could not be written.
+        """
+        with StopSignal() as stop, self.monitor, self.run:
+            while not (self._ended or stop.requested):
+                with self.clock.measure("learning"):
+                    self._recent.append(self.trainer.update())
+                if self.trainer.updates % self.config.test_every == 0:
+                    self._validate()
+                self._look_around()
+            self._report()
+            if self._ended and self.best is None:
+                self._validate()
+            self._save()
+            if self._ended:
+                self._conclude()
+
+    @property
+    def _ended(self) -> bool:
+        reached = self.config.stop_at is not None and bool(self.validation)
+        return self.trainer.updates >= self.config.steps or (
+            reached and self.validation["accuracy"] >= (self.config.stop_at or 0)
+        )
+
+    def _validate(self) -> None:
+        """Validate, and keep these weights if they are the best so far."""
+        with self.clock.measure("validating"):
+            self.validation = self.trainer.evaluate("validation")
+        named = {f"validation/{name}": value for name, value in self.validation.items()}
+        self.run.log(named, self.trainer.updates)
+        if self.best is None or self.validation["accuracy"] > self.best["accuracy"]:
+            self.best = self.validation
+            self._save(best=True)
+
+    def _look_around(self) -> None:
+        if self._log_due.due():
+            self._report()
+        if self._checkpoint_due.due():
+            try:
+                self._save()
+            except CheckpointError as error:  # a full disk: training goes on
+                self.monitor.note(str(error))
+
+    def _report(self) -> None:
+        """Metrics to the log, and to whoever watches."""
+        if not self._recent:
+            return
+        seconds, phases = self.clock.look()
+        updates = self.trainer.updates - self._updates_reported
+        self._updates_reported = self.trainer.updates
+        means = {f"train/{name}": fmean(m[name] for m in self._recent) for name in self._recent[0]}
+        self._recent.clear()
+        speed = {
+            "speed/updates_per_second": updates / seconds,
+            "speed/sequences_per_second": updates * self.config.training.batch / seconds,
+            "speed/learning": phases.get("learning", 0.0) / seconds,
+            "speed/seconds": self.clock.seconds,
+        }
+        self.run.log(means | speed, self.trainer.updates)
+        self.monitor.update(self.trainer.updates, updates / seconds, means, self.validation)
+
+    def _save(self, best: bool = False) -> None:
+        state: Mapping[str, Any] = {
+            "trainer": self.trainer.get_state(),
+            "seconds": self.clock.seconds,
+            "best": self.best,
+            "validation": self.validation,
+        }
+        save(
+            self.run.checkpoints,
+            frame=self.trainer.updates,
+            weights=self.trainer.reader.state_dict(),
+            state=state,
+            best=best,
+        )
+
+    def _conclude(self) -> None:
+        """Test the best weights, and write down what came of it."""
+        best = load(self.run.checkpoints, best=True)
+        self.trainer.reader.load_state_dict(best.weights)
+        results = {
+            "step": best.frame,
+            "test": self.trainer.evaluate("test"),
+            "validation": self.best,
+            "plateaus": self.trainer.task.plateaus(),
+            "seconds": self.clock.seconds,
+        }
+        (self.run.folder / RESULTS).write_text(json.dumps(results, indent=1) + "\n")
+        plateaus = ", ".join(f"{name} {value:.1%}" for name, value in results["plateaus"].items())
+        self.monitor.note(
+            f"test of the best, step {best.frame:,}: accuracy {results['test']['accuracy']:.2%}, "
+            f"whole sequences {results['test']['whole']:.2%} ({plateaus})"
+        )

@@ -1,0 +1,15 @@
+"""Train a core on a task: `python scripts/supervised.py --task nth_farthest --core rmc`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from agents.process import prepare
+
+prepare()
+
+from agents.supervised import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,124 @@
+"""`scripts/supervised.py`: any task with any core, stopped, resumed, judged; and its mistakes."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from agents.checkpoint import load
+from agents.supervised import main
+from memory import CORES
+from memory.supervised import TASKS, Trainer
+
+QUICK = ["--training.batch", "64", "--log-seconds", "0", "--reader.readout", "8", "--threads", "1"]
+SMALL = {
+    "associative_recall": ["--task.pairs", "2"],
+    "delayed_recall": ["--task.delay", "1", "--task.length", "2"],
+    "learning_to_execute": ["--task.length", "1", "--task.nesting", "1"],
+    "nth_farthest": ["--task.vectors", "3", "--task.dimensions", "2"],
+}
+GRU = ["--core", "gru", "--core.hidden", "8"]
+
+
+def log_of(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("core", sorted(CORES))
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_every_pair_trains_is_resumed_and_judged(task, core, tmp_path, capsys, monkeypatch):
+    def evaluate(trainer, split="test"):  # the whole of it, for every pair, takes minutes
+        return {"loss": 1.0, "accuracy": 0.1 * trainer.updates, "whole": 0.0}
+
+    monkeypatch.setattr(Trainer, "evaluate", evaluate)
+    run = tmp_path / "run"
+    flags = ["--task", task, "--core", core, *SMALL[task], *QUICK, "--test-every", "2"]
+    flags[flags.index("--training.batch") + 1] = "4"
+    assert main([*flags, "--steps", "2", "--run-dir", str(run)]) == 0
+    assert main(["--resume", str(run), "--steps", "4"]) == 0
+    results = json.loads((run / "results.json").read_text())
+    assert results["step"] == 4 and results["test"]["accuracy"] == pytest.approx(0.4)
+    assert [line["frame"] for line in log_of(run) if "train/loss" in line] == [1, 2, 3, 4]
+    assert "test of the best, step 4" in capsys.readouterr().out
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path):
+    flags = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
+    flags += ["--test-every", "4", "--steps", "10"]
+    assert main([*flags, "--run-dir", str(tmp_path / "whole")]) == 0
+
+    def stop(trainer):
+        if trainer.updates == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(trainer)
+
+    real = Trainer.update
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "update", stop)
+        assert main([*flags, "--run-dir", str(tmp_path / "cut")]) == 0
+    assert not (tmp_path / "cut" / "results.json").exists()
+    assert load(tmp_path / "cut" / "checkpoints").frame == 6
+    assert main(["--resume", str(tmp_path / "cut")]) == 0
+    one, other = (load(tmp_path / name / "checkpoints") for name in ("whole", "cut"))
+    assert one.frame == other.frame == 10
+    for name, weights in one.weights.items():
+        assert weights.equal(other.weights[name]), name
+    results = [json.loads((tmp_path / n / "results.json").read_text()) for n in ("whole", "cut")]
+    assert results[0]["test"] == results[1]["test"]
+
+
+def test_a_run_that_reaches_the_accuracy_asked_for_ends_and_the_best_is_judged(tmp_path):
+    run = tmp_path / "run"
+    flags = ["--task", "delayed_recall", "--task.symbols", "2", *SMALL["delayed_recall"], *GRU]
+    flags += [*QUICK, "--training.learning-rate", "1e-2", "--test-every", "20"]
+    assert main([*flags, "--stop-at", "0.9", "--steps", "5000", "--run-dir", str(run)]) == 0
+    results = json.loads((run / "results.json").read_text())
+    assert results["step"] < 1000 and results["test"]["accuracy"] > 0.85
+    assert results["plateaus"] == {"chance": 0.5}
+    accuracies = [x["validation/accuracy"] for x in log_of(run) if "validation/accuracy" in x]
+    assert results["validation"]["accuracy"] == max(accuracies) >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("--task nth_farthes", "--task nth_farthes: no such task. Did you mean nth_farthest?"),
+        ("--core lstn", "--core lstn: no such core. Did you mean lstm?"),
+        ("--task.vectorz 3", "--task.vectorz: task nth_farthest has no such option."),
+        ("--steps 0", "--steps 0 is out of range: at least 1."),
+        ("--stop-at 2", "--stop-at 2.0 is out of range: above 0, at most 1."),
+        ("--task.vectors 0", "vectors=0: must be at least 1"),
+        ("--core rmc --core.slots 3", "units=1024: must be a multiple of slots=3"),
+        ("--training.batch 0", "batch=0: must be at least 1"),
+        ("--resume nowhere", "--resume nowhere: not a run folder"),
+    ],
+)
+def test_a_mistake_is_named_and_nothing_is_written(flags, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = main(flags.split())
+    except SystemExit as end:
+        status = end.code
+    message = capsys.readouterr().err
+    assert status == 2 and words in message and "Traceback" not in message
+    assert message.startswith("supervised.py: error: ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_fits_a_screen_and_names_every_task(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert all(name in text for name in (*TASKS, *CORES)) and len(text.splitlines()) < 40
+
+
+def test_a_run_of_the_other_program_is_not_resumed(tmp_path, capsys):
+    run = tmp_path / "run"
+    flags = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
+    assert main([*flags, "--steps", "1", "--test-every", "9", "--run-dir", str(run)]) == 0
+    with pytest.raises(SystemExit):
+        from agents.main import main as impala
+
+        impala(["--resume", str(run)])
+    assert "no option `task" in capsys.readouterr().err
