@@ -72,7 +72,7 @@ def flags(name: str, chosen: tuple[str, ...], help_flag: str) -> set[str]:
 
 def chosen(arguments: list[str]) -> tuple[str, ...]:
     """The options that decide which further options there are."""
-    deciding = {"--env", "--core"}
+    deciding = {"--env", "--core", "--task"}
     return tuple(word for pair in pairwise(arguments) if pair[0] in deciding for word in pair)
 
 
@@ -124,6 +124,10 @@ def test_the_readme_lists_every_environment() -> None:
 
 def test_the_page_of_cores_lists_every_core() -> None:
     assert first_column("docs/cores.md") == set(importlib.import_module("memory").CORES)
+
+
+def test_the_page_of_tasks_lists_every_task() -> None:
+    assert first_column("docs/tasks.md") == set(importlib.import_module("memory.supervised").TASKS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
