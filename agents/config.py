@@ -64,6 +64,9 @@ class LossConfig:
     """Ceiling of the importance ratio in the trace (c-bar)."""
     trace_decay: float = 1.0
     """Decay of the trace per step (lambda)."""
+    centre_advantages: bool = False
+    """Take the mean advantage of a batch off each, in the policy gradient: where the values of all
+    are too high or too low, the policy does not flee from, or cling to, whatever it did."""
     reward_scale: float = 1.0
     """Factor on every reward before learning; returns are reported unscaled."""
     reward_clip: float | None = None

@@ -78,8 +78,11 @@ def impala_loss(output: PolicyOutput, batch: Trajectory, config: LossConfig) -> 
         config.c_clip,
         config.trace_decay,
     )
+    advantages = target.advantages
+    if config.centre_advantages:
+        advantages = advantages - advantages.mean()
     return Loss(
-        policy=-(log_probs * target.advantages).mean(),
+        policy=-(log_probs * advantages).mean(),
         value=0.5 * (target.targets - values[:-1]).square().mean(),
         entropy=_entropy(logits),
         decision_entropy=_bernoulli_entropy(decided),

@@ -65,6 +65,13 @@ def test_every_term_is_the_one_worked_by_hand() -> None:
     assert loss.kl.item() == pytest.approx(0.5 * (math.log(0.5 / 0.8) + math.log(0.5 / 0.2)))
 
 
+def test_centred_advantages_add_up_to_nothing() -> None:
+    loss = impala_loss(output(), batch(), LossConfig(discount=0.5, centre_advantages=True))
+    assert loss.policy.item() == pytest.approx(-(1.3 * math.log(0.8) - 1.3 * math.log(0.2)) / 2)
+    plain = impala_loss(output(), batch(), HALF)
+    assert loss.value == plain.value and loss.advantage_rms == plain.advantage_rms
+
+
 def test_the_gradient_leaves_targets_ratios_and_the_bootstrap_alone() -> None:
     given = output()
     loss = impala_loss(given, batch(), HALF)
