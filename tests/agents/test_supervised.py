@@ -5,11 +5,13 @@ import os
 import signal
 
 import pytest
+import torch
 
 from agents.checkpoint import load
-from agents.supervised import main
+from agents.command_line import parse
+from agents.supervised import SUPERVISED, main
 from memory import CORES
-from memory.supervised import TASKS, Trainer
+from memory.supervised import TASKS, Trainer, build_reader
 
 QUICK = ["--training.batch", "64", "--log-seconds", "0", "--reader.readout", "8", "--threads", "1"]
 SMALL = {
@@ -122,3 +124,13 @@ def test_a_run_of_the_other_program_is_not_resumed(tmp_path, capsys):
 
         impala(["--resume", str(run)])
     assert "no option `task" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", sorted(SUPERVISED.folder.glob("*.yaml")), ids=lambda p: p.name)
+def test_every_preset_opens_with_a_command_that_uses_it(file):
+    first = file.read_text().splitlines()[0]
+    assert first.startswith("# python scripts/supervised.py ")
+    parsed = parse(first.split()[3:], SUPERVISED)
+    assert file in parsed.presets
+    with torch.device("meta"):
+        build_reader(parsed.config.task.build(1), parsed.config.core, parsed.config.reader)
