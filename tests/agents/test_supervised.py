@@ -91,7 +91,7 @@ def test_a_run_that_reaches_the_accuracy_asked_for_ends_and_the_best_is_judged(t
         ("--steps 0", "--steps 0 is out of range: at least 1."),
         ("--stop-at 2", "--stop-at 2.0 is out of range: above 0, at most 1."),
         ("--task.vectors 0", "vectors=0: must be at least 1"),
-        ("--core rmc --core.slots 3", "units=1024: must be a multiple of slots=3"),
+        ("--core rmc --core.slots 3", "units=2048: must be a multiple of slots=3"),
         ("--training.batch 0", "batch=0: must be at least 1"),
         ("--resume nowhere", "--resume nowhere: not a run folder"),
     ],
