@@ -1,6 +1,7 @@
 """Supervised tasks that test what a core remembers, all through one reader and one trainer."""
 
 from memory.supervised.associative_recall import AssociativeRecallConfig
+from memory.supervised.babi import BabiConfig
 from memory.supervised.delayed_recall import DelayedRecallConfig
 from memory.supervised.learning_to_execute import LearningToExecuteConfig
 from memory.supervised.nth_farthest import NthFarthestConfig
@@ -10,6 +11,7 @@ from memory.supervised.trainer import Trainer, TrainingConfig
 
 TASKS = {
     "associative_recall": AssociativeRecallConfig,
+    "babi": BabiConfig,
     "delayed_recall": DelayedRecallConfig,
     "learning_to_execute": LearningToExecuteConfig,
     "nth_farthest": NthFarthestConfig,
@@ -19,6 +21,7 @@ TASKS = {
 __all__ = [
     "TASKS",
     "AssociativeRecallConfig",
+    "BabiConfig",
     "Batch",
     "DelayedRecallConfig",
     "LearningToExecuteConfig",

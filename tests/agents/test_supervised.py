@@ -12,14 +12,17 @@ from agents.command_line import parse
 from agents.supervised import SUPERVISED, main
 from memory import CORES
 from memory.supervised import TASKS, Trainer, build_reader
+from tests.memory.supervised.babi_files import write_babi
 
 QUICK = ["--training.batch", "64", "--log-seconds", "0", "--reader.readout", "8", "--threads", "1"]
 SMALL = {
     "associative_recall": ["--task.pairs", "2"],
+    "babi": ["--task.width", "8"],
     "delayed_recall": ["--task.delay", "1", "--task.length", "2"],
     "learning_to_execute": ["--task.length", "1", "--task.nesting", "1"],
     "nth_farthest": ["--task.vectors", "3", "--task.dimensions", "2"],
 }
+
 GRU = ["--core", "gru", "--core.hidden", "8"]
 
 
@@ -34,6 +37,7 @@ def test_every_pair_trains_is_resumed_and_judged(task, core, tmp_path, capsys, m
         return {"loss": 1.0, "accuracy": 0.1 * trainer.updates, "whole": 0.0}
 
     monkeypatch.setattr(Trainer, "evaluate", evaluate)
+    monkeypatch.setenv("ENGRAM_DATA", str(write_babi(tmp_path / "babi").parent))
     run = tmp_path / "run"
     flags = ["--task", task, "--core", core, *SMALL[task], *QUICK, "--test-every", "2"]
     flags[flags.index("--training.batch") + 1] = "4"

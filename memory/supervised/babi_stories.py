@@ -1,0 +1,66 @@
+"""The file format of the bAbI tasks: numbered sentences, and questions with their answers.
+
+Source: Weston et al., "Towards AI-complete question answering" (2015). A line is `ID sentence`, or
+`ID question<TAB>answer<TAB>IDs of the facts that support it`; ID 1 opens a story. What precedes a
+question in its story, other questions left out, is its context. An answer of several words, joined
+by commas, is one answer.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+Sentence = tuple[str, ...]
+
+
+class Question(NamedTuple):
+    """A question, and all that was told before it."""
+
+    facts: tuple[Sentence, ...]
+    words: Sentence
+    answer: str
+
+
+class MalformedData(ValueError):
+    """A file is not what it should be; the message names the line."""
+
+
+def read_stories(file: Path) -> list[Question]:
+    """Every question of a file, in order.
+
+    Raises:
+        MalformedData: a line is not of the format, or the file ends within one.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MalformedData(f"{file} cannot be read: {error}") from None
+    if text and not text.endswith("\n"):
+        raise MalformedData(f"{file} ends within line {text.count(chr(10)) + 1}: it was cut short.")
+    questions = list(_questions(file, text.splitlines()))
+    if not questions:
+        raise MalformedData(f"{file} has no question.")
+    return questions
+
+
+def _questions(file: Path, lines: list[str]) -> Iterator[Question]:
+    facts: list[Sentence] = []
+    last = 0
+    for number, line in enumerate(lines, start=1):
+        match = re.fullmatch(r"(\d+) ([^\t]+)(?:\t([^\t]+)\t([\d ]*))?", line)
+        if not match or int(match[1]) not in (1, last + 1):
+            raise MalformedData(f"{file}, line {number}: not a sentence or question: {line[:60]!r}")
+        last = int(match[1])
+        if last == 1:
+            facts = []
+        words = words_of(match[2])
+        if match[3] is None:
+            facts.append(words)
+        else:
+            yield Question(tuple(facts), words, match[3].lower())
+
+
+def words_of(sentence: str) -> Sentence:
+    """Words in lower case, without the mark at the end."""
+    return tuple(re.findall(r"[\w'-]+", sentence.lower()))
