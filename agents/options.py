@@ -148,6 +148,11 @@ _IDLE = (
         lambda c: getattr(c.core, "mode", "reinforce") != "reinforce",
         "a --core.mode other than reinforce",
     ),
+    _Idle(
+        "task.nesting",
+        lambda c: c.task.programs in ("copy", "reverse", "double"),
+        "--task.programs copy, reverse or double",
+    ),
     _Idle("core.input_bias", lambda c: getattr(c.core, "gate", "") == "none", "--core.gate none"),
     _Idle("core.forget_bias", lambda c: getattr(c.core, "gate", "") == "none", "--core.gate none"),
     _Idle("core.momentum", lambda c: getattr(c.core, "mode", "") == "frozen", "--core.mode frozen"),

@@ -12,7 +12,7 @@ from agents.main import BAD_INPUT, NOT_FINITE, NOT_SAVED
 from agents.program import CONFIGS, HelpGroup, Names, Program
 from agents.run import Run, RunError, check_place
 from agents.supervised_config import SupervisedConfig
-from agents.supervised_training import SupervisedTraining
+from agents.supervised_training import RESULTS, SupervisedTraining, has_reached
 from memory.supervised import TASKS, Reader, Trainer, build_reader
 from memory.supervised.trainer import NotFinite
 
@@ -34,7 +34,7 @@ SUPERVISED = Program(
             "Learning",
             ("training.batch", "training.learning_rate", "training.clip_norm", "reader.readout"),
         ),
-        HelpGroup("Output", ("run_dir", "overwrite", "test_every", "stop_at")),
+        HelpGroup("Output", ("run_dir", "overwrite", "validate_every", "stop_at")),
     ),
 )
 """`scripts/supervised.py`"""
@@ -68,10 +68,8 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
     checkpoint = _checkpoint_of(parsed.resume, reader)
     if not parsed.resume:
         check_place(config)
-    elif checkpoint and checkpoint.frame >= config.steps:
-        raise RunError(
-            f"{parsed.resume} has reached its last step, {config.steps}; --steps adds more."
-        )
+    elif checkpoint and (parsed.resume / RESULTS).exists():
+        _check_goes_on(config, checkpoint)
     trainer = Trainer(reader, task, config.training, compute_device(config.device))
     if parsed.resume and checkpoint:
         run = Run.open(parsed.resume, SUPERVISED)
@@ -90,6 +88,18 @@ def _checkpoint_of(folder: Path | None, reader: Reader) -> Checkpoint | None:
         print(warning, file=sys.stderr)
     load_weights(reader, checkpoint)
     return checkpoint
+
+
+def _check_goes_on(config: SupervisedConfig, checkpoint: Checkpoint) -> None:
+    """Refuse to go on with a run that was concluded and is given nothing more to do."""
+    folder = config.run_dir
+    if checkpoint.frame >= config.steps:
+        raise RunError(f"{folder} has reached its last step, {config.steps}; --steps adds more.")
+    if has_reached(config, checkpoint.state["validation"]):
+        raise RunError(
+            f"{folder} has reached the accuracy of --stop-at {config.stop_at}; "
+            "a higher one goes on."
+        )
 
 
 def _fail(error: object, status: int) -> int:

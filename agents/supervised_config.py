@@ -27,7 +27,7 @@ class SupervisedConfig:
     """Where to compute."""
     threads: int | Literal["auto"] = "auto"
     """CPU threads."""
-    test_every: int = 1000
+    validate_every: int = 1000
     """Updates between validations."""
     stop_at: float | None = None
     """Accuracy on the validation at which the run ends early; None trains all steps."""
@@ -42,9 +42,10 @@ class SupervisedConfig:
     """Seconds between lines of metrics."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "test_every"):
+        for name in ("steps", "validate_every"):
             _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        for name in ("seed", "checkpoint_minutes", "log_seconds"):
+        _check("seed", self.seed, 0 <= self.seed < 2**63, "from 0 to 2^63 - 1")
+        for name in ("checkpoint_minutes", "log_seconds"):
             _check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
         if self.threads != "auto":
             _check("threads", self.threads, self.threads >= 1, "at least 1, or auto")

@@ -1,4 +1,4 @@
-"""One supervised run: updates, tests now and then, checkpoints, and a last word on the best."""
+"""One supervised run: updates, validation, checkpoints, and at the end the test of the best."""
 
 import json
 from collections.abc import Mapping
@@ -52,25 +52,28 @@ class SupervisedTraining:
             CheckpointError: the last checkpoint could not be written.
         """
         with StopSignal() as stop, self.monitor, self.run:
+            (self.run.folder / RESULTS).unlink(missing_ok=True)
             while not (self._ended or stop.requested):
                 with self.clock.measure("learning"):
                     self._recent.append(self.trainer.update())
-                if self.trainer.updates % self.config.test_every == 0:
+                if self._validation_due:
                     self._validate()
                 self._look_around()
             self._report()
-            if self._ended and self.best is None:
-                self._validate()
             self._save()
             if self._ended:
                 self._conclude()
 
     @property
     def _ended(self) -> bool:
-        reached = self.config.stop_at is not None and bool(self.validation)
-        return self.trainer.updates >= self.config.steps or (
-            reached and self.validation["accuracy"] >= (self.config.stop_at or 0)
-        )
+        done = self.trainer.updates >= self.config.steps
+        return done or has_reached(self.config, self.validation)
+
+    @property
+    def _validation_due(self) -> bool:
+        """Now and then, and at the last step: all that was learnt is to be judged."""
+        done, config = self.trainer.updates, self.config
+        return done % config.validate_every == 0 or done == config.steps
 
     def _validate(self) -> None:
         """Validate, and keep these weights if they are the best so far."""
@@ -78,18 +81,26 @@ class SupervisedTraining:
             self.validation = self.trainer.evaluate("validation")
         named = {f"validation/{name}": value for name, value in self.validation.items()}
         self.run.log(named, self.trainer.updates)
-        if self.best is None or self.validation["accuracy"] > self.best["accuracy"]:
+        before = self.best
+        if before is None or self.validation["accuracy"] > before["accuracy"]:
             self.best = self.validation
-            self._save(best=True)
+            if not self._try_to_save(best=True):
+                self.best = before
 
     def _look_around(self) -> None:
         if self._log_due.due():
             self._report()
         if self._checkpoint_due.due():
-            try:
-                self._save()
-            except CheckpointError as error:  # a full disk: training goes on
-                self.monitor.note(str(error))
+            self._try_to_save()
+
+    def _try_to_save(self, best: bool = False) -> bool:
+        """Write a checkpoint; where the disk is full, that is told and training goes on."""
+        try:
+            self._save(best)
+        except CheckpointError as error:
+            self.monitor.note(str(error))
+            return False
+        return True
 
     def _report(self) -> None:
         """Metrics to the log, and to whoever watches."""
@@ -126,7 +137,7 @@ class SupervisedTraining:
 
     def _conclude(self) -> None:
         """Test the best weights, and write down what came of it."""
-        best = load(self.run.checkpoints, best=True)
+        best = self._best_checkpoint()
         self.trainer.reader.load_state_dict(best.weights)
         results = {
             "step": best.frame,
@@ -141,3 +152,21 @@ class SupervisedTraining:
             f"test of the best, step {best.frame:,}: accuracy {results['test']['accuracy']:.2%}, "
             f"whole sequences {results['test']['whole']:.2%} ({plateaus})"
         )
+
+    def _best_checkpoint(self) -> Checkpoint:
+        """The best by validation; the newest, told as such, if it is damaged."""
+        try:
+            best = load(self.run.checkpoints, best=True)
+        except CheckpointError as error:
+            self.monitor.note(f"{error} The newest is tested instead.")
+            best = load(self.run.checkpoints)
+        for warning in best.warnings:
+            self.monitor.note(warning)
+        return best
+
+
+def has_reached(config: SupervisedConfig, validation: Mapping[str, float]) -> bool:
+    """Whether a validation is as good as `--stop-at` asks."""
+    return (
+        config.stop_at is not None and bool(validation) and validation["accuracy"] >= config.stop_at
+    )

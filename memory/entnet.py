@@ -15,6 +15,8 @@ Differs from the paper:
 * the input of a step is one vector, made by an encoder elsewhere; E brings it to the width of the
   memory, and stands for statement and question alike: the question is what comes last;
 * the gate has a trained bias per slot, and U a bias, as in the authors' program;
+* padding leaves the memory as it is, where the program normalises it all the same; and 1e-6 guards
+  the norm, whose gradient would explode where a candidate cancels a memory;
 * the output is what the paper feeds its last layer, which belongs to the reader of this core.
 """
 
@@ -30,6 +32,8 @@ from memory.core import Core, InputKind, select
 from memory.observed import Observed
 from memory.options import input_shape_of, positive
 from memory.padding import is_present
+
+EPSILON = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +93,7 @@ class EntNet(Core[Tensor]):
         self.rectify = Rectifier(units)
         self.gate, self.attention = Observed(), Observed()
         nn.init.zeros_(self.from_memory.bias)
-        for weight in (self.from_memory, self.from_input, self.from_key, self.read):
+        for weight in (self.embed, self.from_memory, self.from_input, self.from_key, self.read):
             nn.init.normal_(weight.weight, std=0.1)
         nn.init.normal_(self.keys, std=0.1)
 
@@ -133,10 +137,11 @@ class EntNet(Core[Tensor]):
 
     def _write(self, terms: InputTerms, memory: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         about = (memory @ terms.embedded.unsqueeze(-1)).squeeze(-1) + terms.about
-        gate = self.gate(torch.sigmoid(about) * terms.present)
+        gate = self.gate(torch.sigmoid(about))
         carried = functional.linear(memory, self.from_memory.weight)
-        candidate = self.rectify(carried + terms.summand)
-        return functional.normalize(memory + gate.unsqueeze(-1) * candidate, dim=-1)
+        new = memory + gate.unsqueeze(-1) * self.rectify(carried + terms.summand)
+        unit = new * torch.rsqrt(new.square().sum(dim=-1, keepdim=True) + EPSILON)
+        return torch.where(terms.present.unsqueeze(-1), unit, memory)
 
     def _answer(
         self, question: Float[Tensor, "*T B D"], memory: Float[Tensor, "*T B N D"]

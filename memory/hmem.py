@@ -15,9 +15,12 @@ Differs from the paper:
 
 * the input of a step is one vector, made by an encoder elsewhere; it is what is stored and what
   asks, so the question is what comes last;
-* the output is [x; r] unless it is asked to be what was recalled alone: r says nothing of x.
+* the output is [x; r] unless it is asked to be what was recalled alone: r says nothing of x;
+* |gamma+ k v| and gamma- k^2 are cut at 1: one write moves an entry no further than all the way, or
+  large inputs would blow the memory up. The program's inputs are normalised before, by its encoder.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, get_args
 
@@ -61,9 +64,11 @@ class HMemConfig:
         """Make the core for inputs of shape (F,)."""
         positive(units=self.units, hops=self.hops)
         one_of("output", self.output, get_args(Output))
-        for name in ("gain", "decay", "largest"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name}={getattr(self, name)}: must be 0 or more")
+        for name in ("gain", "decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}={getattr(self, name)}: must be from 0 to 1")
+        if not 0 < self.largest < math.inf:
+            raise ValueError(f"largest={self.largest}: must be above 0 and finite")
         (features,) = input_shape_of("hmem", input_shape, "F")
         return HMem(self, features)
 
@@ -151,8 +156,9 @@ class HMem(Core[Tensor]):
             stored = _look_up(key, memory)
             value = self.value_norm(value + stored @ self.merge.weight[:, value.shape[-1] :].t())
         rows = key.unsqueeze(-1)
-        growth = self.config.gain * (self.config.largest - memory) * rows * value.unsqueeze(-2)
-        new = memory + growth - self.config.decay * memory * rows.square()
+        gain = (self.config.gain * rows * value.unsqueeze(-2)).clamp(-1, 1)
+        decay = (self.config.decay * rows.square()).clamp(max=1)
+        new = memory + gain * (self.config.largest - memory) - decay * memory
         return torch.where(terms.present.unsqueeze(-1), new, memory)
 
     def _output(

@@ -35,12 +35,18 @@ def inspect(
     state: Any,
     reset: Bool[Tensor, "T B"] | None = None,
 ) -> Inspection:
-    """Unroll a core step by step and keep what it does; weights and statistics stay as they are."""
+    """Unroll a core step by step and keep what it does; weights and statistics stay as they are.
+
+    Raises:
+        ValueError: there is no step to look at.
+    """
+    if not len(inputs):
+        raise ValueError("inputs of no step: there is nothing to inspect")
     outputs, states = [], defaultdict[str, list[Tensor]](list)
     steps: list[dict[str, Tensor]] = []
     for t in range(len(inputs)):
         now = None if reset is None else reset[t : t + 1]
-        with watch(core) as seen:
+        with _watch(core) as seen:
             output, state = Core.forward(core, inputs[t : t + 1], state, now)
         outputs.append(output[0])
         steps.append({name: torch.stack(parts, 1).squeeze(1) for name, parts in seen.items()})
@@ -54,7 +60,7 @@ def inspect(
 
 
 @contextmanager
-def watch(core: Core[Any]) -> Iterator[dict[str, list[Tensor]]]:
+def _watch(core: Core[Any]) -> Iterator[dict[str, list[Tensor]]]:
     """While entered, collect what passes each observed place of a core, in order."""
     seen: dict[str, list[Tensor]] = {}
     hooks = []

@@ -18,7 +18,7 @@ def recur_in_turn(
     """Time after time: T short steps."""
     states = []
     for decay, now in zip(decays.unbind(), inputs.unbind(), strict=True):
-        state = torch.addcmul(now, decay, state)
+        state = _follow(now, decay, state)
         states.append(state)
     return torch.stack(states)
 
@@ -31,12 +31,19 @@ def recur_in_parallel(
     Source: Hillis and Steele, "Data parallel algorithms" (1986). A pair (a, b) is the map from
     h to a h + b, and one map after another is again such a pair.
     """
-    first = torch.addcmul(inputs[0], decays[0], state)
+    first = _follow(inputs[0], decays[0], state)
     states = torch.cat([first[None], inputs[1:]])
     length = 1
     while length < len(states):
-        joined = torch.addcmul(states[length:], decays[length:], states[:-length])
+        joined = _follow(states[length:], decays[length:], states[:-length])
         states = torch.cat([states[:length], joined])
         decays = torch.cat([decays[:length], decays[length:] * decays[:-length]])
         length *= 2
     return states
+
+
+def _follow(
+    now: Float[Tensor, "*T B D"], decay: Float[Tensor, "*T B D"], before: Float[Tensor, "*T B D"]
+) -> Float[Tensor, "*T B D"]:
+    """decay * before + now; where the decay is 0, whatever came before, be it infinite."""
+    return torch.where(decay == 0, now, torch.addcmul(now, decay, before))

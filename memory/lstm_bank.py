@@ -9,6 +9,9 @@ are two readings:
 * `shared`: one set of weights for all; what tells the cells apart is a trained key k_j, joined to
   the input, and the gate of a recurrent entity network, g_j = sigmoid(E x . (h_j + k_j)), by which
   a cell takes its new state or keeps its old one.
+
+Differs from the paper: units that the cells cannot share evenly are refused, with the nearest that
+they can (of 2048 units for 6 cells: 2046).
 """
 
 from dataclasses import dataclass

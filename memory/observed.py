@@ -11,7 +11,7 @@ class Observed(nn.Module):
 
     @property
     def watched(self) -> bool:
-        """Whether anybody looks; a fused step, which has no place to look, then gives way."""
+        """Whether anybody looks; a fused `step`, which has no place to look, then gives way."""
         return bool(self._forward_hooks)
 
     def forward(self, values: Tensor) -> Tensor:

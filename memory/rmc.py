@@ -17,6 +17,7 @@ Differs from the paper, as the authors' program does:
 * the memory starts as the identity matrix, not at random: equal rows would stay equal for ever.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast, get_args
@@ -78,6 +79,9 @@ class RMCConfig:
         one_of("input", self.input, get_args(RMCInput))
         positive(slots=self.slots, heads=self.heads, units=self.units, blocks=self.blocks)
         positive(mlp_layers=self.mlp_layers)
+        for name in ("input_bias", "forget_bias"):
+            if math.isnan(getattr(self, name)):
+                raise ValueError(f"{name}=nan: must be a number")
         if self.key_size is not None:
             positive(key_size=self.key_size)
         divisible("units", self.units, {"slots": self.slots, "heads": self.heads})

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from memory.options import one_of, positive
 from memory.supervised.babi_stories import MalformedData, Question, Sentence, read_stories
 from memory.supervised.data_folder import find_data
-from memory.supervised.task import Batch, Encoder, Split, Task, random_source
+from memory.supervised.task import CHUNK, Batch, Encoder, Split, Task, random_source
 
 Size = Literal["1k", "10k"]
 
@@ -145,11 +145,11 @@ class Babi(Task):
         chosen = [self._at(place, len(questions)) for place in range(first, first + size)]
         return self._lay_out([questions[i] for i in chosen])
 
-    def held_out(self, split: Split, size: int) -> Iterator[Batch]:
+    def held_out(self, split: Split) -> Iterator[Batch]:
         """All questions, in order."""
         questions = self.questions[split]
-        for first in range(0, len(questions), size):
-            yield self._lay_out(questions[first : first + size])
+        for first in range(0, len(questions), CHUNK):
+            yield self._lay_out(questions[first : first + CHUNK])
 
     def _at(self, place: int, count: int) -> int:
         """The question at a place in the endless sequence of shuffled epochs."""

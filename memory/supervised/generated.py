@@ -1,11 +1,16 @@
-"""Tasks whose sequences are drawn at random: training never sees one twice."""
+"""Tasks whose sequences are drawn at random, those of the test apart from those of training.
+
+Where few sequences are possible, such as a handful of symbols to recall, training meets those of
+the test too: such a task asks whether a core can remember, not whether it generalises.
+"""
 
 from abc import abstractmethod
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
-from memory.supervised.task import Batch, Split, Task, random_source
+from memory.supervised.task import CHUNK, Batch, Split, Task, random_source
 
 HELD_OUT = 3200
 """Sequences of the validation, and of the test."""
@@ -25,11 +30,11 @@ class GeneratedTask(Task):
         """A training batch."""
         return self._draw("train", number, size)
 
-    def held_out(self, split: Split, size: int) -> Iterator[Batch]:
-        """3200 sequences, or a few more where the size of a batch does not divide them."""
-        for number in range(-(-HELD_OUT // size)):
-            yield self._draw(split, number, size)
+    def held_out(self, split: Split) -> Iterator[Batch]:
+        """3200 sequences."""
+        for number in range(HELD_OUT // CHUNK):
+            yield self._draw(split, number, CHUNK)
 
     def _draw(self, split: Split, number: int, size: int) -> Batch:
-        (state,) = random_source(self.seed, split, number).generate_state(1)
-        return self.draw(size, torch.Generator().manual_seed(int(state)))
+        (state,) = random_source(self.seed, split, number).generate_state(1, np.uint64)
+        return self.draw(size, torch.Generator().manual_seed(int(state >> np.uint64(1))))

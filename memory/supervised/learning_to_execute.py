@@ -12,8 +12,9 @@ The answer is taken modulo 10^(length + 1), as the generator does; the paper's c
 written twice.
 
 One core reads and writes. Programs stand flush right, an episode opens at their first character, so
-that none reads padding; from the step after the last character on, the input is empty and a digit
-of the answer is due at each step ("model predictions only" of the paper, which worked best there).
+that none reads padding; from the step after the last character on, the input says only that the
+answer is due, a digit at each step ("model predictions only" of the paper, its best).
+
 Training draws length and nesting of each program from 1 up to the largest (the Mix curriculum); the
 test has the largest only.
 """
@@ -29,10 +30,13 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from memory.options import one_of, positive
-from memory.supervised.task import Batch, Encoder, Split, Task, random_source
+from memory.supervised.task import CHUNK, Batch, Encoder, Split, Task, random_source
 
 Programs = Literal["add", "control", "program", "copy", "reverse", "double"]
 Curriculum = Literal["mix", "largest"]
+
+LONGEST = 18
+"""Digits that a number of 64 bits can have, whatever they are."""
 
 HELD_OUT = 12_800
 """Programs of the validation, and of the test."""
@@ -74,6 +78,8 @@ class LearningToExecuteConfig:
         one_of("programs", self.programs, get_args(Programs))
         one_of("curriculum", self.curriculum, get_args(Curriculum))
         positive(length=self.length, nesting=self.nesting)
+        if self.length > LONGEST:
+            raise ValueError(f"length={self.length}: must be at most {LONGEST}")
         return LearningToExecute(self, seed)
 
 
@@ -84,20 +90,24 @@ class Program(NamedTuple):
     answer: str
 
 
+NOTHING, DUE = -1, len(ALPHABET)
+"""Inputs that are no characters: before the program, and while the answer is due."""
+
+
 class OneHot(Encoder):
-    """Characters as one-hot vectors; no character, -1, as zeros."""
+    """Characters, and that the answer is due, as one-hot vectors; nothing as zeros."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.output_shape = (len(ALPHABET),)
+        self.output_shape = (len(ALPHABET) + 1,)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Vectors of characters."""
-        return one_hot(inputs + 1, len(ALPHABET) + 1)[..., 1:].float()
+        return one_hot(inputs + 1, len(ALPHABET) + 2)[..., 1:].float()
 
 
 class LearningToExecute(Task):
-    """Inputs are numbers of characters, `[T, B]`; -1 where there is none."""
+    """Inputs are numbers of characters, `[T, B]`, or one of `NOTHING` and `DUE`."""
 
     num_classes = 10
 
@@ -112,10 +122,10 @@ class LearningToExecute(Task):
         """A training batch."""
         return self._batch("train", number, size, self.config.curriculum == "largest")
 
-    def held_out(self, split: Split, size: int) -> Iterator[Batch]:
-        """12,800 programs of the largest kind, or a few more."""
-        for number in range(-(-HELD_OUT // size)):
-            yield self._batch(split, number, size, largest=True)
+    def held_out(self, split: Split) -> Iterator[Batch]:
+        """12,800 programs of the largest kind, drawn apart from training: small ones do recur."""
+        for number in range(HELD_OUT // CHUNK):
+            yield self._batch(split, number, CHUNK, largest=True)
 
     def _batch(self, split: Split, number: int, size: int, largest: bool) -> Batch:
         random = default_rng(random_source(self.seed, split, number))
@@ -178,7 +188,8 @@ def lay_out(programs: list[Program]) -> Batch:
     reading = max(len(program.text) for program in programs)
     writing = max(len(program.answer) for program in programs)
     shape = (reading + writing, len(programs))
-    inputs, targets = np.full(shape, -1), np.zeros(shape, np.int64)
+    inputs, targets = np.full(shape, NOTHING), np.zeros(shape, np.int64)
+    inputs[reading:] = DUE
     scored, reset = np.zeros(shape, bool), np.zeros(shape, bool)
     for b, (text, answer) in enumerate(programs):
         start, end = reading - len(text), reading + len(answer)
@@ -189,7 +200,7 @@ def lay_out(programs: list[Program]) -> Batch:
     return Batch(*map(torch.from_numpy, (inputs, targets, scored, reset)))
 
 
-_NUMBERS = np.full(128, -1)
+_NUMBERS = np.full(128, NOTHING)
 _NUMBERS[list(ALPHABET.encode())] = np.arange(len(ALPHABET))
 
 

@@ -29,10 +29,15 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--budget", type=int, default=20_000, help="parameters of a core, at most")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args(argv)
-    for name in ("seeds", "frames", "processes"):
+    for name in ("seeds", "frames", "budget", "processes"):
         if getattr(asked, name) < 1:
             parser.error(f"--{name} {getattr(asked, name)}: must be at least 1")
-    done = {(row.task, row.core, row.seed) for row in read(asked.out)}
+    if not asked.out.parent.is_dir():
+        parser.error(f"--out {asked.out}: there is no folder {asked.out.parent}")
+    rows = read(asked.out)
+    if not all(_is_of(row, asked) for row in rows):
+        parser.error(f"--out {asked.out}: holds runs of another --frames or --budget")
+    done = {(row.task, row.core, row.seed) for row in rows}
     # Seeds outermost: an interrupted table has whole columns.
     every = itertools.product(range(1, asked.seeds + 1), battery.TASKS, asked.cores)
     jobs = [(task, core, seed) for seed, task, core in every]
@@ -70,6 +75,11 @@ def _run(jobs: list[Job], asked: argparse.Namespace) -> None:
                 f"({result.parameters:,} parameters, {result.seconds:.0f} s)"
             )
             progress.advance(bar)
+
+
+def _is_of(row: Result, asked: argparse.Namespace) -> bool:
+    updates, _ = battery.updates_of(battery.TASKS[row.task].build(row.seed), asked.frames)
+    return row.budget == asked.budget and row.updates == updates
 
 
 def append(table: Path, result: Result) -> None:

@@ -46,8 +46,8 @@ class Plain(Encoder):
 class Task(ABC):
     """A supply of batches.
 
-    A batch is a function of its number and of the seed of the task alone: a run that is resumed
-    needs to remember nothing but how far it came, and batches can be made in any process.
+    A batch is a function of its number, its size and the seed of the task alone: a run that is
+    resumed needs to remember nothing but how far it came, and any process can make batches.
     """
 
     num_classes: int
@@ -58,8 +58,8 @@ class Task(ABC):
         """A training batch."""
 
     @abstractmethod
-    def held_out(self, split: Split, size: int) -> Iterator[Batch]:
-        """The same sequences every time, none of them trained on.
+    def held_out(self, split: Split) -> Iterator[Batch]:
+        """The same sequences every time, kept or drawn apart from training.
 
         By those of `validation` a run is steered, by those of `test` it is judged.
         """
@@ -71,6 +71,10 @@ class Task(ABC):
     def plateaus(self) -> dict[str, float]:
         """Accuracies that answering without memory or thought comes to, by a few words each."""
         return {"chance": 1 / self.num_classes}
+
+
+CHUNK = 320
+"""Sequences of a held-out batch: the same whatever the batch that is trained with."""
 
 
 def random_source(seed: int, split: Split, number: int) -> SeedSequence:

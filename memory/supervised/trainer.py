@@ -78,7 +78,7 @@ class Trainer:
         """
         self.reader.eval()
         answers = losses = right = sequences = whole = 0.0
-        for batch in map(self._to_device, self.task.held_out(split, self.config.batch)):
+        for batch in map(self._to_device, self.task.held_out(split)):
             logits, _ = self.reader(batch.inputs, batch.scored, reset=batch.reset)
             targets = batch.targets[batch.scored]
             wrong = torch.zeros_like(batch.scored)

@@ -53,7 +53,8 @@ class Bench:
         self.core.step(self.one, self.acting)
 
     def _unroll(self) -> None:
-        inputs = self.many.requires_grad_()
+        inputs = self.many.detach().requires_grad_()
+        self.core.zero_grad()
         if isinstance(self.core, DecidingCore):
             decisions = torch.zeros(STEPS, LEARNING, self.core.decision_size)
             outputs, logits = self.core.replay(inputs, self.learning, self.reset, decisions)
@@ -83,6 +84,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
+    if asked.rounds < 1 or asked.threads < 1:
+        parser.error("--rounds and --threads must be at least 1")
+    if not asked.out.parent.is_dir():
+        parser.error(f"--out {asked.out}: there is no folder {asked.out.parent}")
     torch.set_num_threads(asked.threads)
     torch.manual_seed(0)
     benches = {name: Bench(name) for name in asked.cores}

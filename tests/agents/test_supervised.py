@@ -39,7 +39,7 @@ def test_every_pair_trains_is_resumed_and_judged(task, core, tmp_path, capsys, m
     monkeypatch.setattr(Trainer, "evaluate", evaluate)
     monkeypatch.setenv("ENGRAM_DATA", str(write_babi(tmp_path / "babi").parent))
     run = tmp_path / "run"
-    flags = ["--task", task, "--core", core, *SMALL[task], *QUICK, "--test-every", "2"]
+    flags = ["--task", task, "--core", core, *SMALL[task], *QUICK, "--validate-every", "2"]
     flags[flags.index("--training.batch") + 1] = "4"
     assert main([*flags, "--steps", "2", "--run-dir", str(run)]) == 0
     assert main(["--resume", str(run), "--steps", "4"]) == 0
@@ -51,7 +51,7 @@ def test_every_pair_trains_is_resumed_and_judged(task, core, tmp_path, capsys, m
 
 def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path):
     flags = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
-    flags += ["--test-every", "4", "--steps", "10"]
+    flags += ["--validate-every", "4", "--steps", "10"]
     assert main([*flags, "--run-dir", str(tmp_path / "whole")]) == 0
 
     def stop(trainer):
@@ -77,7 +77,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path):
 def test_a_run_that_reaches_the_accuracy_asked_for_ends_and_the_best_is_judged(tmp_path):
     run = tmp_path / "run"
     flags = ["--task", "delayed_recall", "--task.symbols", "2", *SMALL["delayed_recall"], *GRU]
-    flags += [*QUICK, "--training.learning-rate", "1e-2", "--test-every", "20"]
+    flags += [*QUICK, "--training.learning-rate", "1e-2", "--validate-every", "20"]
     assert main([*flags, "--stop-at", "0.9", "--steps", "5000", "--run-dir", str(run)]) == 0
     results = json.loads((run / "results.json").read_text())
     assert results["step"] < 1000 and results["test"]["accuracy"] > 0.85
@@ -86,9 +86,52 @@ def test_a_run_that_reaches_the_accuracy_asked_for_ends_and_the_best_is_judged(t
     assert results["validation"]["accuracy"] == max(accuracies) >= 0.9
 
 
+def test_the_last_step_is_judged_and_the_best_outlives_checkpoints_and_resumes(
+    tmp_path, monkeypatch
+):
+    marks = iter([0.3, 0.5, 0.2, 0.9, 0.1])  # of steps 2, 4, 5; then the test; then step 6
+
+    def evaluate(trainer, split="test"):
+        return {"loss": 1.0, "accuracy": next(marks), "whole": 0.0}
+
+    monkeypatch.setattr(Trainer, "evaluate", evaluate)
+    run = tmp_path / "run"
+    flags = ["--task", "delayed_recall", *GRU, *QUICK, "--checkpoint-minutes", "0"]
+    assert main([*flags, "--validate-every", "2", "--steps", "5", "--run-dir", str(run)]) == 0
+    results = json.loads((run / "results.json").read_text())
+    assert results["step"] == 4 and results["validation"]["accuracy"] == 0.5
+    validated = {x["frame"]: x["validation/accuracy"] for x in log_of(run) if len(x) == 5}
+    assert validated == {2: 0.3, 4: 0.5, 5: 0.2}
+    assert load(run / "checkpoints").state["best"]["accuracy"] == 0.5
+
+
+def test_a_run_cut_off_before_its_test_is_tested_when_resumed(tmp_path, capsys):
+    run = tmp_path / "run"
+    flags = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
+    assert main([*flags, "--steps", "2", "--run-dir", str(run)]) == 0
+    assert main(["--resume", str(run)]) == 2
+    assert "has reached its last step, 2; --steps adds more" in capsys.readouterr().err
+    results = (run / "results.json").read_text()
+    (run / "results.json").unlink()
+    assert main(["--resume", str(run)]) == 0
+    assert json.loads((run / "results.json").read_text())["test"] == json.loads(results)["test"]
+
+
+def test_a_run_that_reached_its_accuracy_is_not_resumed_for_nothing(tmp_path, capsys):
+    run = tmp_path / "run"
+    flags = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
+    flags += ["--stop-at", "0.001", "--validate-every", "1"]
+    assert main([*flags, "--steps", "9", "--run-dir", str(run)]) == 0
+    assert main(["--resume", str(run)]) == 2
+    assert "has reached the accuracy of --stop-at 0.001" in capsys.readouterr().err
+    assert main(["--resume", str(run), "--stop-at", "1.0", "--steps", "3"]) == 0
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
+        ("--task learning_to_execute --task.programs copy --task.nesting 3", "has no effect"),
+        ("--seed 100000000000000000000", "is out of range: from 0 to 2^63 - 1"),
         ("--task nth_farthes", "--task nth_farthes: no such task. Did you mean nth_farthest?"),
         ("--core lstn", "--core lstn: no such core. Did you mean lstm?"),
         ("--task.vectorz 3", "--task.vectorz: task nth_farthest has no such option."),
@@ -122,7 +165,7 @@ def test_help_fits_a_screen_and_names_every_task(capsys):
 def test_a_run_of_the_other_program_is_not_resumed(tmp_path, capsys):
     run = tmp_path / "run"
     flags = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
-    assert main([*flags, "--steps", "1", "--test-every", "9", "--run-dir", str(run)]) == 0
+    assert main([*flags, "--steps", "1", "--validate-every", "9", "--run-dir", str(run)]) == 0
     with pytest.raises(SystemExit):
         from agents.main import main as impala
 

@@ -18,7 +18,7 @@ CASES = {
     "lstm_bank": ("lstm_bank", {"units": 12, "cells": 3}, (5,)),
     "lstm_bank, shared": ("lstm_bank", {"units": 12, "cells": 3, "weights": "shared"}, (5,)),
     "entnet": ("entnet", {"slots": 3, "units": 6}, (5,)),
-    "hmem": ("hmem", {"units": 6, "gain": 0.5, "decay": 0.3}, (5,)),
+    "hmem": ("hmem", {"units": 16, "gain": 0.1, "decay": 0.1}, (5,)),
     "hmem, read before write": (
         "hmem",
         {"units": 6, "read_before_write": True, "gain": 0.3, "decay": 0.2, "output": "recall"},
@@ -209,6 +209,18 @@ def test_a_reset_selects_and_does_not_multiply(pair):
     torch.testing.assert_close(outputs, core(inputs, core.initial_state(B))[0])
 
 
+def test_a_reset_in_the_middle_lets_nothing_through_be_it_infinite(pair):
+    core, inputs = pair
+    reset = torch.zeros(T, B, dtype=torch.bool)
+    reset[4, 1] = True
+    ruined = inputs.clone()
+    ruined[2, 1] = torch.nan
+    expected, _ = core(inputs, core.initial_state(B), reset)
+    outputs, _ = core(ruined, core.initial_state(B), reset)
+    assert outputs[2, 1].isnan().any()
+    torch.testing.assert_close(outputs[4:], expected[4:])
+
+
 def test_elements_of_a_batch_do_not_mix(pair):
     core, inputs = pair
     reset = resets()
@@ -303,6 +315,6 @@ class Step(torch.nn.Module):
 @pytest.mark.parametrize("case", CASES)
 def test_an_input_of_the_wrong_rank_is_refused_with_the_rank_that_is_taken(case):
     name, options, shape = CASES[case]
-    with pytest.raises(ValueError, match=rf"{name}.* takes inputs of shape \(.*F|C, H, W\)"):
+    with pytest.raises(ValueError, match=rf"{name}.* takes inputs of shape \((.*F|C, H, W)"):
         CORES[name](**options).build((*shape, 2))
     assert CORES[name](**options).input_kind == {1: "vector", 2: "rows", 3: "map"}[len(shape)]

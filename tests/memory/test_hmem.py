@@ -41,9 +41,9 @@ def oracle(core, x):
             value = norm(value, p["value_norm.weight"], p["value_norm.bias"])
         for i in range(units):
             for j in range(units):
-                memory[i, j] += config.gain * (config.largest - memory[i, j]) * key[i] * value[
-                    j
-                ] - config.decay * memory[i, j] * (key[i] ** 2)
+                gain = np.clip(config.gain * key[i] * value[j], -1, 1)
+                decay = min(1, config.decay * key[i] ** 2)
+                memory[i, j] += gain * (config.largest - memory[i, j]) - decay * memory[i, j]
     return np.stack(recalls), memory
 
 
@@ -70,6 +70,13 @@ def test_padding_writes_nothing(read_before_write):
     torch.testing.assert_close(after, state, rtol=0, atol=0)
 
 
+def test_large_inputs_do_not_blow_the_memory_up():
+    core = build(gain=0.01, decay=0.01, largest=1.0)
+    with torch.no_grad():
+        _, state = core(10 * torch.randn(2000, 2, 5, dtype=torch.double), core.initial_state(2))
+    assert state.abs().max() < 10
+
+
 def test_growth_stops_at_the_bound():
     core = build(gain=0.05, decay=0.0)
     x = torch.randn(1, 2, 5, dtype=torch.double).expand(2000, 2, 5)
@@ -79,13 +86,13 @@ def test_growth_stops_at_the_bound():
 
 def test_what_one_key_stored_it_recalls():
     """One pair in an empty memory comes back as gain * w_max * |k|^2 times its value."""
-    core = build(decay=0.0, hops=1, output="recall")
+    core = build(gain=0.05, decay=0.0, hops=1, output="recall")
     with torch.no_grad():
         core.cue.weight[:, :5] = core.key.weight  # asks with the very key it stored under
     x = torch.randn(1, 2, 5, dtype=torch.double).expand(2, 2, 5)
     outputs, _ = core(x, core.initial_state(2))
     key, value = torch.relu(core.key(x[0])), torch.relu(core.value(x[0]))
-    torch.testing.assert_close(outputs[1], 0.4 * 0.8 * key.square().sum(1, keepdim=True) * value)
+    torch.testing.assert_close(outputs[1], 0.05 * 0.8 * key.square().sum(1, keepdim=True) * value)
 
 
 def test_parameters_are_as_many_as_the_formulas_have():
@@ -101,8 +108,12 @@ def test_bad_options_are_refused():
     for option in ("units", "hops"):
         with pytest.raises(ValueError, match=f"{option}=0: must be at least 1"):
             HMemConfig(**{option: 0}).build((5,))
-    with pytest.raises(ValueError, match=r"decay=-0.1: must be 0 or more"):
+    with pytest.raises(ValueError, match=r"decay=-0.1: must be from 0 to 1"):
         HMemConfig(decay=-0.1).build((5,))
+    with pytest.raises(ValueError, match=r"gain=1.5: must be from 0 to 1"):
+        HMemConfig(gain=1.5).build((5,))
+    with pytest.raises(ValueError, match=r"largest=inf: must be above 0 and finite"):
+        HMemConfig(largest=float("inf")).build((5,))
     config = HMemConfig()
     object.__setattr__(config, "output", "recalls")  # past the check of types, which only tests run
     with pytest.raises(ValueError, match="did you mean 'recall'"):

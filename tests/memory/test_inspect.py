@@ -51,3 +51,9 @@ def test_gates_are_those_that_made_the_state():
     torch.testing.assert_close(show * cell.tanh(), seen.outputs)
     candidate = (cell[1:] - keep[1:] * cell[:-1]) / write[1:]
     assert candidate.abs().le(1 + 1e-9).all()
+
+
+def test_nothing_to_inspect_is_refused():
+    core, inputs = build("lstm")
+    with pytest.raises(ValueError, match="inputs of no step"):
+        inspect(core, inputs[:0], core.initial_state(B))

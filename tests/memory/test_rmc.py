@@ -200,6 +200,7 @@ def test_the_unroll_is_the_loop_of_steps_in_double_precision(blocks):
         ({"slots": 0}, "slots=0: must be at least 1"),
         ({"heads": -1}, "heads=-1: must be at least 1"),
         ({"key_size": 0}, "key_size=0: must be at least 1"),
+        ({"forget_bias": float("nan")}, "forget_bias=nan: must be a number"),
         ({"gate": "units"}, "gate='units': must be one of unit, memory, none; did you mean 'unit'"),
         ({"scale": "value"}, "scale='value': must be one of key, qkv"),
         ({"slots": 3}, r"units=1024: must be a multiple of slots=3 \* heads=4 = 12; .* is 1020"),

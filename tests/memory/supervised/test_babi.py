@@ -72,7 +72,7 @@ def test_stories_stand_flush_right_and_open_an_episode(folder):
     task = BabiConfig(data=folder, facts=3).build(1)
     words = {number: word for word, number in task.vocabulary.words.items()}
     answers = list(task.vocabulary.answers)
-    batch = next(iter(task.held_out("test", 60)))
+    batch = next(iter(task.held_out("test")))
     questions = task.questions["test"]
     assert len(batch.inputs) == 4 and batch.scored.nonzero()[:, 0].unique().tolist() == [3]
     for b, question in enumerate(questions):

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from memory.supervised import ReaderConfig, build_reader
 from memory.supervised.learning_to_execute import (
     ALPHABET,
+    DUE,
+    NOTHING,
     OPERATIONS,
     REWRITES,
     LearningToExecuteConfig,
@@ -17,6 +20,7 @@ from memory.supervised.learning_to_execute import (
     draw_program,
     lay_out,
 )
+from tests.agents.conftest import SMALL_CORES
 
 SONNET = {"ADDITION": ("+",), "ALGEBRA": ("+", "-", "*"), "CONTROL": ("if", "for")}
 SONNET |= {"ALL": OPERATIONS["program"], "ALG_CTRL": OPERATIONS["control"]}
@@ -46,7 +50,7 @@ def shape_of(text: str) -> str:
 
 
 def read_back(batch, b):
-    text = "".join(ALPHABET[i] for i in batch.inputs[:, b].tolist() if i >= 0)
+    text = "".join(ALPHABET[i] for i in batch.inputs[:, b].tolist() if 0 <= i < DUE)
     answer = "".join(map(str, batch.targets[:, b][batch.scored[:, b]].tolist()))
     return Program(text, answer)
 
@@ -120,7 +124,7 @@ def test_programs_end_where_answers_begin_and_nothing_comes_before_them():
         ("7-9", "98"),
         ("(1+2)*3", "9"),
     ]
-    assert batch.inputs[7:].eq(-1).all() and batch.inputs[6].ge(0).all()
+    assert batch.inputs[7:].eq(DUE).all() and batch.inputs[6].ge(0).all()
     assert batch.reset.nonzero().tolist() == [[0, 2], [2, 0], [4, 1]]
     assert batch.inputs[:2, 0].eq(-1).all() and batch.inputs[2, 0] == 1
     assert batch.scored[7].all() and batch.scored[8].tolist() == [True, True, False]
@@ -128,9 +132,9 @@ def test_programs_end_where_answers_begin_and_nothing_comes_before_them():
 
 def test_characters_are_one_hot_and_none_is_zeros():
     encoder = LearningToExecuteConfig().build(1).encoder()
-    vectors = encoder(torch.tensor([[3, -1]]))
-    assert vectors.shape == (1, 2, len(ALPHABET)) and vectors.sum(-1).tolist() == [[1, 0]]
-    assert vectors[0, 0, 3] == 1
+    vectors = encoder(torch.tensor([[3, NOTHING, DUE]]))
+    assert vectors.shape == (1, 3, len(ALPHABET) + 1) and vectors.sum(-1).tolist() == [[1, 0, 1]]
+    assert vectors[0, 0, 3] == vectors[0, 2, -1] == 1
 
 
 @pytest.mark.parametrize("programs", REWRITES)
@@ -151,7 +155,23 @@ def test_training_mixes_and_the_test_has_the_largest_only():
     kinds = Counter((text.count("+"), len(re.findall(r"\d+", text)[0])) for text in trained)
     assert set(kinds) == {(n, length) for n in (1, 2) for length in (1, 2, 3)}
     assert all(40 < count < 100 for count in kinds.values())
-    tested = next(iter(task.held_out("test", 100)))
-    assert {shape_of(read_back(tested, b).text) for b in range(100)} == {"(9+9)+9"}
+    tested = next(iter(task.held_out("test")))
+    assert {shape_of(read_back(tested, b).text) for b in range(320)} == {"(9+9)+9"}
     largest = LearningToExecuteConfig(length=3, curriculum="largest").build(1).batch(0, 50)
     assert {len(read_back(largest, b).text) for b in range(50)} == {13}
+
+
+@pytest.mark.parametrize("name", SMALL_CORES)
+def test_every_core_tells_programs_apart_when_the_answer_is_due(name):
+    torch.manual_seed(1)
+    task = LearningToExecuteConfig(length=2).build(1)
+    reader = build_reader(task, SMALL_CORES[name], ReaderConfig())
+    batch = lay_out([Program("12+34", "46"), Program("98-71", "27")])
+    answers, _ = reader(batch.inputs, batch.scored, reset=batch.reset)
+    assert (answers[0] - answers[1]).abs().max() > 1e-6
+
+
+def test_numbers_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="length=19: must be at most 18"):
+        LearningToExecuteConfig(length=19).build(1)
+    LearningToExecuteConfig(length=18, programs="program").build(1).batch(0, 20)

@@ -10,8 +10,9 @@ from memory.supervised.reader import Fit
 
 
 def parameters(config, features):
-    core = config.build(Fit((features,), config.input_kind).output_shape)
-    return sum(p.numel() for p in core.parameters())
+    fit = Fit((features,), config.input_kind)
+    parts = (fit, config.build(fit.output_shape))
+    return sum(p.numel() for part in parts for p in part.parameters())
 
 
 def test_the_battery_has_every_core_of_the_registry():
@@ -44,27 +45,41 @@ def test_a_run_tells_what_it_did_and_repeats():
     assert other.loss != results[0].loss
 
 
-def test_a_table_is_read_as_it_was_written_and_gone_on_with(tmp_path, monkeypatch):
+def test_a_table_is_read_as_it_was_written_and_gone_on_with(tmp_path, monkeypatch, capsys):
     table = tmp_path / "probe.csv"
     ran = []
 
     def run(jobs, asked):
         ran.append(jobs)
         for task, core, seed in jobs:
-            row = Result(task, core, seed, 100, 5, asked.frames, 0.25 * seed, 0.5, 1.5)
+            row = Result(task, core, seed, asked.budget, 100, 1, 7, 0.25 * seed, 0.5, 1.5)
             probe.append(asked.out, row)
 
     monkeypatch.setattr(probe, "_run", run)
-    flags = ["--out", str(table), "--cores", "gru", "lstm, 2 layers", "--frames", "7"]
+    flags = [
+        "--out",
+        str(table),
+        "--budget",
+        "200",
+        "--cores",
+        "gru",
+        "lstm, 2 layers",
+        "--frames",
+        "7",
+    ]
     assert probe.main([*flags, "--seeds", "1"]) == 0
     assert probe.main([*flags, "--seeds", "2"]) == 0
     assert [len(jobs) for jobs in ran] == [6, 6]
     assert {seed for _, _, seed in ran[1]} == {2}
     rows = probe.read(table)
     assert len(rows) == 12 and rows[0] == Result(
-        "delayed recall", "gru", 1, 100, 5, 7, 0.25, 0.5, 1.5
+        "delayed recall", "gru", 1, 200, 100, 1, 7, 0.25, 0.5, 1.5
     )
     assert table.with_suffix(".png").stat().st_size > 10_000
+    for flag, value in (("--budget", "300"), ("--frames", "5000")):
+        with pytest.raises(SystemExit):
+            probe.main([*flags, flag, value])
+        assert "holds runs of another --frames or --budget" in capsys.readouterr().err
 
 
 def test_another_table_is_refused(tmp_path):
