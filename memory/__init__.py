@@ -1,7 +1,8 @@
 """Recurrent memory cores: sequence models behind one contract."""
 
 from memory.convlstm import ConvLSTM, ConvLSTMConfig, ConvLSTMState
-from memory.core import Core, DecidingCore, map_state, select, state_leaves
+from memory.core import Core, DecidingCore, TaughtCore, map_state, select, state_leaves
+from memory.deciding_memory_net import DecidingMemoryNet
 from memory.dnc import DNC, DNCConfig, DNCState
 from memory.entnet import EntNet, EntNetConfig
 from memory.gru import GRU, GRUConfig
@@ -9,10 +10,11 @@ from memory.hmem import HMem, HMemConfig
 from memory.input_buffer import InputBufferState
 from memory.lstm import LSTM, LSTMConfig, LSTMState, StackedLSTM
 from memory.lstm_bank import LSTMBank, LSTMBankConfig
-from memory.memory_net import DecidingMemoryNet, MemoryNet, MemoryNetConfig
+from memory.memory_net import MemoryNet, MemoryNetConfig
 from memory.min_gru import MinGRU, MinGRUConfig
 from memory.relation_network import RelationNetwork, RelationNetworkConfig
 from memory.rmc import RMC, RMCConfig
+from memory.taught_memory_net import TaughtMemoryNet
 from memory.working_memory import WorkingMemory, WorkingMemoryConfig
 
 CORES = {
@@ -63,6 +65,8 @@ __all__ = [
     "RelationNetwork",
     "RelationNetworkConfig",
     "StackedLSTM",
+    "TaughtCore",
+    "TaughtMemoryNet",
     "WorkingMemory",
     "WorkingMemoryConfig",
     "map_state",

@@ -124,3 +124,25 @@ class DecidingCore(Core[S]):
             y, state = self.apply_decision(x, state, decisions[t])
             outputs.append(y)
         return torch.stack(outputs), torch.stack(logits)
+
+
+class TaughtCore(Core[S]):
+    """A core that learns by a loss of its own, made of what the network around it suffered.
+
+    A trainer adds `memory_loss` to its own loss. The gradient that a `TaughtCore` needs does not
+    come through its outputs.
+    """
+
+    @abstractmethod
+    def memory_loss(
+        self,
+        inputs: Float[Tensor, "T B *features"],
+        state: S,
+        reset: Bool[Tensor, "T B"],
+        losses: Float[Tensor, "T B"],
+    ) -> Float[Tensor, ""]:
+        """Loss of the memory for an unroll, with gradient in the core's own weights only.
+
+        Args:
+            losses: of the network at each step, given what the core made of the input of that step.
+        """

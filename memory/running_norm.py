@@ -24,8 +24,12 @@ class RunningNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
         """Normalise by the statistics so far."""
-        scale = self.weight * torch.rsqrt(self.variance + self.epsilon)
-        return torch.addcmul(self.bias, x - self.mean, scale)
+        return self._normalise(x, self.mean, self.variance)
+
+    def by_batch(self, x: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
+        """Normalise by the statistics of the batch itself, through which gradient flows."""
+        rows = x.flatten(0, -2)
+        return self._normalise(x, rows.mean(dim=0), rows.var(dim=0, correction=0))
 
     @torch.no_grad()
     def absorb(self, x: Float[Tensor, "*B D"]) -> None:
@@ -33,3 +37,7 @@ class RunningNorm(nn.Module):
         rows = x.flatten(0, -2)
         self.mean.lerp_(rows.mean(dim=0), self.momentum)
         self.variance.lerp_(rows.var(dim=0, correction=0), self.momentum)
+
+    def _normalise(self, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        scale = self.weight * torch.rsqrt(variance + self.epsilon)
+        return torch.addcmul(self.bias, x - mean, scale)

@@ -54,7 +54,9 @@ CASES = {
     "memory_net, embedding": ("memory_net", {"units": 6, "embedding": 4, "output": "memory"}, (5,)),
     "memory_net, frozen": ("memory_net", {"units": 6, "mode": "frozen"}, (5,)),
     "memory_net, frozen_bn": ("memory_net", {"units": 6, "mode": "frozen_bn"}, (5,)),
-    "memory_net, reinforce": ("memory_net", {"units": 6, "mode": "reinforce", "slots": 3}, (5,)),
+    "memory_net, published": ("memory_net", {"units": 6, "mode": "published"}, (5,)),
+    "memory_net, td_fixed": ("memory_net", {"units": 6, "mode": "td_fixed", "embedding": 4}, (5,)),
+    "memory_net, reinforce": ("memory_net", {"units": 12, "mode": "reinforce", "slots": 6}, (5,)),
     "working_memory": (
         "working_memory",
         {"buffer": 8, "width": 4, "hops": 3, "heads": 2, "g_units": 6},
