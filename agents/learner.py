@@ -10,6 +10,7 @@ from agents.config import LossConfig, OptimizerConfig
 from agents.losses import Loss, impala_loss
 from agents.policy import Policy
 from agents.trajectory import Trajectory, map_trajectory
+from memory.core import TaughtCore
 
 
 class NotFinite(ArithmeticError):
@@ -41,6 +42,7 @@ SUMMED = (
     "loss/value",
     "loss/entropy",
     "loss/decision_entropy",
+    "loss/memory",
     "loss/total",
 )
 """What must be finite; the other numbers are curves only."""
@@ -113,9 +115,13 @@ class Learner:
         output = self.policy(batch.inputs, batch.state, batch.decisions)
         loss = impala_loss(output, batch, self.loss_config)
         total = self._total(loss)
-        terms = {f"loss/{name}": x.item() for name, x in loss._asdict().items()}
-        metrics = terms | {"loss/total": total.item()}
-        self._check({name: metrics[name] for name in SUMMED})
+        metrics = {f"loss/{name}": x.item() for name, x in loss._asdict().items() if not x.dim()}
+        if isinstance(self.policy.core, TaughtCore):
+            memory = self.policy.memory_loss(batch.inputs, batch.state, loss.steps)
+            metrics["loss/memory"] = memory.item()
+            total = total + memory
+        metrics["loss/total"] = total.item()
+        self._check({name: metrics[name] for name in SUMMED if name in metrics})
         metrics["loss/gradient_norm"] = self._descend(total)
         metrics["loss/learning_rate"] = self.learning_rate
         return metrics

@@ -27,6 +27,9 @@ class Loss(NamedTuple):
     mean_rho: Tensor
     kl: Tensor
     """KL divergence of the learner's policy from the behaviour policy, in nats."""
+    steps: Tensor
+    """Policy and value loss of each step, `[T, B]`, weighed, without gradient: what a core that is
+    taught by losses hears. Their source knows supervised losses only; this is our choice."""
 
 
 def log_probs_of(logits: Float[Tensor, "T B A"], actions: Int[Tensor, "T B"]) -> Tensor:
@@ -81,15 +84,18 @@ def impala_loss(output: PolicyOutput, batch: Trajectory, config: LossConfig) -> 
     advantages = target.advantages
     if config.centre_advantages:
         advantages = advantages - advantages.mean()
+    policy_losses = -log_probs * advantages
+    value_losses = 0.5 * (target.targets - values[:-1]).square()
     return Loss(
-        policy=-(log_probs * advantages).mean(),
-        value=0.5 * (target.targets - values[:-1]).square().mean(),
+        policy=policy_losses.mean(),
+        value=value_losses.mean(),
         entropy=_entropy(logits),
         decision_entropy=_bernoulli_entropy(decided),
         advantage_rms=target.advantages.square().mean().sqrt(),
         mean_value=values.detach().mean(),
         mean_rho=log_rhos.exp().mean(),
         kl=_kl(batch.logits, logits.detach()),
+        steps=(policy_losses + config.value_cost * value_losses).detach(),
     )
 
 

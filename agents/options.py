@@ -155,6 +155,21 @@ _IDLE = (
     ),
     _Idle("core.input_bias", lambda c: getattr(c.core, "gate", "") == "none", "--core.gate none"),
     _Idle("core.forget_bias", lambda c: getattr(c.core, "gate", "") == "none", "--core.gate none"),
+    _Idle(
+        "core.decision_units",
+        lambda c: getattr(c.core, "mode", "reinforce") != "reinforce",
+        "a --core.mode other than reinforce",
+    ),
+    _Idle(
+        "core.dampening",
+        lambda c: getattr(c.core, "mode", "published") != "published",
+        "a --core.mode other than published",
+    ),
+    _Idle(
+        "core.discount",
+        lambda c: getattr(c.core, "mode", "published") not in ("published", "td_fixed"),
+        "a --core.mode other than published and td_fixed",
+    ),
     _Idle("core.momentum", lambda c: getattr(c.core, "mode", "") == "frozen", "--core.mode frozen"),
     _Idle("env.view_size", lambda c: getattr(c.env, "view", "") == "full", "--env.view full"),
 )

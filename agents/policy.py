@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from agents.config import PolicyConfig
 from agents.encoder import Encoder
 from agents.trajectory import Inputs
-from memory.core import DecidingCore, select
+from memory.core import DecidingCore, TaughtCore, select
 
 
 class PolicyOutput(NamedTuple):
@@ -86,6 +86,16 @@ class Policy(nn.Module):
             hidden, _ = self.core(features, state, inputs.resets)
             decision_logits = hidden.new_zeros(*inputs.resets.shape, 0)
         return PolicyOutput(*self._heads(hidden, features), decision_logits)
+
+    def memory_loss(
+        self, inputs: Inputs, state: Any, losses: Float[Tensor, "T B"]
+    ) -> Float[Tensor, ""]:
+        """What a core that is taught learns from the losses of the first T steps."""
+        if not isinstance(self.core, TaughtCore):
+            raise TypeError(f"{type(self.core).__name__} is not taught by losses.")
+        with torch.no_grad():
+            features = self.encoder(inputs)[: len(losses)]
+        return self.core.memory_loss(features, state, inputs.resets[: len(losses)], losses)
 
     def act(
         self, inputs: Inputs, state: Any, uniforms: Float[Tensor, "B draws"] | None

@@ -32,7 +32,14 @@ SMALL_CORES = {
     "working_memory": CORES["working_memory"](buffer=6, width=8, hops=2, heads=2, g_units=16),
 } | {
     f"memory_net, {mode}": CORES["memory_net"](units=16, slots=4, mode=mode, embedding=embedding)
-    for mode, embedding in (("bptt", 0), ("frozen", 0), ("frozen_bn", 8), ("reinforce", 8))
+    for mode, embedding in (
+        ("bptt", 0),
+        ("frozen", 0),
+        ("frozen_bn", 8),
+        ("published", 8),
+        ("td_fixed", 0),
+        ("reinforce", 8),
+    )
 }
 assert {type(config) for config in SMALL_CORES.values()} == set(CORES.values())
 
