@@ -4,6 +4,7 @@ from memory.supervised.associative_recall import AssociativeRecallConfig
 from memory.supervised.babi import BabiConfig
 from memory.supervised.delayed_recall import DelayedRecallConfig
 from memory.supervised.learning_to_execute import LearningToExecuteConfig
+from memory.supervised.logic import LogicConfig
 from memory.supervised.nth_farthest import NthFarthestConfig
 from memory.supervised.reader import Reader, ReaderConfig, build_reader
 from memory.supervised.task import Batch, Task
@@ -14,6 +15,7 @@ TASKS = {
     "babi": BabiConfig,
     "delayed_recall": DelayedRecallConfig,
     "learning_to_execute": LearningToExecuteConfig,
+    "logic": LogicConfig,
     "nth_farthest": NthFarthestConfig,
 }
 """The configuration of every task, by name."""
@@ -25,6 +27,7 @@ __all__ = [
     "Batch",
     "DelayedRecallConfig",
     "LearningToExecuteConfig",
+    "LogicConfig",
     "NthFarthestConfig",
     "Reader",
     "ReaderConfig",

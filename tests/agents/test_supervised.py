@@ -20,6 +20,7 @@ SMALL = {
     "babi": ["--task.width", "8"],
     "delayed_recall": ["--task.delay", "1", "--task.length", "2"],
     "learning_to_execute": ["--task.length", "1", "--task.nesting", "1"],
+    "logic": ["--task.steps", "12"],
     "nth_farthest": ["--task.vectors", "3", "--task.dimensions", "2"],
 }
 

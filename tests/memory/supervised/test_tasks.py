@@ -13,6 +13,7 @@ SMALL = {
     "babi": {},
     "delayed_recall": {"symbols": 5, "length": 3, "delay": 4},
     "learning_to_execute": {"programs": "program", "length": 3, "nesting": 2},
+    "logic": {"lengths": (2, 4), "steps": 20},
     "nth_farthest": {"vectors": 4, "dimensions": 3},
 }
 

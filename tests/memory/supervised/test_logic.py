@@ -1,0 +1,125 @@
+"""The logic task: its symbols, its distribution, and its answers by Python's own operators."""
+
+import re
+from collections import Counter
+from functools import reduce
+
+import numpy as np
+import pytest
+import torch
+
+from memory.supervised.logic import ALPHABET, LogicConfig, is_answer, sequences, weighted_f1
+
+FOLD = {"and": lambda a, b: a & b, "or": lambda a, b: a | b, "xor": lambda a, b: a ^ b}
+
+
+def drawn(count=6000, operands="one_opposite", lengths=(2, 20)):
+    batch = sequences(count, operands, lengths, torch.Generator().manual_seed(1))
+    for symbols, targets, length in zip(*(leaf.tolist() for leaf in batch), strict=True):
+        yield tuple("".join(ALPHABET[i] for i in row[:length]) for row in (symbols, targets))
+
+
+def parsed(shown):
+    operator, bits = re.fullmatch(r"(and|or|xor)([01]+)=\|", shown).groups()
+    return operator, [int(bit) for bit in bits]
+
+
+@pytest.mark.parametrize("operands", ["one_opposite", "random"])
+def test_targets_echo_and_then_evaluate(operands):
+    for shown, due in drawn(500, operands):
+        operator, bits = parsed(shown)
+        assert due == "." + shown[:-2] + str(reduce(FOLD[operator], bits))
+
+
+def test_operators_are_even_answers_balanced_and_lengths_uniform():
+    found = [(*parsed(shown), due[-1]) for shown, due in drawn()]
+    operators = Counter(operator for operator, _, _ in found)
+    assert set(operators) == set(FOLD) and all(1850 < n < 2150 for n in operators.values())
+    for operator in FOLD:
+        ones = np.mean([due == "1" for o, _, due in found if o == operator])
+        assert 0.46 < ones < 0.54, operator
+    assert {len(bits) for o, bits, _ in found if o == "xor"} == {2}
+    lengths = Counter(len(bits) for o, bits, _ in found if o != "xor")
+    assert set(lengths) == set(range(2, 21))
+    assert max(lengths.values()) < 1.5 * min(lengths.values())
+
+
+def test_at_most_one_operand_is_not_neutral_and_it_may_stand_anywhere():
+    places = Counter()
+    for shown, _ in drawn():
+        operator, bits = parsed(shown)
+        if operator != "xor":
+            odd = [i for i, bit in enumerate(bits) if bit != (operator == "and")]
+            assert len(odd) <= 1
+            if len(bits) == 8:
+                places.update(odd)
+    assert set(places) == set(range(8))
+
+
+def test_random_operands_are_random():
+    ones = [bit for shown, _ in drawn(2000, "random") for bit in parsed(shown)[1]]
+    assert 0.48 < np.mean(ones) < 0.52
+
+
+def test_sequences_follow_one_another_in_every_lane():
+    batch = LogicConfig(lengths=(2, 5), steps=50).build(seed=2).batch(0, 7)
+    symbols = batch.inputs.argmax(-1)
+    assert batch.inputs.sum(-1).eq(1).all() and batch.scored.all()
+    for lane in range(7):
+        shown = "".join(ALPHABET[i] for i in symbols[:, lane])
+        due = "".join(ALPHABET[i] for i in batch.targets[:, lane])
+        *whole, _ = shown.split("|")
+        assert len(whole) >= 3
+        place = 0
+        for text in whole:
+            _, bits = parsed(text + "|")
+            assert 2 <= len(bits) <= 5
+            assert due[place] == "."
+            assert is_answer(batch)[place + len(text), lane]
+            place += len(text) + 1
+        assert is_answer(batch)[:, lane].sum() == len(whole)
+
+
+def test_the_test_may_ask_for_longer_sequences():
+    task = LogicConfig(test_lengths=(21, 40), steps=90).build(seed=2)
+    batch = next(task.held_out("test", 32))
+    text = "|".join("".join(ALPHABET[i] for i in row) for row in batch.inputs.argmax(-1).t())
+    lengths = [len(bits) for bits in re.findall(r"(?:and|(?<!x)or)([01]+)=", text)]
+    assert lengths and min(lengths) >= 21 and max(lengths) > 35
+    assert task.batch(0, 32).inputs.argmax(-1).eq(ALPHABET.index("=")).sum() > 32 * 4
+
+
+def test_the_echo_line_is_what_echoing_comes_to():
+    task = LogicConfig().build(seed=1)
+    batch = task.batch(0, 512)
+    echo = torch.cat([batch.targets[:1], batch.inputs.argmax(-1)[:-1]])
+    first = batch.targets.eq(ALPHABET.index("."))
+    echo = torch.where(first, batch.targets, echo)  # after a `|` comes a beginning
+    echo[is_answer(batch)] = ALPHABET.index("0")
+    assert echo.eq(batch.targets).float().mean().item() == pytest.approx(
+        task.plateaus()["echo and guess"], abs=0.005
+    )
+
+
+def test_weighted_f1_by_hand():
+    # class 0: 2 of 3 found, nothing else called 0: F = 4/5. class 1: F = 2/3. class 2: found none.
+    targets = torch.tensor([0, 0, 0, 1, 2])
+    said = torch.tensor([0, 0, 1, 1, 3])
+    assert weighted_f1(said, targets) == pytest.approx((3 * 4 / 5 + 1 * 2 / 3 + 0) / 5)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"operands": "one"}, "operands='one'"),
+        ({"lengths": (5, 4)}, r"lengths=\(5, 4\)"),
+        ({"test_lengths": (0, 4)}, r"test_lengths=\(0, 4\)"),
+        ({"steps": 0}, "steps=0"),
+    ],
+)
+def test_a_wrong_option_is_named(options, words):
+    config = LogicConfig()
+    for name, value in options.items():
+        object.__setattr__(config, name, value)
+    with pytest.raises(ValueError, match=words):
+        config.build(seed=1)
