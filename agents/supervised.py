@@ -70,7 +70,8 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
         check_place(config)
     elif checkpoint and (parsed.resume / RESULTS).exists():
         _check_goes_on(config, checkpoint)
-    trainer = Trainer(reader, task, config.training, compute_device(config.device))
+    device = compute_device(config.device)
+    trainer = Trainer(reader, task, config.training, device, config.seed)
     if parsed.resume and checkpoint:
         run = Run.open(parsed.resume, SUPERVISED)
         run.resume(checkpoint.frame, config)

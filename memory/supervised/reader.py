@@ -92,11 +92,15 @@ class Reader(nn.Module):
             state: of the core before the first step; that of a new episode if left out.
             reset: the steps that open an episode.
         """
-        features = self.fit(self.encoder(inputs))
+        features = self.features(inputs)
         if state is None:
             state = self.core.initial_state(features.shape[1])
         hidden, state = self.core(features, state, reset)
         return self.readout(hidden[scored]), state
+
+    def features(self, inputs: Tensor) -> Float[Tensor, "T B *F"]:
+        """What the core sees."""
+        return self.fit(self.encoder(inputs))
 
 
 def build_reader(task: Any, core_config: Any, config: ReaderConfig) -> Reader:

@@ -1,14 +1,16 @@
 """The loop of every supervised task: batches in, better weights out. Knows nothing of files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch.nn import functional
 
 from memory.options import positive
+from memory.supervised.objective import objective_of
 from memory.supervised.reader import Reader
+from memory.supervised.reinforcement import ReinforcementConfig, decision_generator
 from memory.supervised.task import Batch, Split, Task
 
 
@@ -26,25 +28,40 @@ class TrainingConfig:
     """Of Adam."""
     clip_norm: float = 1.0
     """Largest norm of a gradient."""
+    reinforcement: ReinforcementConfig = field(default_factory=ReinforcementConfig)
+    """Of the decisions of a core that decides."""
 
 
 class Trainer:
     """A reader, its task and its optimiser.
+
+    Args:
+        seed: of what is learnt by reinforcement: the decisions drawn, and the baseline's weights.
 
     Raises:
         ValueError: an option out of range.
     """
 
     def __init__(
-        self, reader: Reader, task: Task, config: TrainingConfig, device: str = "cpu"
+        self,
+        reader: Reader,
+        task: Task,
+        config: TrainingConfig,
+        device: str = "cpu",
+        seed: int = 0,
     ) -> None:
         positive(batch=config.batch)
         for name in ("learning_rate", "clip_norm"):
             if not getattr(config, name) > 0:
                 raise ValueError(f"{name}={getattr(config, name)}: must be above 0")
         self.reader, self.task, self.config, self.device = reader.to(device), task, config, device
-        weights = [p for p in reader.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.Adam(weights, config.learning_rate)
+        self.seed = seed
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.objective = objective_of(reader, config.reinforcement).to(device)
+        modules = (reader, self.objective)
+        self.weights = [p for module in modules for p in module.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(self.weights, config.learning_rate)
         self.updates = 0
 
     def update(self) -> dict[str, float]:
@@ -55,12 +72,11 @@ class Trainer:
         """
         batch = self._to_device(self.task.batch(self.updates, self.config.batch))
         self.reader.train()
-        logits, _ = self.reader(batch.inputs, batch.scored, reset=batch.reset)
-        targets = batch.targets[batch.scored]
-        loss = functional.cross_entropy(logits, targets)
+        random = decision_generator(self.seed, self.updates)
+        loss, answer_loss, accuracy = self.objective(self.reader, batch, random)
         self.optimizer.zero_grad()
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.reader.parameters(), self.config.clip_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip_norm)
         if not norm.isfinite():
             raise NotFinite(
                 f"loss {loss.item()}, gradient norm {norm.item()} at update {self.updates}; the "
@@ -68,7 +84,7 @@ class Trainer:
             )
         self.optimizer.step()
         self.updates += 1
-        return {"loss": loss.item(), "accuracy": _share_right(logits, targets)}
+        return {"loss": answer_loss.item(), "accuracy": accuracy}
 
     @torch.no_grad()
     def evaluate(self, split: Split = "test") -> dict[str, float]:
@@ -96,11 +112,16 @@ class Trainer:
 
     def get_state(self) -> dict[str, Any]:
         """Everything but the weights that the next update depends on."""
-        return {"optimizer": self.optimizer.state_dict(), "updates": self.updates}
+        return {
+            "optimizer": self.optimizer.state_dict(),
+            "objective": self.objective.state_dict(),
+            "updates": self.updates,
+        }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Restore what `get_state` gave."""
         self.optimizer.load_state_dict(state["optimizer"])
+        self.objective.load_state_dict(state["objective"])
         self.updates = state["updates"]
 
     def _to_device(self, batch: Batch) -> Batch:
@@ -108,7 +129,3 @@ class Trainer:
             name: leaf.to(self.device) for name, leaf in batch._asdict().items() if leaf is not None
         }
         return batch._replace(**moved)
-
-
-def _share_right(logits: torch.Tensor, targets: torch.Tensor) -> float:
-    return logits.argmax(-1).eq(targets).float().mean().item()

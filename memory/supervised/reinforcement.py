@@ -1,0 +1,102 @@
+"""Reinforcement of a core's decisions: each is credited with what came after it.
+
+    advantage_t = sum_k (discount * trace_decay)^k delta_{t+k}
+    delta_t = reward_t + discount * value_{t+1} - value_t
+
+Source: Schulman et al., "High-dimensional continuous control using generalized advantage
+estimation" (2016), equation 16. A batch ends with its last step.
+"""
+
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import torch
+from jaxtyping import Bool, Float
+from numpy.random import SeedSequence
+from torch import Tensor
+from torch.nn import functional as F
+
+from memory.core import DecidingCore, select
+from memory.supervised.task import Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReinforcementConfig:
+    """How the decisions of a core learn. Of no effect for cores that decide nothing."""
+
+    discount: float = 0.95
+    """Weight of a reward one step later."""
+    trace_decay: float = 0.9
+    """0 credits a decision with one step and the baseline's word on the rest, 1 with all."""
+    entropy_cost: float = 0.01
+    """Weight of the entropy of the decisions."""
+    samples: int = 4
+    """Times that each sequence of a batch is lived through, with decisions of their own."""
+    baseline_units: int = 128
+    """Hidden units of the baseline."""
+
+
+def decision_generator(seed: int, update: int) -> torch.Generator:
+    """The random numbers of an update's decisions: a stream beside those of the task's splits."""
+    source = SeedSequence([seed, len(get_args(Split)), update])
+    return torch.Generator().manual_seed(int(source.generate_state(1)[0]))
+
+
+@torch.no_grad()
+def sample(
+    core: DecidingCore[Any],
+    features: Float[Tensor, "T B *F"],
+    state: Any,
+    reset: Bool[Tensor, "T B"],
+    random: torch.Generator,
+) -> Float[Tensor, "T B K"]:
+    """Decisions of an unroll, drawn by their odds."""
+    fresh = core.initial_state(features.shape[1])
+    shape = (*features.shape[:2], core.decision_size)
+    uniforms = torch.rand(shape, generator=random).to(features)
+    decisions = []
+    for x, opens, uniform in zip(features, reset, uniforms, strict=True):
+        state = select(opens, fresh, state)
+        decision = (core.decide(x, state).sigmoid() > uniform).to(features.dtype)
+        _, state = core.apply_decision(x, state, decision)
+        decisions.append(decision)
+    return torch.stack(decisions)
+
+
+def advantages_of(
+    rewards: Float[Tensor, "T B"],
+    values: Float[Tensor, "T B"],
+    reset: Bool[Tensor, "T B"],
+    discount: float,
+    trace_decay: float,
+) -> Float[Tensor, "T B"]:
+    """Generalised advantage of each step; nothing follows the last one before a reset."""
+    ends = torch.cat([reset[1:], torch.ones_like(reset[:1])])
+    discounts = discount * (~ends).to(values.dtype)
+    deltas = rewards + discounts * values.roll(-1, 0) - values
+    advantages, later = [], torch.zeros_like(deltas[0])
+    for delta, kept in zip(deltas.flip(0), discounts.flip(0), strict=True):
+        later = delta + kept * trace_decay * later
+        advantages.append(later)
+    return torch.stack(advantages[::-1])
+
+
+def standardised(x: Float[Tensor, "T B"]) -> Float[Tensor, "T B"]:
+    """Of mean 0 and deviation 1 over the batch."""
+    return (x - x.mean()) / (x.std(correction=0) + 1e-6)
+
+
+def decision_loss(
+    logits: Float[Tensor, "T B K"],
+    decisions: Float[Tensor, "T B K"],
+    advantages: Float[Tensor, "T B"],
+) -> Float[Tensor, ""]:
+    """Its gradient is the policy gradient: minus log-probability times advantage, a mean."""
+    log_probs = -F.binary_cross_entropy_with_logits(logits, decisions, reduction="none").sum(-1)
+    return -(log_probs * advantages).mean()
+
+
+def entropy(logits: Float[Tensor, "T B K"]) -> Float[Tensor, ""]:
+    """Mean over time and batch of the summed entropy of the decisions of a step."""
+    each = F.binary_cross_entropy_with_logits(logits, logits.sigmoid(), reduction="none")
+    return each.sum(-1).mean()
