@@ -25,7 +25,7 @@ from torch.nn.functional import one_hot
 
 from memory.options import one_of, positive
 from memory.supervised.generated import HELD_OUT, GeneratedTask
-from memory.supervised.task import Batch, Encoder, Plain, Split, random_source
+from memory.supervised.task import CHUNK, Batch, Encoder, Plain, Split, random_source
 
 ALPHABET = "andorx01=.|"
 """Eleven symbols."""
@@ -76,7 +76,7 @@ class Logic(GeneratedTask):
 
     def plateaus(self) -> dict[str, float]:
         """Echoing: right but at the answers, and there right half of the time."""
-        batch = next(self.held_out("test", 256))
+        batch = next(self.held_out("test"))
         answers = is_answer(batch).float().mean().item()
         return {"chance": 1 / self.num_classes, "echo and guess": 1 - answers / 2}
 
@@ -84,12 +84,12 @@ class Logic(GeneratedTask):
         """Pieces of the stream with the lengths of training."""
         return self._stream(size, self.config.lengths, random)
 
-    def held_out(self, split: Split, size: int) -> Iterator[Batch]:
+    def held_out(self, split: Split) -> Iterator[Batch]:
         """As many pieces as of other tasks there are sequences, with the lengths of the test."""
-        for number in range(-(-HELD_OUT // size)):
+        for number in range(HELD_OUT // CHUNK):
             (state,) = random_source(self.seed, split, number).generate_state(1)
             random = torch.Generator().manual_seed(int(state))
-            yield self._stream(size, self.config.test_lengths, random)
+            yield self._stream(CHUNK, self.config.test_lengths, random)
 
     def _stream(self, lanes: int, lengths: tuple[int, int], random: torch.Generator) -> Batch:
         steps = self.config.steps

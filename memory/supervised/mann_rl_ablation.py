@@ -112,9 +112,9 @@ def updates_for(sequences: int, steps: int, lanes: int) -> int:
 
 
 def judged_stream(lengths: tuple[int, int]) -> Batch:
-    """What every treatment is judged by: 256 lanes, 400 steps."""
+    """What every treatment is judged by: 320 lanes, 400 steps."""
     task = LogicConfig(test_lengths=lengths, steps=400).build(seed=0)
-    return next(task.held_out("test", 256))
+    return next(task.held_out("test"))
 
 
 def score(said: Tensor, batch: Batch) -> tuple[float, float]:

@@ -82,7 +82,7 @@ def test_sequences_follow_one_another_in_every_lane():
 
 def test_the_test_may_ask_for_longer_sequences():
     task = LogicConfig(test_lengths=(21, 40), steps=90).build(seed=2)
-    batch = next(task.held_out("test", 32))
+    batch = next(task.held_out("test"))
     text = "|".join("".join(ALPHABET[i] for i in row) for row in batch.inputs.argmax(-1).t())
     lengths = [len(bits) for bits in re.findall(r"(?:and|(?<!x)or)([01]+)=", text)]
     assert lengths and min(lengths) >= 21 and max(lengths) > 35
