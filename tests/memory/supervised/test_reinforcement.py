@@ -70,7 +70,7 @@ def test_the_estimator_is_unbiased():
     estimate = torch.autograd.grad(T * decision_loss(logits, decisions, advantages), weights)
     for one, other in zip(estimate, exact, strict=True):
         torch.testing.assert_close(one, other, atol=0.05, rtol=0)
-    assert max(gradient.abs().max().item() for gradient in exact) > 0.4
+    assert max(gradient.abs().max().item() for gradient in exact) > 0.3
 
 
 def test_advantages_by_hand():
