@@ -5,7 +5,7 @@ after Zaremba and Sutskever, "Learning to execute" (2014), with the programs of 
 generator. `nesting` rounds each draw one operation; its first operand is the program so far, in
 parentheses, the others are literals of `length` digits:
 
-    a+b   a-b   a*b   AifB>CelseD   AifB<CelseD   x=Afor[k]x+=B    (k from 1 to 9)
+    p+q   p-q   p*q   pifq>relses   pifq<relses   x=pfor[k]x+=q    (k from 1 to 9)
 
 The answer is taken modulo 10^(length + 1), as the generator does; the paper's caption has
 10^length, its figure 6 the former. The memory tasks show a number to be repeated, reversed, or

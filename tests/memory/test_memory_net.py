@@ -51,7 +51,8 @@ class Oracle:
             x = self.p["rewrite.embed.weight"] @ x + self.p["rewrite.embed.bias"]
             x = np.maximum(self.norm("rewrite.embed_norm", x), 0)
         raw = self.p["rewrite.from_input.weight"] @ x + self.p["rewrite.from_input.bias"]
-        raw = raw + self.p["rewrite.from_memory.weight"] @ memory
+        if "rewrite.from_memory.weight" in self.p:  # a code of the input is made of it alone
+            raw = raw + self.p["rewrite.from_memory.weight"] @ memory
         return sigmoid(self.norm("rewrite.norm", raw))
 
 
