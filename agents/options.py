@@ -153,6 +153,14 @@ _IDLE = (
         lambda c: c.task.programs in ("copy", "reverse", "double"),
         "--task.programs copy, reverse or double",
     ),
+    *(
+        _Idle(
+            f"reinforcement.{name}",
+            lambda c: getattr(c.core, "mode", "") != "reinforce",
+            "a core that decides nothing",
+        )
+        for name in ("discount", "trace_decay", "entropy_cost", "samples", "baseline_units")
+    ),
     _Idle("core.input_bias", lambda c: getattr(c.core, "gate", "") == "none", "--core.gate none"),
     _Idle("core.forget_bias", lambda c: getattr(c.core, "gate", "") == "none", "--core.gate none"),
     _Idle(

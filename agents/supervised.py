@@ -71,7 +71,7 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
     elif checkpoint and (parsed.resume / RESULTS).exists():
         _check_goes_on(config, checkpoint)
     device = compute_device(config.device)
-    trainer = Trainer(reader, task, config.training, device, config.seed)
+    trainer = Trainer(reader, task, config.training, device, config.seed, config.reinforcement)
     if parsed.resume and checkpoint:
         run = Run.open(parsed.resume, SUPERVISED)
         run.resume(checkpoint.frame, config)

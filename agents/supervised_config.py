@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from memory import CORES
 from memory.supervised import TASKS, ReaderConfig, TrainingConfig
+from memory.supervised.reinforcement import ReinforcementConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,7 @@ class SupervisedConfig:
     """Recurrent core (`--core NAME`); its options are `--core.OPTION`."""
     reader: ReaderConfig = field(default_factory=lambda: ReaderConfig(readout=(256, 256, 256, 256)))
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    reinforcement: ReinforcementConfig = field(default_factory=ReinforcementConfig)
 
     steps: int = 100_000
     """Updates to train for."""

@@ -1,7 +1,7 @@
 """The loop of every supervised task: batches in, better weights out. Knows nothing of files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,8 +28,6 @@ class TrainingConfig:
     """Of Adam."""
     clip_norm: float = 1.0
     """Largest norm of a gradient."""
-    reinforcement: ReinforcementConfig = field(default_factory=ReinforcementConfig)
-    """Of the decisions of a core that decides."""
 
 
 class Trainer:
@@ -37,6 +35,7 @@ class Trainer:
 
     Args:
         seed: of what is learnt by reinforcement: the decisions drawn, and the baseline's weights.
+        reinforcement: how the decisions of a core that decides learn; its defaults if left out.
 
     Raises:
         ValueError: an option out of range.
@@ -49,6 +48,7 @@ class Trainer:
         config: TrainingConfig,
         device: str = "cpu",
         seed: int = 0,
+        reinforcement: ReinforcementConfig | None = None,
     ) -> None:
         positive(batch=config.batch)
         for name in ("learning_rate", "clip_norm"):
@@ -58,7 +58,7 @@ class Trainer:
         self.seed = seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.objective = objective_of(reader, config.reinforcement).to(device)
+            self.objective = objective_of(reader, reinforcement or ReinforcementConfig()).to(device)
         modules = (reader, self.objective)
         self.weights = [p for module in modules for p in module.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(self.weights, config.learning_rate)

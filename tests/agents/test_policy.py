@@ -164,8 +164,8 @@ def test_decisions_are_drawn_as_often_as_they_are_likely() -> None:
     core = CORES["memory_net"](units=8, slots=2, mode="reinforce")
     policy = policy_for(SPACES["number"][0], core)
     with torch.no_grad():
-        policy.core.decision.weight.zero_()
-        policy.core.decision.bias.copy_(torch.tensor([0.25, 0.75]).logit())
+        policy.core.decision[-1].weight.zero_()
+        policy.core.decision[-1].bias.copy_(torch.tensor([0.25, 0.75]).logit())
     count = 400
     inputs = Inputs(
         torch.zeros(1, count), torch.zeros(1, count).long(), torch.zeros(1, count),

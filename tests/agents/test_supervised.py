@@ -132,6 +132,7 @@ def test_a_run_that_reached_its_accuracy_is_not_resumed_for_nothing(tmp_path, ca
     ("flags", "words"),
     [
         ("--task learning_to_execute --task.programs copy --task.nesting 3", "has no effect"),
+        ("--reinforcement.samples 2", "has no effect beside a core that decides nothing"),
         ("--seed 100000000000000000000", "is out of range: from 0 to 2^63 - 1"),
         ("--task nth_farthes", "--task nth_farthes: no such task. Did you mean nth_farthest?"),
         ("--core lstn", "--core lstn: no such core. Did you mean lstm?"),
