@@ -45,6 +45,11 @@ class AssociativeRecall(GeneratedTask):
         """Inputs are vectors already."""
         return Plain(self.config.keys + self.config.values + 1)
 
+    def plateaus(self) -> dict[str, float]:
+        """Guessing, and naming any value that was shown."""
+        hit = 1 / self.config.pairs
+        return {"chance": 1 / self.config.values, "any shown": hit + (1 - hit) / self.config.values}
+
     def draw(self, size: int, random: torch.Generator) -> Batch:
         """Sequences, all at once."""
         c = self.config

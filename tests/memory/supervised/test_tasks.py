@@ -120,6 +120,14 @@ def test_delayed_recall_shows_waits_and_asks():
     assert set(symbols[:3].flatten().tolist()) == set(range(5))
 
 
+def test_naming_any_value_shown_is_right_as_often_as_the_plateau_says():
+    task = TASKS["associative_recall"](keys=5, values=4, pairs=3).build(seed=1)
+    batch = task.batch(0, 20_000)
+    first = batch.inputs[0, :, 5:9].argmax(-1)
+    right = batch.targets[3:].eq(first).float().mean().item()
+    assert task.plateaus()["any shown"] == 0.5 == pytest.approx(right, abs=0.01)
+
+
 def test_associative_recall_asks_for_every_key_that_was_shown():
     batch = TASKS["associative_recall"](keys=5, values=4, pairs=3).build(seed=1).batch(0, 50)
     orders = set()
