@@ -28,13 +28,14 @@ class GeneratedTask(Task):
 
     def batch(self, number: int, size: int) -> Batch:
         """A training batch."""
-        return self._draw("train", number, size)
+        return self.draw(size, self.random("train", number))
 
     def held_out(self, split: Split) -> Iterator[Batch]:
         """3200 sequences."""
         for number in range(HELD_OUT // CHUNK):
-            yield self._draw(split, number, CHUNK)
+            yield self.draw(CHUNK, self.random(split, number))
 
-    def _draw(self, split: Split, number: int, size: int) -> Batch:
+    def random(self, split: Split, number: int) -> torch.Generator:
+        """The random numbers of one batch."""
         (state,) = random_source(self.seed, split, number).generate_state(1, np.uint64)
-        return self.draw(size, torch.Generator().manual_seed(int(state >> np.uint64(1))))
+        return torch.Generator().manual_seed(int(state >> np.uint64(1)))

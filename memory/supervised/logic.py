@@ -25,7 +25,7 @@ from torch.nn.functional import one_hot
 
 from memory.options import one_of, positive
 from memory.supervised.generated import HELD_OUT, GeneratedTask
-from memory.supervised.task import CHUNK, Batch, Encoder, Plain, Split, random_source
+from memory.supervised.task import CHUNK, Batch, Encoder, Plain, Split
 
 ALPHABET = "andorx01=.|"
 """Eleven symbols."""
@@ -87,9 +87,7 @@ class Logic(GeneratedTask):
     def held_out(self, split: Split) -> Iterator[Batch]:
         """As many pieces as of other tasks there are sequences, with the lengths of the test."""
         for number in range(HELD_OUT // CHUNK):
-            (state,) = random_source(self.seed, split, number).generate_state(1)
-            random = torch.Generator().manual_seed(int(state))
-            yield self._stream(CHUNK, self.config.test_lengths, random)
+            yield self._stream(CHUNK, self.config.test_lengths, self.random(split, number))
 
     def _stream(self, lanes: int, lengths: tuple[int, int], random: torch.Generator) -> Batch:
         steps = self.config.steps

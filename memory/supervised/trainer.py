@@ -68,8 +68,10 @@ class Trainer:
         """Learn from the next batch; returns its loss and accuracy.
 
         Raises:
-            NotFinite: weights and optimiser were not changed.
+            NotFinite: weights, statistics and optimiser were not changed.
         """
+        # The forward pass moves running statistics, which must not keep what is not a number.
+        buffers = [(buffer, buffer.clone()) for buffer in self.reader.buffers()]
         batch = self._to_device(self.task.batch(self.updates, self.config.batch))
         self.reader.train()
         random = decision_generator(self.seed, self.updates)
@@ -78,6 +80,8 @@ class Trainer:
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip_norm)
         if not norm.isfinite():
+            for buffer, before in buffers:
+                buffer.copy_(before)
             raise NotFinite(
                 f"loss {loss.item()}, gradient norm {norm.item()} at update {self.updates}; the "
                 "update was not made and the weights before it are kept."

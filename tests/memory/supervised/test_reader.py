@@ -81,6 +81,18 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_as_they_were():
     assert trainer.updates == 1
 
 
+def test_a_loss_that_is_not_finite_leaves_the_statistics_as_they_were():
+    trainer = make(SMALL_CORES["memory_net, frozen_bn"])
+    before = {k: v.clone() for k, v in trainer.reader.named_buffers()}
+    with torch.no_grad():
+        trainer.reader.readout[0].weight[0] = torch.nan
+    with pytest.raises(NotFinite):
+        trainer.update()
+    assert before
+    for name, buffer in trainer.reader.named_buffers():
+        assert buffer.equal(before[name]), name
+
+
 def test_state_and_resets_reach_the_core():
     trainer = make(SMALL_CORES["lstm"])
     batch = trainer.task.batch(0, 4)
