@@ -9,7 +9,6 @@ echo of the symbol before is already right at all the rest.
 
 import argparse
 import csv
-import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor
 
 from memory import MemoryNetConfig
+from memory.supervised.interval import interval
 from memory.supervised.logic import Logic, LogicConfig, is_answer, weighted_f1
 from memory.supervised.mann_rl_program import Moment, ProgramConfig, Programs
 from memory.supervised.reader import Reader, ReaderConfig, build_reader
@@ -160,18 +160,6 @@ def _gradient(programs: Programs, moments: list[Moment], losses: Tensor) -> Tens
     return torch.autograd.grad(loss, programs.memory_net.leaf)[0]
 
 
-STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365}
-"""Quantile of Student's distribution for an interval of 95 %, by the number of seeds."""
-
-
-def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean over seeds, and half of its 95 % interval."""
-    mean, count = statistics.mean(values), len(values)
-    if count not in STUDENT:
-        return mean, math.nan
-    return mean, STUDENT[count] * statistics.stdev(values) / math.sqrt(count)
-
-
 def table(rows: Sequence[Row]) -> str:
     """All treatments, as Markdown."""
     names = MEASURES
@@ -179,7 +167,7 @@ def table(rows: Sequence[Row]) -> str:
     for treatment in TREATMENTS:
         found = [r for r in rows if r["treatment"] == treatment]
         if found:
-            cells = (mean_and_interval([float(r[name]) for r in found]) for name in names)
+            cells = (interval([float(r[name]) for r in found]) for name in names)
             shown = " | ".join(f"{mean:.3f} ± {half:.3f}" for mean, half in cells)
             lines.append(f"| `{treatment}` | {shown} |")
     return "\n".join(lines)
@@ -212,13 +200,22 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 
 
 def read_rows(path: Path, sequences: int, seeds: int) -> list[Row]:
-    """What an earlier call has finished of the same experiment."""
+    """What an earlier call has finished of the same experiment.
+
+    Raises:
+        ValueError: the table is of another one, and would be lost.
+    """
     if not path.exists():
         return []
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    kept = [r for r in rows if int(r["sequences"]) == sequences and int(r["seed"]) <= seeds]
-    return [row_ for row_ in kept if row_["treatment"] in TREATMENTS]
+    for found in rows:
+        if int(found["sequences"]) != sequences or int(found["seed"]) > seeds:
+            raise ValueError(
+                f"{path} holds runs of {found['sequences']} sequences, seed {found['seed']}, which "
+                f"--sequences {sequences} --seeds {seeds} leaves out; name another --out."
+            )
+    return rows
 
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:
@@ -238,9 +235,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--out", type=Path, default=Path("docs/results/mann_rl.csv"))
     options = parser.parse_args(arguments)
+    for name in ("seeds", "sequences", "workers"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} {getattr(options, name)}: must be at least 1")
+    if not options.out.parent.is_dir():
+        parser.error(f"--out {options.out}: there is no folder {options.out.parent}")
+    try:
+        rows = read_rows(options.out, options.sequences, options.seeds)
+    except ValueError as error:
+        parser.error(str(error))
     for name, value in gradient_check().items():
         print(f"gradient of the memory-net, {name}: {value:.3g}")
-    rows = read_rows(options.out, options.sequences, options.seeds)
     begun = time.monotonic()
     with ProcessPoolExecutor(
         options.workers, get_context("spawn"), torch.set_num_threads, (1,)

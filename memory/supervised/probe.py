@@ -6,7 +6,6 @@ import itertools
 import multiprocessing
 import os
 from collections import defaultdict
-from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from rich.progress import Progress
 
 from memory.supervised import battery
 from memory.supervised.battery import Result
+from memory.supervised.interval import interval
 
 Job = tuple[str, str, int]
 
@@ -90,18 +90,6 @@ def append(table: Path, result: Result) -> None:
         if new:
             writer.writerow(Result._fields)
         writer.writerow(f"{x:.5g}" if isinstance(x, float) else x for x in result)
-
-
-def interval(values: Iterable[float]) -> tuple[float, float]:
-    """Mean, and half the width of its 95 % interval after Student; the seeds are the sample."""
-    import numpy as np
-    from scipy.stats import t
-
-    sample = np.array(list(values))
-    if len(sample) < 2:
-        return float(sample.mean()), float("nan")
-    half = t.ppf(0.975, len(sample) - 1) * sample.std(ddof=1) / len(sample) ** 0.5
-    return float(sample.mean()), float(half)
 
 
 def draw(out: Path, rows: list[Result]) -> None:

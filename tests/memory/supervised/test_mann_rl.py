@@ -162,6 +162,19 @@ def test_the_experiment_writes_a_row_for_every_treatment_and_seed_and_resumes(tm
     assert capsys.readouterr().out.count(" s  {") == 1
 
 
-def test_intervals_over_seeds_by_hand():
-    mean, half = ablation.mean_and_interval([1.0, 2.0, 3.0])
-    assert mean == 2.0 and half == pytest.approx(4.303 / 3**0.5)
+def test_a_table_of_another_experiment_is_left_alone(tmp_path, capsys):
+    table = tmp_path / "mann_rl.csv"
+    table.write_text(",".join(ablation.COLUMNS) + "\ncore: bptt,3,500,0.9,0.8,0.7\n")
+    before = table.read_text()
+    for flags in (["--sequences", "400"], ["--sequences", "500", "--seeds", "2"]):
+        with pytest.raises(SystemExit):
+            ablation.main(["--out", str(table), *flags])
+        assert "holds runs of 500 sequences, seed 3" in capsys.readouterr().err
+    assert table.read_text() == before
+
+
+@pytest.mark.parametrize("flag", ["--seeds", "--sequences", "--workers"])
+def test_counts_of_nothing_are_refused(flag, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        ablation.main(["--out", str(tmp_path / "t.csv"), flag, "0"])
+    assert f"{flag} 0: must be at least 1" in capsys.readouterr().err

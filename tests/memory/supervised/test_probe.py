@@ -6,6 +6,7 @@ import torch
 from memory import CORES
 from memory.supervised import battery, probe
 from memory.supervised.battery import SIZED, Result, sized
+from memory.supervised.interval import interval
 from memory.supervised.reader import Fit
 
 
@@ -90,9 +91,9 @@ def test_another_table_is_refused(tmp_path):
 
 
 def test_the_interval_is_student_s():
-    mean, half = probe.interval([1.0, 2.0, 3.0])
+    mean, half = interval([1.0, 2.0, 3.0])
     assert mean == 2 and half == pytest.approx(4.302653 / 3**0.5)
-    assert probe.interval([1.0])[0] == 1.0
+    assert interval([1.0])[0] == 1.0
 
 
 @pytest.mark.parametrize("flag", ["--seeds", "--frames", "--processes"])
