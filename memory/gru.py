@@ -21,7 +21,7 @@ from memory.core import Core, InputKind, select
 from memory.initialisation import truncated_normal_
 from memory.observed import Observed
 from memory.options import input_shape_of, positive
-from memory.stretches import starts_of_stretches, unroll_stretches
+from memory.stretches import unroll
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +79,8 @@ class GRU(Core[Tensor]):
         reset: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B D"]]:
         """Unroll over time, in fused stretches between resets where that pays."""
-        if reset is None:
-            return self._stretch(inputs, state)
-        starts = starts_of_stretches(reset)
-        if starts is None:
-            return self._loop(inputs, state, reset)
         fresh = self.initial_state(inputs.shape[1])
-        return unroll_stretches(self._stretch, inputs, state, fresh, reset, starts)
+        return unroll(self._stretch, self._loop, inputs, state, fresh, reset)
 
     def _loop(
         self,

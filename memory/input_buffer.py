@@ -12,12 +12,14 @@ Nothing here feeds back from an output to a later step. So an unroll needs no lo
 out the buffer of every step at once, and all steps are read in one batch.
 """
 
+from abc import abstractmethod
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
+from memory.core import Core
 from memory.initialisation import linear, truncated_normal_
 
 
@@ -87,6 +89,37 @@ class InputBuffer(nn.Module):
         )
         # Clones: a view would keep, and carry to other processes, the buffers of all times.
         return recollection, InputBufferState(rows[-1].clone(), filled[-1].clone())
+
+
+class BufferCore(Core[InputBufferState]):
+    """A core that remembers its last inputs, and answers from them at each step."""
+
+    buffer: InputBuffer
+
+    @abstractmethod
+    def answer(self, recollection: Recollection) -> Float[Tensor, "B D"]:
+        """The output of a step, from what there is to go on."""
+
+    def initial_state(self, batch: int) -> InputBufferState:
+        """Nothing remembered."""
+        return self.buffer.empty(batch)
+
+    def step(
+        self, x: Float[Tensor, "B F"], state: InputBufferState
+    ) -> tuple[Float[Tensor, "B D"], InputBufferState]:
+        """Consume one time step."""
+        recollection, state = self.buffer.step(x, state)
+        return self.answer(recollection), state
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "T B F"],
+        state: InputBufferState,
+        reset: Bool[Tensor, "T B"] | None = None,
+    ) -> tuple[Float[Tensor, "T B D"], InputBufferState]:
+        """Unroll over time: all steps in one batch."""
+        recollection, state = self.buffer.unroll(inputs, state, reset)
+        return self.answer(recollection).unflatten(0, inputs.shape[:2]), state
 
 
 def _windows(

@@ -27,12 +27,12 @@ Differs from the paper:
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from memory.core import Core, InputKind
+from memory.core import InputKind
 from memory.initialisation import linear
-from memory.input_buffer import InputBuffer, InputBufferState, Recollection
+from memory.input_buffer import BufferCore, InputBuffer, Recollection
 from memory.options import input_shape_of, one_of, positive
 from memory.pairs import Pairs
 
@@ -69,7 +69,7 @@ class RelationNetworkConfig:
         return RelationNetwork(self, features)
 
 
-class RelationNetwork(Core[InputBufferState]):
+class RelationNetwork(BufferCore):
     """Relation network; the state is the last inputs."""
 
     def __init__(self, config: RelationNetworkConfig, features: int) -> None:
@@ -84,28 +84,8 @@ class RelationNetwork(Core[InputBufferState]):
             nn.ReLU(),
         )
 
-    def initial_state(self, batch: int) -> InputBufferState:
-        """Nothing remembered."""
-        return self.buffer.empty(batch)
-
-    def step(
-        self, x: Float[Tensor, "B F"], state: InputBufferState
-    ) -> tuple[Float[Tensor, "B D"], InputBufferState]:
-        """Consume one time step."""
-        recollection, state = self.buffer.step(x, state)
-        return self._answer(recollection), state
-
-    def forward(
-        self,
-        inputs: Float[Tensor, "T B F"],
-        state: InputBufferState,
-        reset: Bool[Tensor, "T B"] | None = None,
-    ) -> tuple[Float[Tensor, "T B D"], InputBufferState]:
-        """Unroll over time: all steps in one batch."""
-        recollection, state = self.buffer.unroll(inputs, state, reset)
-        return self._answer(recollection).unflatten(0, inputs.shape[:2]), state
-
-    def _answer(self, recollection: Recollection) -> Float[Tensor, "B D"]:
+    def answer(self, recollection: Recollection) -> Float[Tensor, "B D"]:
+        """All pairs of the filled rows, related to the question."""
         question, rows, filled = recollection
         there = filled.to(rows.dtype)
         if self.averages:

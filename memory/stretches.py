@@ -26,6 +26,23 @@ def starts_of_stretches(reset: Bool[Tensor, "T B"]) -> list[int] | None:
     return [0, *starts.tolist()]
 
 
+def unroll(
+    stretch: Stretch,
+    loop: Callable[[Tensor, Any, Tensor], tuple[Tensor, Any]],
+    inputs: Float[Tensor, "T B F"],
+    state: Any,
+    fresh: Any,
+    reset: Bool[Tensor, "T B"] | None,
+) -> tuple[Float[Tensor, "T B D"], Any]:
+    """Unroll in fused stretches between resets where that pays, else step by step."""
+    if reset is None:
+        return stretch(inputs, state)
+    starts = starts_of_stretches(reset)
+    if starts is None:
+        return loop(inputs, state, reset)
+    return unroll_stretches(stretch, inputs, state, fresh, reset, starts)
+
+
 def unroll_stretches(
     stretch: Stretch,
     inputs: Float[Tensor, "T B F"],

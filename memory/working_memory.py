@@ -31,9 +31,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from memory.core import Core, InputKind
+from memory.core import InputKind
 from memory.initialisation import linear, truncated_normal_
-from memory.input_buffer import InputBuffer, InputBufferState, Recollection
+from memory.input_buffer import BufferCore, InputBuffer, Recollection
 from memory.observed import Observed
 from memory.options import input_shape_of, positive
 from memory.pairs import Pairs
@@ -114,7 +114,7 @@ class Hop(nn.Module):
         return self.merge(self.attend(question, keys, rows, filled).flatten(1))
 
 
-class WorkingMemory(Core[InputBufferState]):
+class WorkingMemory(BufferCore):
     """Working memory network; the state is the last inputs, the output the sum over pairs."""
 
     def __init__(self, config: WorkingMemoryConfig, features: int) -> None:
@@ -127,28 +127,8 @@ class WorkingMemory(Core[InputBufferState]):
         self.hops = nn.ModuleList(Hop(width, config.heads) for _ in range(config.hops))
         self.relate = Pairs(width, config.g_layers, config.g_units)
 
-    def initial_state(self, batch: int) -> InputBufferState:
-        """Nothing remembered."""
-        return self.buffer.empty(batch)
-
-    def step(
-        self, x: Float[Tensor, "B F"], state: InputBufferState
-    ) -> tuple[Float[Tensor, "B U"], InputBufferState]:
-        """Consume one time step."""
-        recollection, state = self.buffer.step(x, state)
-        return self._answer(recollection), state
-
-    def forward(
-        self,
-        inputs: Float[Tensor, "T B F"],
-        state: InputBufferState,
-        reset: Bool[Tensor, "T B"] | None = None,
-    ) -> tuple[Float[Tensor, "T B U"], InputBufferState]:
-        """Unroll over time: all steps in one batch."""
-        recollection, state = self.buffer.unroll(inputs, state, reset)
-        return self._answer(recollection).unflatten(0, inputs.shape[:2]), state
-
-    def _answer(self, recollection: Recollection) -> Float[Tensor, "B U"]:
+    def answer(self, recollection: Recollection) -> Float[Tensor, "B U"]:
+        """Hop after hop, then the relations among what was found."""
         question, rows, filled = recollection
         found, asked = [], self.controller(question)
         for hop in self.hops:
