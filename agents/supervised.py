@@ -13,7 +13,7 @@ from agents.program import CONFIGS, HelpGroup, Names, Program
 from agents.run import Run, RunError, check_place
 from agents.supervised_config import SupervisedConfig
 from agents.supervised_training import RESULTS, SupervisedTraining, has_reached
-from memory.supervised import TASKS, Reader, Trainer, build_reader
+from memory.supervised import TASKS, Reader, Task, Trainer, build_reader
 from memory.supervised.trainer import NotFinite
 
 SUPERVISED = Program(
@@ -26,7 +26,15 @@ SUPERVISED = Program(
     config=SupervisedConfig,
     folder=CONFIGS / "supervised",
     resumable=frozenset(
-        {"steps", "stop_at", "device", "threads", "checkpoint_minutes", "log_seconds"}
+        {
+            "steps",
+            "stop_at",
+            "patience",
+            "device",
+            "threads",
+            "checkpoint_minutes",
+            "log_seconds",
+        }
     ),
     help=(
         HelpGroup("", ("steps", "seed", "device")),
@@ -34,7 +42,7 @@ SUPERVISED = Program(
             "Learning",
             ("training.batch", "training.learning_rate", "training.clip_norm", "reader.readout"),
         ),
-        HelpGroup("Output", ("run_dir", "overwrite", "validate_every", "stop_at")),
+        HelpGroup("Output", ("run_dir", "overwrite", "validate_every", "stop_at", "patience")),
     ),
 )
 """`scripts/supervised.py`"""
@@ -65,11 +73,13 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         reader = build_reader(task, config.core, config.reader)
-    checkpoint = _checkpoint_of(parsed.resume, reader)
+    if config.stop_at is not None and config.stop_at > 1 and task.measure == "accuracy":
+        raise ValueError(f"--stop-at {config.stop_at} is out of range: an accuracy, at most 1.")
+    checkpoint = _checkpoint_of(parsed.resume, reader, task)
     if not parsed.resume:
         check_place(config)
     elif checkpoint and (parsed.resume / RESULTS).exists():
-        _check_goes_on(config, checkpoint)
+        _check_goes_on(config, task, checkpoint)
     device = compute_device(config.device)
     trainer = Trainer(reader, task, config.training, device, config.seed, config.reinforcement)
     if parsed.resume and checkpoint:
@@ -80,26 +90,36 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
     return SupervisedTraining(config, trainer, run, checkpoint)
 
 
-def _checkpoint_of(folder: Path | None, reader: Reader) -> Checkpoint | None:
+def _checkpoint_of(folder: Path | None, reader: Reader, task: Task) -> Checkpoint | None:
     """The newest good checkpoint of the run to resume, its weights put into the reader."""
     if folder is None:
         return None
     checkpoint = load(Run.open(folder, SUPERVISED).checkpoints)
     for warning in checkpoint.warnings:
         print(warning, file=sys.stderr)
+    if checkpoint.state["identity"] != task.identity():
+        raise RunError(
+            f"{folder} was trained on other data: its {checkpoint.state['identity']}, "
+            f"these are {task.identity()}."
+        )
     load_weights(reader, checkpoint)
     return checkpoint
 
 
-def _check_goes_on(config: SupervisedConfig, checkpoint: Checkpoint) -> None:
+def _check_goes_on(config: SupervisedConfig, task: Task, checkpoint: Checkpoint) -> None:
     """Refuse to go on with a run that was concluded and is given nothing more to do."""
     folder = config.run_dir
     if checkpoint.frame >= config.steps:
         raise RunError(f"{folder} has reached its last step, {config.steps}; --steps adds more.")
-    if has_reached(config, checkpoint.state["validation"]):
+    if has_reached(config, task, checkpoint.state["validation"]):
         raise RunError(
-            f"{folder} has reached the accuracy of --stop-at {config.stop_at}; "
-            "a higher one goes on."
+            f"{folder} has reached the {task.measure} of --stop-at {config.stop_at}; "
+            "a better one goes on."
+        )
+    if config.patience is not None and checkpoint.state["since_best"] >= config.patience:
+        raise RunError(
+            f"{folder} has had {config.patience} validations without a better one; "
+            "a larger --patience goes on."
         )
 
 

@@ -32,7 +32,9 @@ class SupervisedConfig:
     validate_every: int = 1000
     """Updates between validations."""
     stop_at: float | None = None
-    """Accuracy on the validation at which the run ends early; None trains all steps."""
+    """Validation at which the run ends early: an accuracy, or what the task is judged by."""
+    patience: int | None = None
+    """Validations without a better one after which the run ends early."""
 
     run_dir: Path | None = None
     """Run folder; None makes runs/<task>-<core>-<seed>-<time>."""
@@ -52,7 +54,9 @@ class SupervisedConfig:
         if self.threads != "auto":
             _check("threads", self.threads, self.threads >= 1, "at least 1, or auto")
         if self.stop_at is not None:
-            _check("stop_at", self.stop_at, 0 < self.stop_at <= 1, "above 0, at most 1")
+            _check("stop_at", self.stop_at, self.stop_at > 0, "above 0")
+        if self.patience is not None:
+            _check("patience", self.patience, self.patience >= 1, "at least 1")
 
 
 def _check(name: str, value: object, is_right: bool, expected: str) -> None:

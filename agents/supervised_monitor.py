@@ -13,11 +13,14 @@ class SupervisedMonitor:
     Args:
         steps: at which the run ends.
         start: at which it begins or goes on.
+        measure: the result of a validation that is shown.
         console: where to; standard output if left out.
     """
 
-    def __init__(self, steps: int, start: int = 0, console: Console | None = None) -> None:
-        self.steps, self.console = steps, console or Console()
+    def __init__(
+        self, steps: int, start: int, measure: str, console: Console | None = None
+    ) -> None:
+        self.steps, self.measure, self.console = steps, measure, console or Console()
         columns = (BarColumn(24), TextColumn("{task.description}"), TimeRemainingColumn())
         self._progress = Progress(
             *columns, console=self.console, disable=not self.console.is_terminal
@@ -51,7 +54,7 @@ class SupervisedMonitor:
             f"accuracy {train['train/accuracy']:.1%}",
         ]
         if validation:
-            parts.append(f"validation {validation['accuracy']:.1%}")
+            parts.append(f"validation {self.measure} {validation[self.measure]:.4g}")
         text = " · ".join(parts)
         self._progress.update(self._bar, completed=step, description=text)
         if not self.console.is_terminal:

@@ -1,6 +1,7 @@
 """One supervised run: updates, validation, checkpoints, and at the end the test of the best."""
 
 import json
+import math
 from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
@@ -11,7 +12,8 @@ from agents.run import Run
 from agents.stop_signal import StopSignal
 from agents.supervised_config import SupervisedConfig
 from agents.supervised_monitor import SupervisedMonitor
-from memory.supervised import Trainer
+from memory.supervised import Task, Trainer
+from memory.supervised.reader import num_parameters
 
 RESULTS = "results.json"
 """File of a run folder: the test of its best weights, written at the end."""
@@ -32,15 +34,19 @@ class SupervisedTraining:
         self.best: dict[str, float] | None = None
         """Validation of the best weights so far."""
         self.validation: dict[str, float] = {}
+        self.since_best = 0
+        """Validations since the best."""
         if checkpoint is not None:
             trainer.set_state(checkpoint.state["trainer"])
             self.clock = Clock(checkpoint.state["seconds"])
             self.best, self.validation = checkpoint.state["best"], checkpoint.state["validation"]
+            self.since_best = checkpoint.state["since_best"]
         self._recent: list[dict[str, float]] = []
         self._updates_reported = trainer.updates
+        self._waited_reported = 0.0
         self._log_due = Every(config.log_seconds)
         self._checkpoint_due = Every(60 * config.checkpoint_minutes)
-        self.monitor = SupervisedMonitor(config.steps, trainer.updates)
+        self.monitor = SupervisedMonitor(config.steps, trainer.updates, trainer.task.measure)
 
     def train(self) -> None:
         """Train to the last step, the accuracy asked for, or until asked to stop.
@@ -54,8 +60,7 @@ class SupervisedTraining:
         with StopSignal() as stop, self.monitor, self.run:
             (self.run.folder / RESULTS).unlink(missing_ok=True)
             while not (self._ended or stop.requested):
-                with self.clock.measure("learning"):
-                    self._recent.append(self.trainer.update())
+                self._recent.append(self.trainer.update())
                 if self._validation_due:
                     self._validate()
                 self._look_around()
@@ -67,7 +72,8 @@ class SupervisedTraining:
     @property
     def _ended(self) -> bool:
         done = self.trainer.updates >= self.config.steps
-        return done or has_reached(self.config, self.validation)
+        tired = self.since_best >= (self.config.patience or math.inf)
+        return done or tired or has_reached(self.config, self.trainer.task, self.validation)
 
     @property
     def _validation_due(self) -> bool:
@@ -81,8 +87,11 @@ class SupervisedTraining:
             self.validation = self.trainer.evaluate("validation")
         named = {f"validation/{name}": value for name, value in self.validation.items()}
         self.run.log(named, self.trainer.updates)
-        before = self.best
-        if before is None or self.validation["accuracy"] > before["accuracy"]:
+        before, waited = self.best, self.since_best
+        is_best = before is None or is_better(self.trainer.task, self.validation, before)
+        self.since_best = 0 if is_best else waited + 1
+        self.trainer.notice(self.validation, is_best)
+        if is_best:
             self.best = self.validation
             if not self._try_to_save(best=True):
                 self.best = before
@@ -111,12 +120,15 @@ class SupervisedTraining:
         self._updates_reported = self.trainer.updates
         means = {f"train/{name}": fmean(m[name] for m in self._recent) for name in self._recent[0]}
         self._recent.clear()
+        waited = self.trainer.supply.seconds_waited
         speed = {
             "speed/updates_per_second": updates / seconds,
             "speed/sequences_per_second": updates * self.config.training.batch / seconds,
-            "speed/learning": phases.get("learning", 0.0) / seconds,
+            "speed/waiting": (waited - self._waited_reported) / seconds,
+            "speed/validating": phases.get("validating", 0.0) / seconds,
             "speed/seconds": self.clock.seconds,
         }
+        self._waited_reported = waited
         self.run.log(means | speed, self.trainer.updates)
         self.monitor.update(self.trainer.updates, updates / seconds, means, self.validation)
 
@@ -126,6 +138,8 @@ class SupervisedTraining:
             "seconds": self.clock.seconds,
             "best": self.best,
             "validation": self.validation,
+            "since_best": self.since_best,
+            "identity": self.trainer.task.identity(),
         }
         save(
             self.run.checkpoints,
@@ -139,19 +153,24 @@ class SupervisedTraining:
         """Test the best weights, and write down what came of it."""
         best = self._best_checkpoint()
         self.trainer.reader.load_state_dict(best.weights)
+        task = self.trainer.task
         results = {
             "step": best.frame,
-            "test": self.trainer.evaluate("test"),
+            **{name: self.trainer.evaluate(name) for name in task.tests},
             "validation": self.best,
-            "plateaus": self.trainer.task.plateaus(),
+            "plateaus": task.plateaus(),
+            "parameters": num_parameters(self.trainer.reader),
+            "remarks": task.remarks(),
             "seconds": self.clock.seconds,
         }
         (self.run.folder / RESULTS).write_text(json.dumps(results, indent=1) + "\n")
-        plateaus = ", ".join(f"{name} {value:.1%}" for name, value in results["plateaus"].items())
-        self.monitor.note(
-            f"test of the best, step {best.frame:,}: accuracy {results['test']['accuracy']:.2%}, "
-            f"whole sequences {results['test']['whole']:.2%} ({plateaus})"
-        )
+        for name in task.tests:
+            parts = (f"{key} {value:.4g}" for key, value in results[name].items())
+            self.monitor.note(f"{name} of the best, step {best.frame:,}: {', '.join(parts)}")
+        beside = (f"{name} {value:.4g}" for name, value in results["plateaus"].items())
+        self.monitor.note(f"beside it, {task.measure}: {', '.join(beside)}")
+        for remark in results["remarks"]:
+            self.monitor.note(remark)
 
     def _best_checkpoint(self) -> Checkpoint:
         """The best by validation; the newest, told as such, if it is damaged."""
@@ -165,8 +184,14 @@ class SupervisedTraining:
         return best
 
 
-def has_reached(config: SupervisedConfig, validation: Mapping[str, float]) -> bool:
+def is_better(task: Task, results: Mapping[str, float], others: Mapping[str, float]) -> bool:
+    """Whether a validation is better than another, by the measure of the task."""
+    ours, theirs = results[task.measure], others[task.measure]
+    return ours < theirs if task.lower_is_better else ours > theirs
+
+
+def has_reached(config: SupervisedConfig, task: Task, validation: Mapping[str, float]) -> bool:
     """Whether a validation is as good as `--stop-at` asks."""
-    return (
-        config.stop_at is not None and bool(validation) and validation["accuracy"] >= config.stop_at
-    )
+    if config.stop_at is None or not validation:
+        return False
+    return not is_better(task, {task.measure: config.stop_at}, validation)

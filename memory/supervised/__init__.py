@@ -2,12 +2,13 @@
 
 from memory.supervised.associative_recall import AssociativeRecallConfig
 from memory.supervised.babi import BabiConfig
+from memory.supervised.batch import Batch
 from memory.supervised.delayed_recall import DelayedRecallConfig
 from memory.supervised.learning_to_execute import LearningToExecuteConfig
 from memory.supervised.logic import LogicConfig
 from memory.supervised.nth_farthest import NthFarthestConfig
 from memory.supervised.reader import Reader, ReaderConfig, build_reader
-from memory.supervised.task import Batch, Task
+from memory.supervised.task import Task
 from memory.supervised.trainer import Trainer, TrainingConfig
 
 TASKS = {

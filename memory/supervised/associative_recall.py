@@ -11,8 +11,9 @@ import torch
 from torch.nn.functional import one_hot
 
 from memory.options import positive
+from memory.supervised.batch import Batch
 from memory.supervised.generated import GeneratedTask
-from memory.supervised.task import Batch, Encoder, Plain
+from memory.supervised.task import Encoder, Plain
 
 
 @dataclass(frozen=True, kw_only=True)

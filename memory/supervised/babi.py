@@ -24,8 +24,9 @@ from torch import Tensor, nn
 
 from memory.options import one_of, positive
 from memory.supervised.babi_stories import MalformedData, Question, Sentence, read_stories
+from memory.supervised.batch import Batch
 from memory.supervised.data_folder import find_data
-from memory.supervised.task import CHUNK, Batch, Encoder, Split, Task, random_source
+from memory.supervised.task import CHUNK, Encoder, Task, random_source
 
 Size = Literal["1k", "10k"]
 
@@ -122,7 +123,7 @@ class Babi(Task):
         self.longest = max(len(s) for q in (*train, *test) for s in (*q.facts, q.words))
         order = default_rng(random_source(seed, "validation", 0)).permutation(len(train))
         held = max(1, len(train) // 10)
-        self.questions: dict[Split, list[Question]] = {
+        self.questions: dict[str, list[Question]] = {
             "train": [train[i] for i in order[held:]],
             "validation": [train[i] for i in order[:held]],
             "test": test,
@@ -145,7 +146,7 @@ class Babi(Task):
         chosen = [self._at(place, len(questions)) for place in range(first, first + size)]
         return self._lay_out([questions[i] for i in chosen])
 
-    def held_out(self, split: Split) -> Iterator[Batch]:
+    def held_out(self, split: str) -> Iterator[Batch]:
         """All questions, in order."""
         questions = self.questions[split]
         for first in range(0, len(questions), CHUNK):

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from memory.supervised.task import CHUNK, Batch, Split, Task, random_source
+from memory.supervised.batch import Batch
+from memory.supervised.task import CHUNK, Task, random_source
 
 HELD_OUT = 3200
 """Sequences of the validation, and of the test."""
@@ -30,12 +31,12 @@ class GeneratedTask(Task):
         """A training batch."""
         return self.draw(size, self.random("train", number))
 
-    def held_out(self, split: Split) -> Iterator[Batch]:
+    def held_out(self, split: str) -> Iterator[Batch]:
         """3200 sequences."""
         for number in range(HELD_OUT // CHUNK):
             yield self.draw(CHUNK, self.random(split, number))
 
-    def random(self, split: Split, number: int) -> torch.Generator:
+    def random(self, split: str, number: int) -> torch.Generator:
         """The random numbers of one batch."""
         (state,) = random_source(self.seed, split, number).generate_state(1, np.uint64)
         return torch.Generator().manual_seed(int(state >> np.uint64(1)))

@@ -30,7 +30,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from memory.options import one_of, positive
-from memory.supervised.task import CHUNK, Batch, Encoder, Split, Task, random_source
+from memory.supervised.batch import Batch
+from memory.supervised.task import CHUNK, Encoder, Task, random_source
 
 Programs = Literal["add", "control", "program", "copy", "reverse", "double"]
 Curriculum = Literal["mix", "largest"]
@@ -122,12 +123,12 @@ class LearningToExecute(Task):
         """A training batch."""
         return self._batch("train", number, size, self.config.curriculum == "largest")
 
-    def held_out(self, split: Split) -> Iterator[Batch]:
+    def held_out(self, split: str) -> Iterator[Batch]:
         """12,800 programs of the largest kind, drawn apart from training: small ones do recur."""
         for number in range(HELD_OUT // CHUNK):
             yield self._batch(split, number, CHUNK, largest=True)
 
-    def _batch(self, split: Split, number: int, size: int, largest: bool) -> Batch:
+    def _batch(self, split: str, number: int, size: int, largest: bool) -> Batch:
         random = default_rng(random_source(self.seed, split, number))
         return lay_out([self._draw(random, largest) for _ in range(size)])
 

@@ -24,8 +24,9 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from memory.options import one_of, positive
+from memory.supervised.batch import Batch
 from memory.supervised.generated import HELD_OUT, GeneratedTask
-from memory.supervised.task import CHUNK, Batch, Encoder, Plain, Split
+from memory.supervised.task import CHUNK, Encoder, Plain
 
 ALPHABET = "andorx01=.|"
 """Eleven symbols."""
@@ -84,7 +85,7 @@ class Logic(GeneratedTask):
         """Pieces of the stream with the lengths of training."""
         return self._stream(size, self.config.lengths, random)
 
-    def held_out(self, split: Split) -> Iterator[Batch]:
+    def held_out(self, split: str) -> Iterator[Batch]:
         """As many pieces as of other tasks there are sequences, with the lengths of the test."""
         for number in range(HELD_OUT // CHUNK):
             yield self._stream(CHUNK, self.config.test_lengths, self.random(split, number))

@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 
 from memory import MemoryNetConfig
+from memory.supervised.batch import Batch
 from memory.supervised.interval import interval
 from memory.supervised.logic import Logic, LogicConfig, is_answer, weighted_f1
 from memory.supervised.mann_rl_program import Moment, ProgramConfig, Programs
 from memory.supervised.reader import Reader, ReaderConfig, build_reader
-from memory.supervised.task import Batch
 from memory.supervised.trainer import Trainer, TrainingConfig
 
 PROGRAMS = {

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from memory.core import DecidingCore, TaughtCore
+from memory.core import DecidingCore, TaughtCore, map_state
 from memory.options import positive
+from memory.supervised.batch import Batch
 from memory.supervised.reader import Reader
 from memory.supervised.reinforcement import (
     ReinforcementConfig,
@@ -24,7 +24,6 @@ from memory.supervised.reinforcement import (
     sample,
     standardised,
 )
-from memory.supervised.task import Batch
 
 
 class Learnt(NamedTuple):
@@ -33,36 +32,50 @@ class Learnt(NamedTuple):
     loss: Float[Tensor, ""]
     answer_loss: Float[Tensor, ""]
     """The part of it that is the cross-entropy of the answers."""
-    accuracy: float
+    accuracy: Float[Tensor, ""]
+    state: Any
+    """Of the core after the last step."""
 
 
 class Objective(nn.Module, ABC):
     """A loss for a reader; its own weights are trained with those of the reader."""
 
     @abstractmethod
-    def forward(self, reader: Reader, batch: Batch, random: torch.Generator) -> Learnt:
+    def forward(
+        self, reader: Reader, batch: Batch, random: torch.Generator, state: Any = None
+    ) -> Learnt:
         """Loss of a batch.
 
         Args:
             random: for decisions to sample.
+            state: of the core before the first step; that of a new episode if left out.
         """
 
 
 class Answers(Objective):
-    """Cross-entropy of the answers, and what the core asks for itself."""
+    """Cross-entropy of the answers, and what the core asks for itself.
 
-    def forward(self, reader: Reader, batch: Batch, random: torch.Generator) -> Learnt:
+    Args:
+        own: feed the reader its own answers, where a batch feeds any.
+    """
+
+    def __init__(self, own: bool = False) -> None:
+        super().__init__()
+        self.own = own
+
+    def forward(
+        self, reader: Reader, batch: Batch, random: torch.Generator, state: Any = None
+    ) -> Learnt:
         """Loss of a batch."""
-        logits, _ = reader(batch.inputs, batch.scored, reset=batch.reset)
-        targets = batch.targets[batch.scored]
-        losses = F.cross_entropy(logits, targets, reduction="none")
+        (losses, guesses), after = reader.answer(batch, state, self.own)
         loss = answer_loss = losses.mean()
         if isinstance(reader.core, TaughtCore):
             features = reader.features(batch.inputs)
-            state = reader.core.initial_state(features.shape[1])
+            if state is None:
+                state = reader.core.initial_state(features.shape[1])
             suffered = by_step(losses.detach(), batch)
             loss = loss + reader.core.memory_loss(features, state, resets(batch), suffered)
-        return Learnt(loss, answer_loss, share_right(logits, targets))
+        return Learnt(loss, answer_loss, share_right(guesses, batch), after)
 
 
 class Reinforcement(Objective):
@@ -78,18 +91,22 @@ class Reinforcement(Objective):
             nn.Linear(config.baseline_units, 1),
         )
 
-    def forward(self, reader: Reader, batch: Batch, random: torch.Generator) -> Learnt:
+    def forward(
+        self, reader: Reader, batch: Batch, random: torch.Generator, state: Any = None
+    ) -> Learnt:
         """Loss of a batch, with decisions sampled afresh."""
-        core = reader.core
+        core, samples = reader.core, self.config.samples
         assert isinstance(core, DecidingCore)
-        batch = repeated(batch, self.config.samples)
+        batch = batch.repeated(samples)
         features = reader.features(batch.inputs)
-        state = core.initial_state(features.shape[1])
+        if state is None:
+            state = core.initial_state(features.shape[1])
+        else:
+            state = map_state(lambda leaf: leaf.repeat_interleave(samples, dim=0), state)
         reset = resets(batch)
-        decisions = sample(core, features.detach(), state, reset, random)
+        decisions, after = sample(core, features.detach(), state, reset, random)
         hidden, decision_logits = core.replay(features, state, reset, decisions)
-        logits, targets = reader.readout(hidden[batch.scored]), batch.targets[batch.scored]
-        losses = F.cross_entropy(logits, targets, reduction="none")
+        losses, guesses = reader.head.answer(hidden[batch.scored], batch.targets[batch.scored])
         rewards = -by_step(losses.detach(), batch)
         values = self.values(features.detach(), hidden.detach())
         discount, trace_decay = self.config.discount, self.config.trace_decay
@@ -98,7 +115,8 @@ class Reinforcement(Objective):
         loss = losses.mean() + 0.5 * (values - returns).square().mean()
         loss = loss + decision_loss(decision_logits, decisions, standardised(advantages))
         loss = loss - self.config.entropy_cost * entropy(decision_logits)
-        return Learnt(loss, losses.mean(), share_right(logits, targets))
+        first = map_state(lambda leaf: leaf[::samples], after)
+        return Learnt(loss, losses.mean(), share_right(guesses, batch), first)
 
     def values(
         self, features: Float[Tensor, "T B *F"], hidden: Float[Tensor, "T B D"]
@@ -108,12 +126,26 @@ class Reinforcement(Objective):
         return self.baseline(torch.cat([features.flatten(2), before], dim=-1)).squeeze(-1)
 
 
-def objective_of(reader: Reader, config: ReinforcementConfig) -> Objective:
-    """What the core of a reader has to be trained by."""
+def objective_of(
+    reader: Reader, config: ReinforcementConfig, own_answers: bool = False
+) -> Objective:
+    """What the core of a reader has to be trained by.
+
+    Args:
+        own_answers: whether the reader is fed its own answers in training.
+
+    Raises:
+        ValueError: a core that decides or is taught cannot learn from its own answers.
+    """
+    if own_answers and isinstance(reader.core, DecidingCore | TaughtCore):
+        raise ValueError(
+            f"{type(reader.core).__name__} learns from recorded inputs: it cannot be fed its own "
+            "answers in training; feed it the right ones or none."
+        )
     if isinstance(reader.core, DecidingCore):
         features = torch.Size(reader.fit.output_shape).numel()
         return Reinforcement(reader.core, features, config)
-    return Answers()
+    return Answers(own_answers)
 
 
 def by_step(losses: Float[Tensor, " S"], batch: Batch) -> Float[Tensor, "T B"]:
@@ -128,14 +160,6 @@ def resets(batch: Batch) -> Bool[Tensor, "T B"]:
     return torch.zeros_like(batch.scored) if batch.reset is None else batch.reset
 
 
-def repeated(batch: Batch, times: int) -> Batch:
-    """Each sequence as many times."""
-    leaves = {name: leaf for name, leaf in batch._asdict().items() if leaf is not None}
-    return batch._replace(
-        **{name: leaf.repeat_interleave(times, dim=1) for name, leaf in leaves.items()}
-    )
-
-
-def share_right(logits: Float[Tensor, "S C"], targets: Int[Tensor, " S"]) -> float:
+def share_right(guesses: Int[Tensor, " S"], batch: Batch) -> Float[Tensor, ""]:
     """Accuracy of answers."""
-    return logits.argmax(-1).eq(targets).float().mean().item()
+    return guesses.eq(batch.targets[batch.scored]).float().mean()

@@ -2,15 +2,16 @@
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from memory.core import InputKind
-from memory.options import positive
-from memory.supervised.task import Encoder
+from memory.supervised.batch import Batch
+from memory.supervised.head import Answered
+from memory.supervised.task import Task
 
 MAP_SIDE = 4
 """Height and width of the map that a vector is laid out on for a core of maps."""
@@ -59,29 +60,23 @@ class Reader(nn.Module):
     """Reads sequences and answers at the steps that are scored.
 
     Args:
+        task: gives the encoder and the head.
         core_config: any configuration of the registry `memory.CORES`.
 
     Raises:
         ValueError: sizes that do not fit the core.
     """
 
-    def __init__(
-        self, encoder: Encoder, core_config: Any, num_classes: int, config: ReaderConfig
-    ) -> None:
+    def __init__(self, task: Task, core_config: Any, config: ReaderConfig) -> None:
         super().__init__()
-        self.encoder = encoder
-        self.fit = Fit(encoder.output_shape, core_config.input_kind)
+        self.encoder = task.encoder()
+        self.fit = Fit(self.encoder.output_shape, core_config.input_kind)
         self.core = core_config.build(self.fit.output_shape)
-        widths = (self.core.output_size, *config.readout, num_classes)
-        positive(**{f"readout[{i}]": width for i, width in enumerate(config.readout)})
-        layers: list[nn.Module] = []
-        for inputs, outputs in pairwise(widths):
-            layers += [nn.Linear(inputs, outputs), nn.ReLU()]
-        self.readout = nn.Sequential(*layers[:-1])
+        self.head = task.head(self.core.output_size, config.readout, self.encoder)
 
     def forward(
         self,
-        inputs: Tensor,
+        inputs: Any,
         scored: Bool[Tensor, "T B"],
         state: Any = None,
         reset: Bool[Tensor, "T B"] | None = None,
@@ -92,20 +87,54 @@ class Reader(nn.Module):
             state: of the core before the first step; that of a new episode if left out.
             reset: the steps that open an episode.
         """
+        hidden, state = self.read(inputs, state, reset)
+        return self.head(hidden[scored]), state
+
+    def answer(self, batch: Batch, state: Any = None, own: bool = False) -> tuple[Answered, Any]:
+        """Losses and guesses of the scored steps, and the state after the last step.
+
+        Args:
+            own: feed the reader its own answers, where the batch feeds any.
+        """
+        if own and batch.fed is not None:
+            hidden, state = self._write(batch, batch.fed, state)
+        else:
+            hidden, state = self.read(batch.inputs, state, batch.reset)
+        return self.head.answer(hidden[batch.scored], batch.targets[batch.scored]), state
+
+    def read(
+        self, inputs: Any, state: Any = None, reset: Bool[Tensor, "T B"] | None = None
+    ) -> tuple[Float[Tensor, "T B D"], Any]:
+        """What the core puts out at every step, and its state after the last."""
         features = self.features(inputs)
         if state is None:
             state = self.core.initial_state(features.shape[1])
-        hidden, state = self.core(features, state, reset)
-        return self.readout(hidden[scored]), state
+        return self.core(features, state, reset)
 
-    def features(self, inputs: Tensor) -> Float[Tensor, "T B *F"]:
+    def features(self, inputs: Any) -> Float[Tensor, "T B *F"]:
         """What the core sees."""
         return self.fit(self.encoder(inputs))
 
+    def _write(
+        self, batch: Batch, fed: Bool[Tensor, "T B"], state: Any
+    ) -> tuple[Float[Tensor, "T B D"], Any]:
+        """Read until the first answer is fed back, then step by step."""
+        first = int(fed.any(dim=1).int().argmax())
+        resets = [None] * len(fed) if batch.reset is None else batch.reset.unsqueeze(1)
+        before = None if batch.reset is None else batch.reset[:first]
+        hidden, state = self.read(batch.inputs[:first], state, before)
+        outputs = [hidden]
+        for t in range(first, len(fed)):
+            guesses = self.head(outputs[-1][-1]).argmax(-1)
+            inputs = torch.where(fed[t], guesses, batch.inputs[t])
+            hidden, state = self.read(inputs[None], state, resets[t])
+            outputs.append(hidden)
+        return torch.cat(outputs), state
 
-def build_reader(task: Any, core_config: Any, config: ReaderConfig) -> Reader:
+
+def build_reader(task: Task, core_config: Any, config: ReaderConfig) -> Reader:
     """A fresh network for a task."""
-    return Reader(task.encoder(), core_config, task.num_classes, config)
+    return Reader(task, core_config, config)
 
 
 def num_parameters(module: nn.Module) -> int:

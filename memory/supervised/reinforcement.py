@@ -8,7 +8,7 @@ estimation" (2016), equation 16. A batch ends with its last step.
 """
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from memory.core import DecidingCore, select
-from memory.supervised.task import Split
+from memory.supervised.task import SPLITS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class ReinforcementConfig:
 
 def decision_generator(seed: int, update: int) -> torch.Generator:
     """The random numbers of an update's decisions: a stream beside those of the task's splits."""
-    source = SeedSequence([seed, len(get_args(Split)), update])
+    source = SeedSequence([seed, len(SPLITS), update])
     return torch.Generator().manual_seed(int(source.generate_state(1)[0]))
 
 
@@ -49,8 +49,8 @@ def sample(
     state: Any,
     reset: Bool[Tensor, "T B"],
     random: torch.Generator,
-) -> Float[Tensor, "T B K"]:
-    """Decisions of an unroll, drawn by their odds."""
+) -> tuple[Float[Tensor, "T B K"], Any]:
+    """Decisions of an unroll, drawn by their odds, and the state after it."""
     fresh = core.initial_state(features.shape[1])
     shape = (*features.shape[:2], core.decision_size)
     uniforms = torch.rand(shape, generator=random).to(features)
@@ -60,7 +60,7 @@ def sample(
         decision = (core.decide(x, state).sigmoid() > uniform).to(features.dtype)
         _, state = core.apply_decision(x, state, decision)
         decisions.append(decision)
-    return torch.stack(decisions)
+    return torch.stack(decisions), state
 
 
 def advantages_of(

@@ -1,27 +1,18 @@
-"""What a supervised task is: numbered batches of sequences, and the answers that count."""
+"""What a supervised task is: numbered batches of sequences, and how answers to them are judged."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from jaxtyping import Bool, Int
 from numpy.random import SeedSequence
 from torch import Tensor, nn
 
-Split = Literal["train", "test", "validation"]
+from memory.supervised.batch import Batch
+from memory.supervised.head import Classifier, Head
+from memory.supervised.measure import Measure, Usual
 
-
-class Batch(NamedTuple):
-    """Sequences of one length, time first."""
-
-    inputs: Tensor
-    """What the encoder of the task takes, `[T, B, ...]`."""
-    targets: Int[Tensor, "T B"]
-    """The right class at each step."""
-    scored: Bool[Tensor, "T B"]
-    """The steps whose answers count; targets elsewhere mean nothing."""
-    reset: Bool[Tensor, "T B"] | None = None
-    """The steps that open an episode, where the first is not the only one."""
+SPLITS = ("train", "test", "validation")
+"""What every task has; it may have other tests besides."""
 
 
 class Encoder(nn.Module, ABC):
@@ -47,36 +38,80 @@ class Task(ABC):
     """A supply of batches.
 
     A batch is a function of its number, its size and the seed of the task alone: a run that is
-    resumed needs to remember nothing but how far it came, and any process can make batches.
+    resumed needs to remember nothing but how far it came, and any process can make batches. Where
+    batches also depend on how training went (`notice`), that is the state of the task.
     """
 
     num_classes: int
     """Possible answers at each step."""
+    measure: str = "accuracy"
+    """The result by which weights are compared."""
+    lower_is_better: bool = False
+    """Whether the best weights have the lowest `measure`."""
+    tests: tuple[str, ...] = ("test",)
+    """Names of held-out sets by which the best weights are judged at the end."""
+    carries_state: bool = False
+    """Whether each batch goes on where the one before ended, and a core with it; the same for the
+    batches of a held-out set."""
+    learns_from_own_answers: bool = False
+    """Whether training, too, feeds a reader its own answers (see `Batch.fed`)."""
 
     @abstractmethod
     def batch(self, number: int, size: int) -> Batch:
-        """A training batch."""
+        """A training batch. May be called by another thread, by one at a time."""
 
     @abstractmethod
-    def held_out(self, split: Split) -> Iterator[Batch]:
+    def held_out(self, split: str) -> Iterator[Batch]:
         """The same sequences every time, kept or drawn apart from training.
 
-        By those of `validation` a run is steered, by those of `test` it is judged.
+        By those of `validation` a run is steered, by those named in `tests` it is judged.
         """
 
     @abstractmethod
     def encoder(self) -> Encoder:
         """A fresh encoder."""
 
+    def head(self, width: int, readout: Sequence[int], encoder: Encoder) -> Head:
+        """A fresh read-out of a core's outputs of this width.
+
+        Args:
+            readout: units of its hidden layers.
+            encoder: of the same network; weights may be shared with it.
+        """
+        return Classifier(width, readout, self.num_classes)
+
+    def measures(self) -> list[Measure]:
+        """What is counted in one pass over a held-out set."""
+        return [Usual()]
+
     def plateaus(self) -> dict[str, float]:
-        """Accuracies that answering without memory or thought comes to, by a few words each."""
+        """`measure` of answering without memory or thought, by a few words each."""
         return {"chance": 1 / self.num_classes}
+
+    def remarks(self) -> list[str]:
+        """What has to be said beside every result, such as that data were not the published."""
+        return []
+
+    def identity(self) -> str:
+        """What the weights of a reader are bound to besides their shapes, such as a vocabulary."""
+        return ""
+
+    def notice(self, validation: Mapping[str, float]) -> bool:
+        """Be told how a validation went; true if the batches that follow are others for it."""
+        return False
+
+    def get_state(self) -> dict[str, Any]:
+        """What `notice` has changed."""
+        return {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027
+        """Restore what `get_state` gave."""
 
 
 CHUNK = 320
 """Sequences of a held-out batch: the same whatever the batch that is trained with."""
 
 
-def random_source(seed: int, split: Split, number: int) -> SeedSequence:
+def random_source(seed: int, split: str, number: int) -> SeedSequence:
     """Where the random numbers of one batch come from; no two batches share any."""
-    return SeedSequence([seed, get_args(Split).index(split), number])
+    return SeedSequence([seed, SPLITS.index(split), number])

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
-from torch.nn import functional
 
-from memory.options import positive
+from memory.core import map_state, state_leaves
+from memory.options import one_of, positive
 from memory.supervised.objective import objective_of
 from memory.supervised.reader import Reader
 from memory.supervised.reinforcement import ReinforcementConfig, decision_generator
-from memory.supervised.task import Batch, Split, Task
+from memory.supervised.supply import Supply
+from memory.supervised.task import Task
+
+Precision = Literal["float32", "bfloat16"]
 
 
 class NotFinite(ArithmeticError):
@@ -28,6 +31,25 @@ class TrainingConfig:
     """Of Adam."""
     clip_norm: float = 1.0
     """Largest norm of a gradient."""
+    weight_decay: float = 0.0
+    """Penalty on the squares of all weights: its gradient is this times the weight."""
+    decay: float = 1.0
+    """The learning rate is multiplied by this now and then; 1 keeps it."""
+    decay_every: int | None = None
+    """Updates between such falls; None: at each validation that is not the best so far."""
+    precision: Precision = "float32"
+    """bfloat16 computes products of matrices in half precision; weights stay as they are."""
+
+    def __post_init__(self) -> None:
+        positive(batch=self.batch, decay_every=self.decay_every or 1)
+        one_of("precision", self.precision, get_args(Precision))
+        for name in ("learning_rate", "clip_norm", "decay"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}={getattr(self, name)}: must be above 0")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"weight_decay={self.weight_decay}: must be 0 or more")
+        if self.decay > 1:
+            raise ValueError(f"decay={self.decay}: must be at most 1")
 
 
 class Trainer:
@@ -38,7 +60,7 @@ class Trainer:
         reinforcement: how the decisions of a core that decides learn; its defaults if left out.
 
     Raises:
-        ValueError: an option out of range.
+        ValueError: a task and a core that do not go together.
     """
 
     def __init__(
@@ -50,19 +72,23 @@ class Trainer:
         seed: int = 0,
         reinforcement: ReinforcementConfig | None = None,
     ) -> None:
-        positive(batch=config.batch)
-        for name in ("learning_rate", "clip_norm"):
-            if not getattr(config, name) > 0:
-                raise ValueError(f"{name}={getattr(config, name)}: must be above 0")
         self.reader, self.task, self.config, self.device = reader.to(device), task, config, device
         self.seed = seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.objective = objective_of(reader, reinforcement or ReinforcementConfig()).to(device)
+            self.objective = objective_of(
+                reader, reinforcement or ReinforcementConfig(), task.learns_from_own_answers
+            ).to(device)
         modules = (reader, self.objective)
         self.weights = [p for module in modules for p in module.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.Adam(self.weights, config.learning_rate)
+        self.optimizer = torch.optim.Adam(
+            self.weights, config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.supply = Supply(task, config.batch)
         self.updates = 0
+        self.falls = 0
+        """Times that the learning rate fell for want of progress."""
+        self._carried: Any = None
 
     def update(self) -> dict[str, float]:
         """Learn from the next batch; returns its loss and accuracy.
@@ -72,47 +98,58 @@ class Trainer:
         """
         # The forward pass moves running statistics, which must not keep what is not a number.
         buffers = [(buffer, buffer.clone()) for buffer in self.reader.buffers()]
-        batch = self._to_device(self.task.batch(self.updates, self.config.batch))
+        batch = self.supply.take(self.updates).to(self.device)
         self.reader.train()
         random = decision_generator(self.seed, self.updates)
-        loss, answer_loss, accuracy = self.objective(self.reader, batch, random)
+        with torch.random.fork_rng(devices=[]), self._autocast():
+            torch.manual_seed(random.initial_seed())  # of dropout: a resumed run draws the same
+            learnt = self.objective(self.reader, batch, random, self._carried)
         self.optimizer.zero_grad()
-        loss.backward()
+        learnt.loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip_norm)
         if not norm.isfinite():
             for buffer, before in buffers:
                 buffer.copy_(before)
             raise NotFinite(
-                f"loss {loss.item()}, gradient norm {norm.item()} at update {self.updates}; the "
-                "update was not made and the weights before it are kept."
+                f"loss {learnt.loss.item()}, gradient norm {norm.item()} at update "
+                f"{self.updates}; the update was not made and the weights before it are kept."
             )
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate
         self.optimizer.step()
         self.updates += 1
-        return {"loss": answer_loss.item(), "accuracy": accuracy}
+        if self.task.carries_state:
+            self._carried = map_state(torch.Tensor.detach, learnt.state)
+        return {"loss": learnt.answer_loss.item(), "accuracy": learnt.accuracy.item()}
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next update."""
+        every = self.config.decay_every
+        falls = self.updates // every if every else self.falls
+        return self.config.learning_rate * self.config.decay**falls
+
+    def notice(self, validation: Mapping[str, float], is_best: bool) -> None:
+        """Be told how a validation went: the learning rate and the task may depend on it."""
+        if not is_best:
+            self.falls += 1
+        if self.task.notice(validation):
+            self.supply.forget()
 
     @torch.no_grad()
-    def evaluate(self, split: Split = "test") -> dict[str, float]:
-        """Loss and accuracy over sequences that were not trained on.
-
-        `accuracy` is the share of right answers, `whole` of sequences with no wrong one.
-        """
+    def evaluate(self, split: str = "test") -> dict[str, float]:
+        """What the task measures, over sequences that were not trained on."""
         self.reader.eval()
-        answers = losses = right = sequences = whole = 0.0
-        for batch in map(self._to_device, self.task.held_out(split)):
-            logits, _ = self.reader(batch.inputs, batch.scored, reset=batch.reset)
-            targets = batch.targets[batch.scored]
-            wrong = torch.zeros_like(batch.scored)
-            wrong[batch.scored] = logits.argmax(-1) != targets
-            losses += functional.cross_entropy(logits, targets, reduction="sum").item()
-            answers += len(targets)
-            right += len(targets) - wrong.sum().item()
-            sequences += wrong.shape[1]
-            whole += (~wrong.any(dim=0)).sum().item()
-        return {
-            "loss": losses / answers,
-            "accuracy": right / answers,
-            "whole": whole / sequences,
-        }
+        measures, state = self.task.measures(), None
+        for batch in self.task.held_out(split):
+            batch = batch.to(self.device)
+            with self._autocast():
+                answered, after = self.reader.answer(batch, state, own=True)
+            if self.task.carries_state:
+                state = after
+            for measure in measures:
+                measure.add(batch, answered)
+        return {name: value for m in measures for name, value in m.results().items()}
 
     def get_state(self) -> dict[str, Any]:
         """Everything but the weights that the next update depends on."""
@@ -120,16 +157,22 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "objective": self.objective.state_dict(),
             "updates": self.updates,
+            "falls": self.falls,
+            "task": self.task.get_state(),
+            "carried": None if self._carried is None else state_leaves(self._carried),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Restore what `get_state` gave."""
         self.optimizer.load_state_dict(state["optimizer"])
         self.objective.load_state_dict(state["objective"])
-        self.updates = state["updates"]
+        self.updates, self.falls = state["updates"], state["falls"]
+        self.task.set_state(state["task"])
+        if state["carried"] is not None:
+            leaves = iter(state["carried"])
+            structure = self.reader.core.initial_state(1)
+            self._carried = map_state(lambda _: next(leaves).to(self.device), structure)
 
-    def _to_device(self, batch: Batch) -> Batch:
-        moved = {
-            name: leaf.to(self.device) for name, leaf in batch._asdict().items() if leaf is not None
-        }
-        return batch._replace(**moved)
+    def _autocast(self) -> torch.autocast:
+        device = torch.device(self.device).type
+        return torch.autocast(device, torch.bfloat16, self.config.precision == "bfloat16")

@@ -138,7 +138,7 @@ def test_a_run_that_reached_its_accuracy_is_not_resumed_for_nothing(tmp_path, ca
         ("--core lstn", "--core lstn: no such core. Did you mean lstm?"),
         ("--task.vectorz 3", "--task.vectorz: task nth_farthest has no such option."),
         ("--steps 0", "--steps 0 is out of range: at least 1."),
-        ("--stop-at 2", "--stop-at 2.0 is out of range: above 0, at most 1."),
+        ("--stop-at 2", "--stop-at 2.0 is out of range: an accuracy, at most 1."),
         ("--task.vectors 0", "vectors=0: must be at least 1"),
         ("--core rmc --core.slots 3", "units=2048: must be a multiple of slots=3"),
         ("--training.batch 0", "batch=0: must be at least 1"),

@@ -85,7 +85,7 @@ def test_a_loss_that_is_not_finite_leaves_the_statistics_as_they_were():
     trainer = make(SMALL_CORES["memory_net, frozen_bn"])
     before = {k: v.clone() for k, v in trainer.reader.named_buffers()}
     with torch.no_grad():
-        trainer.reader.readout[0].weight[0] = torch.nan
+        trainer.reader.head.layers[0].weight[0] = torch.nan
     with pytest.raises(NotFinite):
         trainer.update()
     assert before

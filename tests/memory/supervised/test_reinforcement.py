@@ -59,7 +59,7 @@ def test_the_estimator_is_unbiased():
 
     lanes = 100_000
     random = torch.Generator().manual_seed(1)
-    decisions = sample(
+    decisions, _ = sample(
         core, x.expand(-1, lanes, -1), core.initial_state(lanes), never.expand(-1, lanes), random
     )
     hidden, logits = unroll(decisions)
@@ -95,7 +95,7 @@ def test_decisions_are_drawn_by_their_odds():
     x = torch.randn(1, 1, FEATURES, dtype=torch.double).expand(1, 20_000, -1)
     state = core.initial_state(20_000)
     never = torch.zeros(1, 20_000, dtype=torch.bool)
-    drawn = sample(core, x, state, never, torch.Generator().manual_seed(2))
+    drawn, _ = sample(core, x, state, never, torch.Generator().manual_seed(2))
     odds = core.decide(x[0], state)[0].sigmoid()
     torch.testing.assert_close(drawn[0].mean(0), odds, atol=0.02, rtol=0)
 

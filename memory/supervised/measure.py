@@ -1,0 +1,45 @@
+"""What is counted while a reader is judged on held-out sequences."""
+
+from abc import ABC, abstractmethod
+
+import torch
+
+from memory.supervised.batch import Batch
+from memory.supervised.head import Answered
+
+
+class Measure(ABC):
+    """Adds up over batches; made afresh for each pass."""
+
+    @abstractmethod
+    def add(self, batch: Batch, answered: Answered) -> None:
+        """Take in the answers to a batch."""
+
+    @abstractmethod
+    def results(self) -> dict[str, float]:
+        """What it came to, by name."""
+
+
+class Usual(Measure):
+    """`loss` and `accuracy` of the answers, and `whole`: sequences without a wrong answer."""
+
+    def __init__(self) -> None:
+        self.loss = self.answers = self.right = self.sequences = self.whole = 0.0
+
+    def add(self, batch: Batch, answered: Answered) -> None:
+        """Take in the answers to a batch."""
+        wrong = torch.zeros_like(batch.scored)
+        wrong[batch.scored] = answered.guesses != batch.targets[batch.scored]
+        self.loss += answered.losses.double().sum().item()
+        self.answers += len(answered.losses)
+        self.right += len(answered.losses) - wrong.sum().item()
+        self.sequences += wrong.shape[1]
+        self.whole += (~wrong.any(dim=0)).sum().item()
+
+    def results(self) -> dict[str, float]:
+        """Mean loss in nats, and two shares."""
+        return {
+            "loss": self.loss / self.answers,
+            "accuracy": self.right / self.answers,
+            "whole": self.whole / self.sequences,
+        }
