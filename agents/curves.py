@@ -4,21 +4,68 @@ import argparse
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+import yaml
 
 from agents.command import CommandError, plain_errors
+from agents.program import IMPALA, Program
 from agents.run import Run, RunError
+from agents.supervised import SUPERVISED
 
-COLUMNS = {
-    "frame": "frames",
-    "speed/seconds": "seconds",
-    "episodes/return": "mean return of the last 1,000 episodes",
-    "episodes/solved": "share of the last 1,000 episodes solved",
-    "episodes/length": "mean length, steps",
-    "loss/entropy": "entropy of the policy, nats",
-    "lag/mean": "mean policy lag, updates",
-}
-"""What a table keeps of a log, and what it is."""
+
+class Kind(NamedTuple):
+    """What the log of a program is drawn by."""
+
+    program: Program
+    unit: str
+    """What `frame` counts, and after how many a tick of the axis stands."""
+    scale: float
+    columns: dict[str, str]
+    """What a table keeps of a log, and what it is."""
+    drawn: tuple[str, ...]
+    """Columns that are drawn, the first of them that a log has."""
+
+
+EPISODES = Kind(
+    IMPALA,
+    "million frames",
+    1e6,
+    {
+        "frame": "frames",
+        "speed/seconds": "seconds",
+        "episodes/return": "mean return of the last 1,000 episodes",
+        "episodes/solved": "share of the last 1,000 episodes solved",
+        "episodes/length": "mean length, steps",
+        "loss/entropy": "entropy of the policy, nats",
+        "lag/mean": "mean policy lag, updates",
+    },
+    ("episodes/solved", "episodes/return"),
+)
+ANSWERS = Kind(
+    SUPERVISED,
+    "thousand updates",
+    1e3,
+    {
+        "frame": "updates",
+        "speed/seconds": "seconds",
+        "train/loss": "loss in training, nats",
+        "train/accuracy": "accuracy in training",
+        "validation/loss": "loss on the validation, nats",
+        "validation/accuracy": "accuracy on the validation",
+        "validation/whole": "whole sequences right on the validation",
+        "validation/perplexity": "perplexity on the validation",
+    },
+    ("validation/perplexity", "validation/accuracy"),
+)
+
+
+class Curve(NamedTuple):
+    """The log of a run that is worth drawing."""
+
+    kind: Kind
+    lines: list[dict[str, Any]]
 
 
 def main(argv: list[str]) -> int:
@@ -31,32 +78,62 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     with plain_errors(parser.prog, RunError):
         curves = {run.name: curve_of(run) for run in args.runs}
+        if len({curve.kind.unit for curve in curves.values()}) > 1:
+            raise CommandError(
+                "runs of agents and of supervised tasks go into figures of their own."
+            )
         if args.csv:
             write_table(args.csv, curves, args.points)
         draw(args.out, curves)
     return 0
 
 
-def curve_of(folder: Path) -> list[dict[str, Any]]:
-    """The logged lines of a run that tell of episodes.
+def curve_of(folder: Path) -> Curve:
+    """The logged lines of a run that tell how good it is.
 
     Raises:
         CommandError: there are none yet.
     """
-    lines = [line for line in Run.open(folder).metrics() if "episodes/return" in line]
+    config = folder / "config.yaml"
+    is_supervised = config.is_file() and "task" in yaml.safe_load(config.read_text())
+    kind = ANSWERS if is_supervised else EPISODES
+    lines = [
+        line
+        for line in with_seconds(Run.open(folder, kind.program).metrics())
+        if any(column in line for column in kind.drawn)
+    ]
     if not lines:
-        raise CommandError(f"{folder} has no finished episode in its log yet.")
-    return lines
+        what = "validation" if is_supervised else "finished episode"
+        raise CommandError(f"{folder} has no {what} in its log yet.")
+    return Curve(kind, lines)
 
 
-def write_table(file: Path, curves: dict[str, list[dict[str, Any]]], points: int) -> None:
+def with_seconds(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lines that do not tell the time of the run have it from their neighbours."""
+    known = [line for line in lines if "speed/seconds" in line]
+    if not known:
+        return lines
+    at = np.interp(
+        [line["frame"] for line in lines],
+        [line["frame"] for line in known],
+        [line["speed/seconds"] for line in known],
+    )
+    return [{"speed/seconds": s} | line for s, line in zip(at.tolist(), lines, strict=True)]
+
+
+def write_table(file: Path, curves: dict[str, Curve], points: int) -> None:
     """One row per run and moment, evenly thinned; the last moment is always there."""
+    columns = [
+        column
+        for column in next(iter(curves.values())).kind.columns
+        if any(column in line for curve in curves.values() for line in curve.lines)
+    ]
     with file.open("w", newline="") as stream:
         table = csv.writer(stream)
-        table.writerow(["run", *COLUMNS])
-        for name, lines in curves.items():
-            for line in thin(lines, points):
-                table.writerow([name, *(_short(line.get(column)) for column in COLUMNS)])
+        table.writerow(["run", *columns])
+        for name, curve in curves.items():
+            for line in thin(curve.lines, points):
+                table.writerow([name, *(_short(line.get(column)) for column in columns)])
 
 
 def thin(lines: Sequence[dict[str, Any]], points: int) -> list[dict[str, Any]]:
@@ -64,8 +141,8 @@ def thin(lines: Sequence[dict[str, Any]], points: int) -> list[dict[str, Any]]:
     return list(lines[:: -max(1, len(lines) // points)])[::-1]
 
 
-def draw(out: Path, curves: dict[str, list[dict[str, Any]]]) -> None:
-    """Return, and solved rate where there is one, over frames and over time.
+def draw(out: Path, curves: dict[str, Curve]) -> None:
+    """How good the runs are, over what they learnt from and over time.
 
     Raises:
         CommandError: matplotlib is missing, or cannot write such a file.
@@ -74,21 +151,21 @@ def draw(out: Path, curves: dict[str, list[dict[str, Any]]]) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         raise CommandError("plotting needs matplotlib: pip install 'engram[plot]'.") from None
-    solved = any("episodes/solved" in line for lines in curves.values() for line in lines)
-    what = "episodes/solved" if solved else "episodes/return"
+    kind = next(iter(curves.values())).kind
+    logged = {column for curve in curves.values() for line in curve.lines for column in line}
+    what = next(column for column in kind.drawn if column in logged)
     figure = Figure(figsize=(10, 4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    for axis, (by, unit, scale) in zip(
-        axes, (("frame", "million frames", 1e6), ("speed/seconds", "minutes", 60)), strict=True
-    ):
-        for name, lines in curves.items():
-            kept = [line for line in lines if what in line and by in line]
+    units = (("frame", kind.unit, kind.scale), ("speed/seconds", "minutes", 60))
+    for axis, (by, unit, scale) in zip(axes, units, strict=True):
+        for name, curve in curves.items():
+            kept = [line for line in curve.lines if what in line and by in line]
             axis.plot(
                 [line[by] / scale for line in kept], [line[what] for line in kept], label=name
             )
         axis.set_xlabel(unit)
         axis.grid(alpha=0.3)
-    axes[0].set_ylabel(COLUMNS[what])
+    axes[0].set_ylabel(kind.columns[what])
     axes[0].legend()
     try:
         figure.savefig(out, dpi=120)
