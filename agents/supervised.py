@@ -73,8 +73,10 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         reader = build_reader(task, config.core, config.reader)
-    if config.stop_at is not None and config.stop_at > 1 and task.measure == "accuracy":
-        raise ValueError(f"--stop-at {config.stop_at} is out of range: an accuracy, at most 1.")
+    if config.stop_at is not None and config.stop_at > 1 and not task.lower_is_better:
+        raise ValueError(
+            f"--stop-at {config.stop_at} is out of range: {task.measure} is at most 1."
+        )
     checkpoint = _checkpoint_of(parsed.resume, reader, task)
     if not parsed.resume:
         check_place(config)

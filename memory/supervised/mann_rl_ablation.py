@@ -23,10 +23,11 @@ from torch import Tensor
 from memory import MemoryNetConfig
 from memory.supervised.batch import Batch
 from memory.supervised.interval import interval
-from memory.supervised.logic import Logic, LogicConfig, is_answer, weighted_f1
+from memory.supervised.logic import Logic, LogicConfig, is_answer
 from memory.supervised.mann_rl_program import Moment, ProgramConfig, Programs
 from memory.supervised.reader import Reader, ReaderConfig, build_reader
 from memory.supervised.trainer import Trainer, TrainingConfig
+from memory.supervised.weighted_f1 import weighted_f1
 
 PROGRAMS = {
     "program: frozen": (False, False),
@@ -113,7 +114,7 @@ def updates_for(sequences: int, steps: int, lanes: int) -> int:
 
 def judged_stream(lengths: tuple[int, int]) -> Batch:
     """What every treatment is judged by: 320 lanes, 400 steps."""
-    task = LogicConfig(test_lengths=lengths, steps=400).build(seed=0)
+    task = LogicConfig(lengths=lengths, steps=400).build(seed=0)
     return next(task.held_out("test"))
 
 

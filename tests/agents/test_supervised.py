@@ -35,7 +35,7 @@ def log_of(run):
 @pytest.mark.parametrize("task", sorted(TASKS))
 def test_every_pair_trains_is_resumed_and_judged(task, core, tmp_path, capsys, monkeypatch):
     def evaluate(trainer, split="test"):  # the whole of it, for every pair, takes minutes
-        return {"loss": 1.0, "accuracy": 0.1 * trainer.updates, "whole": 0.0}
+        return dict.fromkeys(("accuracy", trainer.task.measure), 0.1 * trainer.updates)
 
     monkeypatch.setattr(Trainer, "evaluate", evaluate)
     monkeypatch.setenv("ENGRAM_DATA", str(write_babi(tmp_path / "babi").parent))
@@ -138,7 +138,7 @@ def test_a_run_that_reached_its_accuracy_is_not_resumed_for_nothing(tmp_path, ca
         ("--core lstn", "--core lstn: no such core. Did you mean lstm?"),
         ("--task.vectorz 3", "--task.vectorz: task nth_farthest has no such option."),
         ("--steps 0", "--steps 0 is out of range: at least 1."),
-        ("--stop-at 2", "--stop-at 2.0 is out of range: an accuracy, at most 1."),
+        ("--stop-at 2", "--stop-at 2.0 is out of range: accuracy is at most 1."),
         ("--task.vectors 0", "vectors=0: must be at least 1"),
         ("--core rmc --core.slots 3", "units=2048: must be a multiple of slots=3"),
         ("--training.batch 0", "batch=0: must be at least 1"),

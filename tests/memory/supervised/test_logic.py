@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from memory.supervised.logic import ALPHABET, LogicConfig, is_answer, sequences, weighted_f1
+from memory.supervised.head import Answered
+from memory.supervised.logic import ALPHABET, LogicConfig, is_answer, sequences
+from memory.supervised.weighted_f1 import WeightedF1, weighted_f1
 
 FOLD = {"and": lambda a, b: a & b, "or": lambda a, b: a | b, "xor": lambda a, b: a ^ b}
 
@@ -80,25 +82,50 @@ def test_sequences_follow_one_another_in_every_lane():
         assert is_answer(batch)[:, lane].sum() == len(whole)
 
 
-def test_the_test_may_ask_for_longer_sequences():
-    task = LogicConfig(test_lengths=(21, 40), steps=90).build(seed=2)
-    batch = next(task.held_out("test"))
+def operands_of(batch):
     text = "|".join("".join(ALPHABET[i] for i in row) for row in batch.inputs.argmax(-1).t())
-    lengths = [len(bits) for bits in re.findall(r"(?:and|(?<!x)or)([01]+)=", text)]
-    assert lengths and min(lengths) >= 21 and max(lengths) > 35
-    assert task.batch(0, 32).inputs.argmax(-1).eq(ALPHABET.index("=")).sum() > 32 * 4
+    return [len(bits) for bits in re.findall(r"(?:and|(?<!x)or)([01]+)=", text)]
 
 
-def test_the_echo_line_is_what_echoing_comes_to():
-    task = LogicConfig().build(seed=1)
-    batch = task.batch(0, 512)
+def test_one_test_is_like_training_and_the_other_asks_for_longer_sequences():
+    task = LogicConfig().build(seed=2)
+    usual, longer = (next(task.held_out(name)) for name in task.tests)
+    for batch in (usual, next(task.held_out("validation")), task.batch(0, 320)):
+        assert {min(operands_of(batch)), max(operands_of(batch))} == {2, 20}
+    lengths = operands_of(longer)
+    assert len(lengths) > 300 and min(lengths) == 21 and max(lengths) == 40
+    assert len(longer.targets) == 2 * len(usual.targets)
+
+
+def echo_of(task, batch, said):
+    """The symbol before, `.` after a `|`, and one answer to every expression."""
     echo = torch.cat([batch.targets[:1], batch.inputs.argmax(-1)[:-1]])
-    first = batch.targets.eq(ALPHABET.index("."))
-    echo = torch.where(first, batch.targets, echo)  # after a `|` comes a beginning
-    echo[is_answer(batch)] = ALPHABET.index("0")
-    assert echo.eq(batch.targets).float().mean().item() == pytest.approx(
-        task.plateaus()["echo and guess"], abs=0.005
-    )
+    begins = batch.targets.eq(ALPHABET.index("."))
+    guesses = torch.where(begins, batch.targets, echo)
+    guesses[is_answer(batch)] = ALPHABET.index(said)
+    return Answered(torch.zeros(guesses.numel()), guesses[batch.scored])
+
+
+def test_an_echo_has_a_high_f1_and_answers_half():
+    task = LogicConfig().build(seed=1)
+    measures = task.measures()
+    for number, said in enumerate("01"):
+        batch = task.batch(number, 512)
+        for measure in measures:
+            measure.add(batch, echo_of(task, batch, said))
+    found = {name: value for m in measures for name, value in m.results().items()}
+    assert found["echo_accuracy"] == 1.0
+    assert found["answer_accuracy"] == pytest.approx(task.plateaus()["guess"], abs=0.01)
+    assert 0.955 < found["f1"] < 0.965 and 0.955 < found["accuracy"] < 0.965
+
+
+def test_weighted_f1_adds_up_over_batches():
+    random = torch.Generator().manual_seed(1)
+    guesses, targets = torch.randint(5, (2, 90), generator=random)
+    measure = WeightedF1(7)
+    for part in (slice(0, 20), slice(20, 90)):
+        measure.count(guesses[part], targets[part])
+    assert measure.results()["f1"] == pytest.approx(weighted_f1(guesses, targets))
 
 
 def test_weighted_f1_by_hand():
@@ -113,8 +140,8 @@ def test_weighted_f1_by_hand():
     [
         ({"operands": "one"}, "operands='one'"),
         ({"lengths": (5, 4)}, r"lengths=\(5, 4\)"),
-        ({"test_lengths": (0, 4)}, r"test_lengths=\(0, 4\)"),
-        ({"steps": 0}, "steps=0"),
+        ({"longer": (0, 4)}, r"longer=\(0, 4\)"),
+        ({"steps": 5}, "steps=5: must be at least 6"),
     ],
 )
 def test_a_wrong_option_is_named(options, words):
