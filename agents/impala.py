@@ -4,7 +4,7 @@ Source: Espeholt et al. 2018. Workers act without waiting for the learner, and t
 what is ready; what lies between is bounded on both sides: a worker is asked for another unroll only
 while there is room, and trajectories that grew too old are dropped.
 
-The only module that knows Ray.
+Only this module, and the launcher of benchmarks, know Ray.
 """
 
 import logging
@@ -99,7 +99,7 @@ class _Host:
 
 
 class RayWorkers(Workers):
-    """The run's actors, spread over the workers of a Ray that was started by `start_ray`.
+    """The run's actors, spread over the workers of a Ray that was started by `connect_ray`.
 
     Args:
         orders: what to act with; its weights are published once per learner update.
@@ -183,8 +183,8 @@ def num_workers(config: ImpalaConfig) -> int:
     return max(1, min(config.actors, cpus - 1))
 
 
-def start_ray(config: ImpalaConfig) -> None:
-    """Join the cluster at `ray_address`, or start Ray on this machine without a dashboard.
+def connect_ray(ray_address: str | None) -> None:
+    """Join the cluster at an address, or start Ray on this machine without a dashboard.
 
     Workers find this project whatever else is installed, and compute with one thread that never
     spins: on shared cores a spinning pool costs a learner an order of magnitude.
@@ -204,9 +204,9 @@ def start_ray(config: ImpalaConfig) -> None:
             "without its token anybody who reaches this machine can run programs on it. Unset it."
         )
     ray.init(
-        address=config.ray_address or "local",
+        address=ray_address or "local",
         log_to_driver=False,
         logging_level=logging.ERROR,
         runtime_env={"env_vars": environment},
-        include_dashboard=None if config.ray_address else False,
+        include_dashboard=None if ray_address else False,
     )

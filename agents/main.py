@@ -69,9 +69,9 @@ def workers_for(config: ImpalaConfig) -> MakeWorkers:
     """Ray workers, with Ray started; or with `--workers 0` this process, and no Ray at all."""
     if config.workers == 0:
         return LocalWorkers
-    from agents.impala import RayWorkers, start_ray  # Ray takes a second to import
+    from agents.impala import RayWorkers, connect_ray  # Ray takes a second to import
 
-    start_ray(config)
+    connect_ray(config.ray_address)
     return RayWorkers
 
 

@@ -155,6 +155,7 @@ class SupervisedTraining:
         self.trainer.reader.load_state_dict(best.weights)
         task = self.trainer.task
         results = {
+            "measure": task.measure,
             "step": best.frame,
             **{name: self.trainer.evaluate(name) for name in task.tests},
             "validation": self.best,

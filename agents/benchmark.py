@@ -1,0 +1,110 @@
+"""Cores on tasks, many runs from one file to one table: `scripts/benchmark.py`.
+
+Each run is a process of its own, `scripts/supervised.py` as one would type it; several run side by
+side, on this machine or on a Ray cluster whose nodes share the output folder. What is there already
+is not run again, and what was interrupted goes on from its last checkpoint.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from agents.benchmark_plan import Job, check, find_plan, is_of, read_plan
+from agents.benchmark_report import write_report
+from agents.command import CommandError, at_least, plain_errors
+from agents.supervised_training import RESULTS
+
+SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "supervised.py"
+LOG = "output.txt"
+"""Beside the folder of a run: what it printed."""
+
+Outcome = tuple[Job, str]
+"""A run that ended, and its last words if it failed."""
+
+
+def main(argv: list[str]) -> int:
+    """Run what is missing, then write the tables and figures of all; returns the exit status."""
+    parser = argparse.ArgumentParser("benchmark.py", description=__doc__)
+    parser.add_argument("plan", help="a YAML file, or the name of one in configs/benchmark")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the report")
+    parser.add_argument(
+        "--processes", type=at_least(1), default=os.cpu_count() or 1, help="runs side by side"
+    )
+    parser.add_argument("--ray", action="store_true", help="spread the runs over Ray")
+    parser.add_argument("--ray-address", help="of a running cluster; this machine if left out")
+    parser.add_argument("--report-only", action="store_true", help="run nothing")
+    asked = parser.parse_args(argv)
+    if asked.ray_address and not asked.ray:
+        parser.error("--ray-address has no effect without --ray")
+    with plain_errors(parser.prog):
+        jobs = read_plan(find_plan(asked.plan), asked.out)
+        for job in jobs:
+            if not is_of(job, check(job)):
+                raise CommandError(
+                    f"{job.folder} holds a run of other settings; give another --out, or remove it."
+                )
+        missing = [] if asked.report_only else [j for j in jobs if not _is_done(j)]
+        failed = _watch(missing, _executor(asked))
+        for job, words in failed:
+            print(f"{job.folder} failed: {words}", file=sys.stderr)
+        write_report(asked.out, jobs)
+        print(f"{asked.out / 'report.md'} and report.html tell what came of it.")
+    return 1 if failed else 0
+
+
+def _is_done(job: Job) -> bool:
+    return (job.folder / RESULTS).exists()
+
+
+def _executor(asked: argparse.Namespace) -> Callable[[list[Job]], Iterator[Outcome]]:
+    if not asked.ray:
+        return lambda jobs: _side_by_side(jobs, asked.processes)
+    from agents.benchmark_ray import over_ray  # Ray takes a second to import
+
+    return lambda jobs: over_ray(jobs, asked.ray_address)
+
+
+def _side_by_side(jobs: Iterable[Job], processes: int) -> Iterator[Outcome]:
+    with ThreadPoolExecutor(processes) as pool:
+        try:
+            for future in as_completed([pool.submit(execute, job) for job in jobs]):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _watch(jobs: list[Job], executor: Callable[[list[Job]], Iterator[Outcome]]) -> list[Outcome]:
+    """Run them, show how far it is, and give those that failed."""
+    failed: list[Outcome] = []
+    columns = (TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("", total=len(jobs))
+        for job, words in executor(jobs) if jobs else ():
+            state = f"failed: {words}" if words else "done"
+            progress.console.print(f"{job.task} · {job.core} · seed {job.seed}: {state}")
+            progress.advance(bar)
+            if words:
+                failed.append((job, words))
+    return failed
+
+
+def execute(job: Job) -> Outcome:
+    """One run in a process of its own, begun or gone on with."""
+    job.folder.parent.mkdir(parents=True, exist_ok=True)
+    begun = any((job.folder / "checkpoints").glob("[0-9]*"))
+    where = ["--resume"] if begun else [*job.flags, "--overwrite", "--run-dir"]
+    with job.folder.with_name(f"{job.folder.name}-{LOG}").open("a") as log:
+        status = subprocess.call(
+            [sys.executable, str(SCRIPT), *where, str(job.folder)], stdout=log, stderr=log
+        )
+    if status == 0 and _is_done(job):
+        return job, ""
+    lines = Path(log.name).read_text().strip().splitlines() or ["it said nothing"]
+    return job, f"{lines[-1]} (exit status {status}; all it said is in {log.name})"

@@ -1,0 +1,28 @@
+"""The runs of a benchmark on a Ray cluster, one CPU or GPU each."""
+
+from collections.abc import Iterator
+
+import ray
+
+from agents.benchmark import Outcome, execute
+from agents.benchmark_plan import Job
+from agents.impala import connect_ray
+
+
+def over_ray(jobs: list[Job], address: str | None) -> Iterator[Outcome]:
+    """Run all of them as room allows; gives each as it ends.
+
+    Args:
+        address: of a running cluster, whose nodes share the folder of the runs; None starts Ray
+            on this machine.
+    """
+    connect_ray(address)
+    gpus = 1 if ray.cluster_resources().get("GPU", 0) else 0
+    remote = ray.remote(num_cpus=1, num_gpus=gpus)(execute)
+    try:
+        waiting = [remote.remote(job._replace(folder=job.folder.resolve())) for job in jobs]
+        while waiting:
+            (ready,), waiting = ray.wait(waiting)
+            yield ray.get(ready)
+    finally:
+        ray.shutdown()

@@ -1,0 +1,15 @@
+"""Cores on tasks, many runs to one table: `python scripts/benchmark.py quick --out runs/quick`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from agents.process import prepare
+
+prepare()
+
+from agents.benchmark import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
