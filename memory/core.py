@@ -80,6 +80,20 @@ class Core(nn.Module, ABC, Generic[S]):
             outputs.append(y)
         return torch.stack(outputs), state
 
+    def outputs_at(
+        self,
+        wanted: Bool[Tensor, "T B"],
+        inputs: Float[Tensor, "T B *features"],
+        state: S,
+        reset: Bool[Tensor, "T B"] | None = None,
+    ) -> tuple[Float[Tensor, "S D"], S]:
+        """As `forward`, with the outputs of the S wanted steps alone, time first.
+
+        Where nothing waits for an output, a core need not compute those that nobody wants.
+        """
+        outputs, state = self(inputs, state, reset)
+        return outputs[wanted], state
+
 
 class DecidingCore(Core[S]):
     """A core whose memory takes stochastic binary decisions, learnt by reinforcement.

@@ -115,6 +115,29 @@ class EntNet(Core[Tensor]):
         reset: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B N D"]]:
         """Unroll over time; answers, which nothing waits for, are computed for all at once."""
+        embedded, before, state = self._unroll(inputs, state, reset)
+        return self._answer(embedded, torch.stack(before)), state
+
+    def outputs_at(
+        self,
+        wanted: Bool[Tensor, "T B"],
+        inputs: Float[Tensor, "T B F"],
+        state: Float[Tensor, "B N D"],
+        reset: Bool[Tensor, "T B"] | None = None,
+    ) -> tuple[Float[Tensor, "S D"], Float[Tensor, "B N D"]]:
+        """Answers at the wanted steps alone."""
+        embedded, before, state = self._unroll(inputs, state, reset)
+        steps = wanted.any(dim=1)
+        asked = [memory for memory, here in zip(before, steps.tolist(), strict=True) if here]
+        return self._answer(embedded[wanted], torch.stack(asked)[wanted[steps]]), state
+
+    def _unroll(
+        self,
+        inputs: Float[Tensor, "T B F"],
+        state: Float[Tensor, "B N D"],
+        reset: Bool[Tensor, "T B"] | None,
+    ) -> tuple[Float[Tensor, "T B D"], list[Tensor], Float[Tensor, "B N D"]]:
+        """Embedded inputs, the memory before each is written, and that after the last."""
         fresh = None if reset is None else self.initial_state(inputs.shape[1])
         terms = self._read_input(inputs)
         before = []
@@ -123,7 +146,7 @@ class EntNet(Core[Tensor]):
                 state = select(reset[t], fresh, state)
             before.append(state)
             state = self._write(InputTerms(*now), state)
-        return self._answer(terms.embedded, torch.stack(before)), state
+        return terms.embedded, before, state
 
     def _read_input(self, x: Float[Tensor, "*T B F"]) -> InputTerms:
         embedded = self.embed(x)

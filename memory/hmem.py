@@ -120,6 +120,29 @@ class HMem(Core[Tensor]):
         reset: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Float[Tensor, "T B O"], Float[Tensor, "B U U"]]:
         """Unroll over time, with the inputs of all times projected at once."""
+        recalls, state = self._unroll([True] * len(inputs), inputs, state, reset)
+        return self._output(inputs, recalls), state
+
+    def outputs_at(
+        self,
+        wanted: Bool[Tensor, "T B"],
+        inputs: Float[Tensor, "T B F"],
+        state: Float[Tensor, "B U U"],
+        reset: Bool[Tensor, "T B"] | None = None,
+    ) -> tuple[Float[Tensor, "S O"], Float[Tensor, "B U U"]]:
+        """Recalls at the steps where any is wanted."""
+        steps = wanted.any(dim=1)
+        recalls, state = self._unroll(steps.tolist(), inputs, state, reset)
+        return self._output(inputs[wanted], recalls[wanted[steps]]), state
+
+    def _unroll(
+        self,
+        recalling: list[bool],
+        inputs: Float[Tensor, "T B F"],
+        state: Float[Tensor, "B U U"],
+        reset: Bool[Tensor, "T B"] | None,
+    ) -> tuple[Float[Tensor, "R B U"], Float[Tensor, "B U U"]]:
+        """What was recalled at the R steps that recall, and the memory after the last."""
         fresh = None if reset is None else self.initial_state(inputs.shape[1])
         terms = self._read_input(inputs)
         recalls = []
@@ -127,9 +150,10 @@ class HMem(Core[Tensor]):
             if reset is not None:
                 state = select(reset[t], fresh, state)
             step = InputTerms(*now)
-            recalls.append(self._recall(step.cue, state))
+            if recalling[t]:
+                recalls.append(self._recall(step.cue, state))
             state = self._write(step, state)
-        return self._output(inputs, torch.stack(recalls)), state
+        return torch.stack(recalls), state
 
     def _read_input(self, x: Float[Tensor, "*T B F"]) -> InputTerms:
         key, value = torch.relu(self.key(x)), torch.relu(self.value(x))

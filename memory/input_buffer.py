@@ -16,11 +16,14 @@ from abc import abstractmethod
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from memory.core import Core
 from memory.initialisation import linear, truncated_normal_
+
+TOGETHER = 32
+"""Steps that are answered in one go, of those sorted by how many slots they have filled."""
 
 
 class InputBufferState(NamedTuple):
@@ -71,24 +74,27 @@ class InputBuffer(nn.Module):
         inputs: Float[Tensor, "T B F"],
         state: InputBufferState,
         reset: Bool[Tensor, "T B"] | None,
+        wanted: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Recollection, InputBufferState]:
-        """As `step` for input after input; time and batch are one axis in what is recollected."""
+        """As `step` for input after input; time and batch are one axis in what is recollected.
+
+        Args:
+            wanted: the steps to recollect at; all if left out.
+        """
         embedded = self.embed(inputs)
-        rows = _windows(state.rows, embedded)
-        filled = _windows(state.filled, torch.ones_like(embedded[..., 0]))
-        if reset is not None:
-            episode = reset.cumsum(0)
-            before = episode.new_zeros(state.filled.shape)
-            forgotten = _windows(before, episode) != episode.unsqueeze(-1)
-            # Filled, not multiplied: what another episode left may be anything.
-            rows = rows.masked_fill(forgotten.unsqueeze(-1), 0.0)
-            filled = filled.masked_fill(forgotten, 0.0)
-        question = self.embed_question(inputs).flatten(0, 1)
-        recollection = Recollection(
-            question, (rows + self.age).flatten(0, 1), filled.flatten(0, 1) > 0
-        )
-        # Clones: a view would keep, and carry to other processes, the buffers of all times.
-        return recollection, InputBufferState(rows[-1].clone(), filled[-1].clone())
+        if wanted is None:
+            rows, filled = _held(state, embedded, reset, None)
+            # Clones: a view would keep, and carry to other processes, the buffers of all times.
+            batch = inputs.shape[1]
+            after = InputBufferState(rows[-batch:].clone(), filled[-batch:].clone())
+            asking = inputs.flatten(0, 1)
+        else:
+            last = torch.zeros_like(wanted)
+            last[-1] = True
+            rows, filled = _held(state, embedded, reset, wanted)
+            after = _held(state, embedded, reset, last)
+            asking = inputs[wanted]
+        return Recollection(self.embed_question(asking), rows + self.age, filled > 0), after
 
 
 class BufferCore(Core[InputBufferState]):
@@ -121,10 +127,63 @@ class BufferCore(Core[InputBufferState]):
         recollection, state = self.buffer.unroll(inputs, state, reset)
         return self.answer(recollection).unflatten(0, inputs.shape[:2]), state
 
+    def outputs_at(
+        self,
+        wanted: Bool[Tensor, "T B"],
+        inputs: Float[Tensor, "T B F"],
+        state: InputBufferState,
+        reset: Bool[Tensor, "T B"] | None = None,
+    ) -> tuple[Float[Tensor, "S D"], InputBufferState]:
+        """Answers at the wanted steps alone; those with as much to go on are computed together."""
+        recollection, state = self.buffer.unroll(inputs, state, reset, wanted)
+        counts, order = recollection.filled.sum(1).sort()
+        outputs = [
+            self.answer(_first_slots(recollection, part, int(counts_of_part[-1])))
+            for part, counts_of_part in zip(
+                order.split(TOGETHER), counts.split(TOGETHER), strict=True
+            )
+        ]
+        return torch.cat(outputs)[order.argsort()], state
+
+
+def _first_slots(recollection: Recollection, chosen: Int[Tensor, " S"], slots: int) -> Recollection:
+    """Some of the steps, without the slots that none of them has filled."""
+    question, rows, filled = recollection
+    return Recollection(question[chosen], rows[chosen, :slots], filled[chosen, :slots])
+
+
+def _held(
+    before: InputBufferState,
+    embedded: Float[Tensor, "T B D"],
+    reset: Bool[Tensor, "T B"] | None,
+    wanted: Bool[Tensor, "T B"] | None,
+) -> InputBufferState:
+    """What the slots hold after each wanted step; steps and batch are one axis."""
+    rows = _windows(before.rows, embedded, wanted)
+    filled = _windows(before.filled, torch.ones_like(embedded[..., 0]), wanted)
+    if reset is not None:
+        episode = reset.cumsum(0)
+        of_slots = _windows(episode.new_zeros(before.filled.shape), episode, wanted)
+        now = episode.flatten() if wanted is None else episode[wanted]
+        forgotten = of_slots != now.unsqueeze(-1)
+        # Filled, not multiplied: what another episode left may be anything.
+        rows = rows.masked_fill(forgotten.unsqueeze(-1), 0.0)
+        filled = filled.masked_fill(forgotten, 0.0)
+    return InputBufferState(rows, filled)
+
 
 def _windows(
-    before: Shaped[Tensor, "B N *features"], now: Shaped[Tensor, "T B *features"]
-) -> Shaped[Tensor, "T B N *features"]:
-    """What the slots hold after each step, newest first, if `now` follows on `before`."""
+    before: Shaped[Tensor, "B N *features"],
+    now: Shaped[Tensor, "T B *features"],
+    wanted: Bool[Tensor, "T B"] | None,
+) -> Shaped[Tensor, "S N *features"]:
+    """What the slots hold after each wanted step, newest first, if `now` follows on `before`."""
+    batch, slots = before.shape[:2]
     history = torch.cat([before[:, :-1].flip(1).transpose(0, 1), now])  # [N - 1 + T, B, ...]
-    return history.unfold(0, before.shape[1], 1).flip(-1).movedim(-1, 2)
+    if wanted is None:
+        return history.unfold(0, slots, 1).flip(-1).movedim(-1, 2).flatten(0, 1)
+    step, place = wanted.nonzero(as_tuple=True)
+    age = torch.arange(slots, device=now.device)
+    row = (step + slots - 1).unsqueeze(1) - age  # [S, N]
+    rows = (row * batch + place.unsqueeze(1)).flatten()
+    return history.flatten(0, 1).index_select(0, rows).unflatten(0, (-1, slots))

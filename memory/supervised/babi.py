@@ -4,35 +4,34 @@ Source: Weston et al., "Towards AI-complete question answering" (2015); the publ
 is read one sentence per step, the question comes last, and the answer, one of all answers of the
 files, is due there. Stories stand flush right and open an episode, so that no core reads padding.
 
-A sentence is the sum of its words' vectors, each weighed by a trained mask for its place, one set
-of masks for facts and one for questions, all ones to begin with (Henaff et al., "Tracking the world
-state with recurrent entity networks", 2017, section 2.1).
-
-A tenth of the training questions, drawn by the seed, is the validation.
+One task alone, or several jointly: one network learns all that `tasks` names. A tenth of the
+training questions of each task, drawn by the seed, is the validation. A task counts as failed where
+more than 5 % of its answers are wrong.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import get_args
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy.random import default_rng
 from torch import Tensor, nn
 
 from memory.options import one_of, positive
-from memory.supervised.babi_stories import MalformedData, Question, Sentence, read_stories
+from memory.supervised.babi_questions import most_frequent, numbered, vocabulary_of
+from memory.supervised.babi_source import Size, Stories, published
 from memory.supervised.batch import Batch
-from memory.supervised.data_folder import find_data
+from memory.supervised.head import Answered, Head, rectified
+from memory.supervised.measure import Measure, Usual
+from memory.supervised.sentence_encoder import Reading, SentenceEncoder
 from memory.supervised.task import CHUNK, Encoder, Task, random_source
 
-Size = Literal["1k", "10k"]
-
-FOLDERS: dict[str, str] = {"1k": "en", "10k": "en-10k"}
-SOURCE = "https://research.facebook.com/downloads/babi (tasks_1-20_v1-2.tar.gz)"
 ALL = tuple(range(1, 21))
+FAILED = 5.0
+"""More wrong answers than this, in percent, fail a task."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +44,19 @@ class BabiConfig:
     """Training questions of each task."""
     facts: int = 70
     """The last sentences of a story that are read, at most."""
+    sentence: Reading = "mask"
+    """How a sentence becomes a vector: its words summed under trained masks (mask) or by fixed
+    weights (position), or read one by one (gru, lstm)."""
     width: int = 64
-    """Width of the vector of a word."""
+    """Width of the vector of a word, and of a sentence."""
+    own_question: bool = True
+    """The question has masks, or a recurrent network, of its own."""
+    own_words: bool = False
+    """The question has vectors of words of its own."""
+    ages: bool = False
+    """Add to each fact a trained vector for its age."""
+    normalise: bool = False
+    """Normalise facts, and questions apart, over the batch."""
     data: Path | None = None
     """Folder with `en` and `en-10k`; ENGRAM_DATA or the cache if not given."""
 
@@ -57,125 +67,140 @@ class BabiConfig:
             ValueError: an option, or a file, is not what it should be, or is not there.
         """
         positive(facts=self.facts, width=self.width)
+        one_of("sentence", self.sentence, get_args(Reading))
         one_of("size", self.size, get_args(Size))
         wrong = [task for task in self.tasks if task not in ALL]
         if wrong or not self.tasks:
             raise ValueError(f"tasks={' '.join(map(str, wrong)) or 'none'}: must be from 1 to 20")
-        folder = find_data("babi", self.data, FOLDERS[self.size], SOURCE) / FOLDERS[self.size]
-        train = [q for task in self.tasks for q in read_stories(_file(folder, task, "train"))]
-        test = [q for task in self.tasks for q in read_stories(_file(folder, task, "test"))]
-        return Babi(self, train, test, seed)
-
-
-def _file(folder: Path, task: int, part: str) -> Path:
-    found = sorted(folder.glob(f"qa{task}_*_{part}.txt"))
-    if len(found) != 1:
-        raise MalformedData(
-            f"{folder}: expected one file qa{task}_*_{part}.txt, found {len(found)}"
-        )
-    return found[0]
-
-
-class Vocabulary(NamedTuple):
-    """Numbers of words, from 1 on, and of answers, from 0 on."""
-
-    words: dict[str, int]
-    answers: dict[str, int]
-
-
-def vocabulary_of(questions: Sequence[Question]) -> Vocabulary:
-    """All words and answers of some questions, in alphabetical order."""
-    sentences = {s for question in questions for s in (*question.facts, question.words)}
-    words = sorted({word for sentence in sentences for word in sentence})
-    answers = sorted({question.answer for question in questions})
-    return Vocabulary(
-        {word: number for number, word in enumerate(words, start=1)},
-        {answer: number for number, answer in enumerate(answers)},
-    )
-
-
-class SentenceEncoder(Encoder):
-    """Sums of masked word vectors; the last sentence is the question."""
-
-    def __init__(self, words: int, longest: int, width: int) -> None:
-        super().__init__()
-        self.output_shape = (width,)
-        self.embed = nn.Embedding(words + 1, width, padding_idx=0)
-        self.masks = nn.Parameter(torch.ones(2, longest, width))
-        """Of facts, and of questions."""
-
-    def forward(self, inputs: Int[Tensor, "T B W"]) -> Float[Tensor, "T B D"]:
-        """Vectors of sentences; of no words, zeros."""
-        vectors = self.embed(inputs)
-        facts = (vectors[:-1] * self.masks[0]).sum(dim=-2)
-        return torch.cat([facts, (vectors[-1:] * self.masks[1]).sum(dim=-2)])
+        return Babi(self, published(self.tasks, self.size, self.data), seed)
 
 
 class Babi(Task):
-    """Inputs are numbers of words, `[T, B, W]`; 0 is no word."""
+    """Inputs are numbers of sentences, `[T, B]`; 0 is no sentence."""
 
-    def __init__(
-        self, config: BabiConfig, train: list[Question], test: list[Question], seed: int
-    ) -> None:
-        self.config, self.seed = config, seed
-        self.vocabulary = vocabulary_of([*train, *test])
+    def __init__(self, config: BabiConfig, stories: Stories, seed: int) -> None:
+        self.config, self.seed, self.stories_of = config, seed, stories.remarks
+        every = [q for part in (stories.train, stories.test) for qs in part.values() for q in qs]
+        self.vocabulary = vocabulary_of(every)
         self.num_classes = len(self.vocabulary.answers)
-        self.longest = max(len(s) for q in (*train, *test) for s in (*q.facts, q.words))
-        order = default_rng(random_source(seed, "validation", 0)).permutation(len(train))
-        held = max(1, len(train) // 10)
-        self.questions: dict[str, list[Question]] = {
-            "train": [train[i] for i in order[held:]],
-            "validation": [train[i] for i in order[:held]],
-            "test": test,
-        }
-        self._epoch: tuple[int, Sequence[int]] = (-1, ())
+        train = numbered(stories.train, self.vocabulary, config.facts)
+        test = numbered(stories.test, self.vocabulary, config.facts)
+        learnt, held = _divided(train.task, seed)
+        self.questions = {"train": train, "validation": train, "test": test}
+        self.places = {"train": learnt, "validation": held, "test": np.arange(len(test))}
+        """Which of the questions belong to each split."""
+        self._epoch = (-1, learnt)
 
     def encoder(self) -> Encoder:
-        """Masked sums of words."""
-        return SentenceEncoder(len(self.vocabulary.words), self.longest, self.config.width)
+        """Vectors of sentences."""
+        config = self.config
+        return SentenceEncoder(
+            self.vocabulary.table(),
+            len(self.vocabulary.words),
+            config.sentence,
+            config.width,
+            own_question=config.own_question,
+            own_words=config.own_words,
+            ages=config.facts if config.ages else 0,
+            normalise=config.normalise,
+        )
+
+    def head(self, width: int, readout: Sequence[int], encoder: Encoder) -> Head:
+        """Rectified layers, then one logit per answer, without a bias."""
+        return Answers(width, readout, self.num_classes)
+
+    def measures(self) -> list[Measure]:
+        """The usual, and errors by task."""
+        return [Usual(), Errors()]
 
     def plateaus(self) -> dict[str, float]:
-        """Always giving the most frequent answer of the test."""
-        counts = Counter(question.answer for question in self.questions["test"])
-        return {"most frequent": max(counts.values()) / counts.total()}
+        """Always giving the answer that is the most frequent in the test of its task."""
+        shares = most_frequent(self.questions["test"])
+        mean = sum(shares.values()) / len(shares)
+        each = {f"most frequent qa{task}": share for task, share in shares.items()}
+        return {"most frequent": mean, **(each if len(each) > 1 else {})}
+
+    def remarks(self) -> list[str]:
+        """Where stories come from, if not from the published files."""
+        return self.stories_of
+
+    def identity(self) -> str:
+        """Of the vocabulary."""
+        return self.vocabulary.identity()
 
     def batch(self, number: int, size: int) -> Batch:
         """A training batch; every question comes once before one comes again."""
-        questions = self.questions["train"]
-        first = number * size
-        chosen = [self._at(place, len(questions)) for place in range(first, first + size)]
-        return self._lay_out([questions[i] for i in chosen])
+        places = np.arange(number * size, (number + 1) * size)
+        epochs, within = np.divmod(places, len(self.places["train"]))
+        chosen = [self._order(e)[within[epochs == e]] for e in np.unique(epochs).tolist()]
+        return self.questions["train"].lay_out(np.concatenate(chosen))
 
     def held_out(self, split: str) -> Iterator[Batch]:
         """All questions, in order."""
-        questions = self.questions[split]
-        for first in range(0, len(questions), CHUNK):
-            yield self._lay_out(questions[first : first + CHUNK])
+        places = self.places[split]
+        for first in range(0, len(places), CHUNK):
+            yield self.questions[split].lay_out(places[first : first + CHUNK])
 
-    def _at(self, place: int, count: int) -> int:
-        """The question at a place in the endless sequence of shuffled epochs."""
-        epoch, within = divmod(place, count)
+    def _order(self, epoch: int) -> np.ndarray:
+        """The training questions as one epoch shuffles them."""
         if self._epoch[0] != epoch:
-            order = default_rng(random_source(self.seed, "train", epoch)).permutation(count)
-            self._epoch = (epoch, order.tolist())
-        return self._epoch[1][within]
+            random = default_rng(random_source(self.seed, "train", epoch))
+            self._epoch = (epoch, random.permutation(self.places["train"]))
+        return self._epoch[1]
 
-    def _lay_out(self, questions: list[Question]) -> Batch:
-        facts = [question.facts[-self.config.facts :] for question in questions]
-        steps = 1 + max(map(len, facts))
-        inputs = torch.zeros(steps, len(questions), self.longest, dtype=torch.long)
-        reset = torch.zeros(steps, len(questions), dtype=torch.bool)
-        for b, (told, question) in enumerate(zip(facts, questions, strict=True)):
-            start = steps - 1 - len(told)
-            reset[start, b] = True
-            for t, sentence in enumerate((*told, question.words), start=start):
-                inputs[t, b, : len(sentence)] = self._numbers(sentence)
-        targets = torch.zeros(steps, len(questions), dtype=torch.long)
-        answers = self.vocabulary.answers
-        targets[-1] = torch.tensor([answers[question.answer] for question in questions])
-        scored = torch.zeros(steps, len(questions), dtype=torch.bool)
-        scored[-1] = True
-        return Batch(inputs, targets, scored, reset)
 
-    def _numbers(self, sentence: Sentence) -> Tensor:
-        return torch.tensor([self.vocabulary.words[word] for word in sentence])
+def _divided(tasks: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the training questions to learn from, and of a tenth of each task to hold back."""
+    random = default_rng(random_source(seed, "validation", 0))
+    learnt, held = [], []
+    for task in np.unique(tasks):
+        order = random.permutation(np.flatnonzero(tasks == task))
+        count = max(1, len(order) // 10)
+        held.append(np.sort(order[:count]))
+        learnt.append(order[count:])
+    return np.concatenate(learnt), np.concatenate(held)
+
+
+class Answers(Head):
+    """Rectified layers, then one logit per answer, without a bias."""
+
+    def __init__(self, width: int, readout: Sequence[int], num_classes: int) -> None:
+        super().__init__()
+        between = (width, *readout)
+        hidden = [rectified(between), nn.ReLU()] if readout else []
+        self.layers = nn.Sequential(*hidden, nn.Linear(between[-1], num_classes, bias=False))
+
+    def forward(self, hidden: Float[Tensor, "S D"]) -> Float[Tensor, "S C"]:
+        """Logits of every answer."""
+        return self.layers(hidden)
+
+
+class Errors(Measure):
+    """Wrong answers in percent, by task and in the mean over tasks, and the tasks failed."""
+
+    def __init__(self) -> None:
+        self.asked = torch.zeros(len(ALL) + 1, dtype=torch.long)
+        self.wrong = self.asked.clone()
+
+    def add(self, batch: Batch, answered: Answered) -> None:
+        """Take in the answers to a batch."""
+        assert batch.groups is not None
+        tasks = batch.groups.expand_as(batch.scored)[batch.scored].cpu()
+        wrong = answered.guesses.ne(batch.targets[batch.scored]).cpu()
+        self.asked += tasks.bincount(minlength=len(ALL) + 1)
+        self.wrong += tasks[wrong].bincount(minlength=len(ALL) + 1)
+
+    def results(self) -> dict[str, float]:
+        """`error` is the mean over tasks, `failed` a count, `error_qa1` that of task 1."""
+        errors = {
+            task: 100 * wrong / asked
+            for task, (wrong, asked) in enumerate(
+                zip(self.wrong.tolist(), self.asked.tolist(), strict=True)
+            )
+            if asked
+        }
+        return {
+            "error": sum(errors.values()) / len(errors),
+            "failed": float(sum(error > FAILED for error in errors.values())),
+            **{f"error_qa{task}": error for task, error in errors.items()},
+        }

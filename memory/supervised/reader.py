@@ -87,8 +87,8 @@ class Reader(nn.Module):
             state: of the core before the first step; that of a new episode if left out.
             reset: the steps that open an episode.
         """
-        hidden, state = self.read(inputs, state, reset)
-        return self.head(hidden[scored]), state
+        hidden, state = self._read_at(scored, inputs, state, reset)
+        return self.head(hidden), state
 
     def answer(self, batch: Batch, state: Any = None, own: bool = False) -> tuple[Answered, Any]:
         """Losses and guesses of the scored steps, and the state after the last step.
@@ -98,9 +98,10 @@ class Reader(nn.Module):
         """
         if own and batch.fed is not None:
             hidden, state = self._write(batch, batch.fed, state)
+            hidden = hidden[batch.scored]
         else:
-            hidden, state = self.read(batch.inputs, state, batch.reset)
-        return self.head.answer(hidden[batch.scored], batch.targets[batch.scored]), state
+            hidden, state = self._read_at(batch.scored, batch.inputs, state, batch.reset)
+        return self.head.answer(hidden, batch.targets[batch.scored]), state
 
     def read(
         self, inputs: Any, state: Any = None, reset: Bool[Tensor, "T B"] | None = None
@@ -110,6 +111,19 @@ class Reader(nn.Module):
         if state is None:
             state = self.core.initial_state(features.shape[1])
         return self.core(features, state, reset)
+
+    def _read_at(
+        self,
+        scored: Bool[Tensor, "T B"],
+        inputs: Any,
+        state: Any,
+        reset: Bool[Tensor, "T B"] | None,
+    ) -> tuple[Float[Tensor, "S D"], Any]:
+        """As `read`, at the scored steps alone."""
+        features = self.features(inputs)
+        if state is None:
+            state = self.core.initial_state(features.shape[1])
+        return self.core.outputs_at(scored, features, state, reset)
 
     def features(self, inputs: Any) -> Float[Tensor, "T B *F"]:
         """What the core sees."""

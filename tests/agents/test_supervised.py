@@ -17,7 +17,7 @@ from tests.memory.supervised.babi_files import write_babi
 QUICK = ["--training.batch", "64", "--log-seconds", "0", "--reader.readout", "8", "--threads", "1"]
 SMALL = {
     "associative_recall": ["--task.pairs", "2"],
-    "babi": ["--task.width", "8"],
+    "babi": ["--task.tasks", "1", "--task.width", "8"],
     "delayed_recall": ["--task.delay", "1", "--task.length", "2"],
     "learning_to_execute": ["--task.length", "1", "--task.nesting", "1"],
     "logic": ["--task.steps", "12"],
@@ -176,7 +176,9 @@ def test_a_run_of_the_other_program_is_not_resumed(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("file", sorted(SUPERVISED.folder.glob("*.yaml")), ids=lambda p: p.name)
-def test_every_preset_opens_with_a_command_that_uses_it(file):
+def test_every_preset_opens_with_a_command_that_uses_it(file, tmp_path, monkeypatch):
+    babi = write_babi(tmp_path / "babi", stories=2, tasks=range(1, 21))
+    monkeypatch.setenv("ENGRAM_DATA", str(babi.parent))
     first = file.read_text().splitlines()[0]
     assert first.startswith("# python scripts/supervised.py ")
     parsed = parse(first.split()[3:], SUPERVISED)

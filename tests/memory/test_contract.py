@@ -177,6 +177,25 @@ def test_gradients_of_the_weights_are_those_of_the_loop_of_steps(pair):
         assert fast.abs().max() > 0
 
 
+@pytest.mark.parametrize("rate", [None, 0.3])
+def test_outputs_at_some_steps_are_those_of_forward(pair, rate):
+    core, inputs = pair
+    reset = None if rate is None else resets(rate)
+    wanted = torch.rand(T, B, generator=torch.Generator().manual_seed(5)) < 0.4
+    wanted[1] = False  # a step at which nobody wants an output
+    inputs.requires_grad_()
+    state = used_state(core, inputs.detach())
+    expected, expected_state = core(inputs, state, reset)
+    outputs, after = core.outputs_at(wanted, inputs, state, reset)
+    torch.testing.assert_close(outputs, expected[wanted])
+    assert_states_equal(after, expected_state)
+    one, other = (
+        torch.autograd.grad(uneven_sum(output), inputs, allow_unused=True)
+        for output in (outputs, expected[wanted])
+    )
+    torch.testing.assert_close(one, other)
+
+
 @pytest.mark.parametrize("cut", [1, 3, T - 1])
 def test_unrolling_in_two_pieces_changes_nothing(pair, cut):
     core, inputs = pair

@@ -1,5 +1,6 @@
 """Small files in the format of the bAbI tasks, for tests that have no data."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,12 @@ NAMES = ("Mary", "John", "Sandra")
 PLACES = ("garden", "office", "kitchen", "hallway")
 
 
-def write_babi(folder: Path, stories: int = 20) -> Path:
-    """Tasks 1 and 2 of both sizes: who is where, after some moves. Returns the folder."""
+def write_babi(folder: Path, stories: int = 20, tasks: Iterable[int] = (1, 2)) -> Path:
+    """Some tasks, of both sizes: who is where, after some moves. Returns the folder."""
     random = np.random.default_rng(1)
     for size in ("en", "en-10k"):
         (folder / size).mkdir(parents=True, exist_ok=True)
-        for task in (1, 2):
+        for task in tasks:
             for part in ("train", "test"):
                 file = folder / size / f"qa{task}_places_{part}.txt"
                 file.write_text("".join(_story(random) for _ in range(stories)))

@@ -4,12 +4,15 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from memory.supervised.babi import BabiConfig, SentenceEncoder, vocabulary_of
+from memory.supervised.babi import BabiConfig, Errors
+from memory.supervised.babi_questions import vocabulary_of
 from memory.supervised.babi_stories import MalformedData, Question, read_stories, words_of
 from memory.supervised.data_folder import MissingData
+from memory.supervised.head import Answered
 from tests.memory.supervised.babi_files import write_babi
 
 STORY = """1 Mary went to the garden.
@@ -68,15 +71,19 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
         read_stories(file)
 
 
+def told_and_asked(task, batch):
+    """The sentences of each story and question of a batch, read back."""
+    sentences = {number: words for words, number in task.vocabulary.sentences.items()}
+    return [[sentences.get(n, ()) for n in column] for column in batch.inputs.t().tolist()]
+
+
 def test_stories_stand_flush_right_and_open_an_episode(folder):
     task = BabiConfig(data=folder, facts=3).build(1)
-    words = {number: word for word, number in task.vocabulary.words.items()}
     answers = list(task.vocabulary.answers)
     batch = next(iter(task.held_out("test")))
-    questions = task.questions["test"]
+    questions = read_stories(folder / "en-10k" / "qa1_places_test.txt")
     assert len(batch.inputs) == 4 and batch.scored.nonzero()[:, 0].unique().tolist() == [3]
-    for b, question in enumerate(questions):
-        read = [tuple(words[i] for i in row if i) for row in batch.inputs[:, b].tolist()]
+    for b, (question, read) in enumerate(zip(questions, told_and_asked(task, batch), strict=True)):
         told = question.facts[-3:]
         empty = [()] * (3 - len(told))
         assert read == [*empty, *told, question.words]
@@ -85,10 +92,25 @@ def test_stories_stand_flush_right_and_open_an_episode(folder):
     assert {len(q.facts) for q in questions} == {2, 4, 6}
 
 
+def test_a_question_without_facts_is_an_episode_of_its_own(tmp_path):
+    lines = "1 Is it late?\tyes\t\n2 It is early.\n3 Is it early?\tyes\t2\n" * 10
+    for part in ("train", "test"):
+        (tmp_path / "en-10k").mkdir(exist_ok=True)
+        (tmp_path / "en-10k" / f"qa1_x_{part}.txt").write_text(lines)
+    task = BabiConfig(data=tmp_path).build(1)
+    batch = task.questions["test"].lay_out(np.array([0, 1, 2]))
+    late, early = ("is", "it", "late"), ("is", "it", "early")
+    fact = ("it", "is", "early")
+    assert told_and_asked(task, batch) == [[(), late], [fact, early], [(), late]]
+    assert batch.reset.t().tolist() == [[False, True], [True, False], [False, True]]
+    alone = task.questions["test"].lay_out(np.array([0]))
+    assert alone.inputs.shape == (1, 1) and task.encoder()(alone.inputs).shape == (1, 1, 64)
+
+
 def test_every_training_question_comes_once_an_epoch(folder):
     task = BabiConfig(data=folder).build(1)
-    count = len(task.questions["train"])
-    assert count == 54 and len(task.questions["validation"]) == 6
+    count = len(task.places["train"])
+    assert count == 54 and len(task.places["validation"]) == 6
     seen = [Counter(_signatures(task, epoch, count)) for epoch in range(2)]
     assert seen[0] == seen[1]
     assert _signatures(task, 0, count) != _signatures(task, 1, count)
@@ -99,37 +121,66 @@ def test_every_training_question_comes_once_an_epoch(folder):
 def _signatures(task, epoch, count):
     batches = [task.batch(epoch * count // 6 + i, 6) for i in range(count // 6)]
     return [
-        tuple(batch.inputs[:, b][batch.inputs[:, b] > 0].tolist())
+        tuple(sentence for sentence in story if sentence)
         for batch in batches
-        for b in range(6)
+        for story in told_and_asked(task, batch)
     ]
 
 
-def test_the_seed_draws_the_validation(folder):
-    one, other = (BabiConfig(data=folder).build(seed) for seed in (1, 2))
-    assert one.questions["validation"] != other.questions["validation"]
-    assert one.questions["test"] == other.questions["test"]
+def test_the_seed_draws_a_tenth_of_each_task_as_the_validation(folder):
+    one, other = (BabiConfig(data=folder, tasks=(1, 2)).build(seed) for seed in (1, 2))
+    drawn = [task.places["validation"].tolist() for task in (one, other)]
+    assert drawn[0] != drawn[1]
+    for places, task in zip(drawn, (one, other), strict=True):
+        assert Counter(task.questions["validation"].task[places].tolist()) == {1: 6, 2: 6}
+        assert sorted([*places, *task.places["train"].tolist()]) == list(range(120))
 
 
-def test_words_and_answers_are_numbered_without_regard_to_order():
+def test_words_sentences_and_answers_are_numbered_without_regard_to_order():
     questions = [Question((("b", "a"),), ("c",), "yes"), Question((), ("a",), "no")]
     vocabulary = vocabulary_of(questions)
     assert vocabulary.words == {"a": 1, "b": 2, "c": 3}
-    assert vocabulary.answers == {"no": 0, "yes": 1} == vocabulary_of(questions[::-1]).answers
+    assert vocabulary.sentences == {("a",): 1, ("c",): 2, ("b", "a"): 3}
+    assert vocabulary.table().tolist() == [[0, 0], [1, 0], [3, 0], [2, 1]]
+    assert vocabulary.answers == {"no": 0, "yes": 1}
+    assert vocabulary == vocabulary_of(questions[::-1])
 
 
-def test_a_sentence_is_the_masked_sum_of_its_words():
-    encoder = SentenceEncoder(words=5, longest=3, width=4)
-    with torch.no_grad():
-        encoder.masks.copy_(torch.randn(2, 3, 4))
-    words = torch.tensor([[[1, 2, 0]], [[0, 0, 0]], [[3, 3, 1]]])
-    told, nothing, asked = encoder(words)
-    e, (facts, questions) = encoder.embed.weight, encoder.masks
-    torch.testing.assert_close(told[0], e[1] * facts[0] + e[2] * facts[1])
-    assert nothing.eq(0).all()
-    torch.testing.assert_close(
-        asked[0], e[3] * questions[0] + e[3] * questions[1] + e[1] * questions[2]
+def test_results_are_told_by_task(folder):
+    task = BabiConfig(data=folder, tasks=(1, 2)).build(1)
+    (errors,) = (measure for measure in task.measures() if isinstance(measure, Errors))
+    (batch,) = task.held_out("test")
+    guesses = batch.targets[-1].clone()
+    for wrong in (0, 1, 2, 60):  # three of the first task, one of the second
+        guesses[wrong] += 1
+    errors.add(batch, Answered(torch.zeros(120), guesses))
+    results = errors.results()
+    expected = {"error_qa1": 5.0, "error_qa2": 100 / 60, "error": 10 / 3, "failed": 0}
+    assert results == pytest.approx(expected)
+    guesses[3] += 1
+    errors.add(batch, Answered(torch.zeros(120), guesses))
+    assert errors.results()["failed"] == 1
+
+
+def test_the_plateau_is_the_most_frequent_answer_of_each_task(folder):
+    task = BabiConfig(data=folder, tasks=(1, 2)).build(1)
+    plateaus = task.plateaus()
+    for number in (1, 2):
+        questions = read_stories(folder / "en-10k" / f"qa{number}_places_test.txt")
+        most = max(Counter(question.answer for question in questions).values())
+        assert plateaus[f"most frequent qa{number}"] == most / 60
+    assert plateaus["most frequent"] == pytest.approx(
+        (plateaus["most frequent qa1"] + plateaus["most frequent qa2"]) / 2
     )
+    assert set(BabiConfig(data=folder).build(1).plateaus()) == {"most frequent"}
+
+
+def test_the_answer_has_no_bias(folder):
+    task = BabiConfig(data=folder).build(1)
+    for readout in ((), (7,)):
+        head = task.head(5, readout, task.encoder())
+        assert head(torch.randn(3, 5)).shape == (3, 4)
+        assert len([p for p in head.parameters() if p.dim() == 1]) == len(readout)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +199,7 @@ def test_bad_options_are_refused(folder, options, words):
 
 def test_missing_data_are_named_with_where_and_how(tmp_path, monkeypatch):
     monkeypatch.setenv("ENGRAM_DATA", str(tmp_path / "there"))
-    with pytest.raises(MissingData, match=r"no en-10k in .*there/babi.*Get it from https.*ENGRAM"):
+    with pytest.raises(MissingData, match=r"no en-10k in .*there/babi.*--task.source generated"):
         BabiConfig().build(1)
     with pytest.raises(MissingData, match=r"no en-10k in .*here/babi, .*here\. Get"):
         BabiConfig(data=tmp_path / "here").build(1)
@@ -164,6 +215,6 @@ def test_the_published_files_are_read():
     if not (data / "babi").is_dir():
         pytest.skip(f"no bAbI files in {data}")
     task = BabiConfig(tasks=(1, 8, 19), data=data).build(1)
-    sizes = {split: len(questions) for split, questions in task.questions.items()}
+    sizes = {split: len(places) for split, places in task.places.items()}
     assert sizes == {"train": 27_000, "validation": 3000, "test": 3000}
     assert {"apple,milk", "n,w", "garden"} <= set(task.vocabulary.answers)

@@ -1,0 +1,125 @@
+"""The questions of the bAbI tasks as arrays of numbers, from which batches are cut.
+
+A story is a row of sentences, and few sentences are distinct: those of all twenty tasks are fewer
+than four thousand. Each has a number, the shorter ones first; 0 is no sentence.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from numpy import ndarray
+from torch import Tensor
+
+from memory.supervised.babi_stories import Question, Sentence
+from memory.supervised.batch import Batch
+
+
+class Vocabulary(NamedTuple):
+    """Numbers of words and sentences, from 1 on, and of answers, from 0 on."""
+
+    words: dict[str, int]
+    sentences: dict[Sentence, int]
+    """The shorter ones first."""
+    answers: dict[str, int]
+
+    @property
+    def longest(self) -> int:
+        """Words of the longest sentence."""
+        return max(map(len, self.sentences))
+
+    def table(self) -> Int64[Tensor, "sentences words"]:
+        """Words of each sentence; 0 is no word, and row 0 no sentence."""
+        table = torch.zeros(len(self.sentences) + 1, self.longest, dtype=torch.long)
+        for sentence, number in self.sentences.items():
+            table[number, : len(sentence)] = torch.tensor([self.words[w] for w in sentence])
+        return table
+
+    def identity(self) -> str:
+        """What these numbers mean, in short."""
+        named = "\n".join((*self.words, "", *self.answers))
+        digest = hashlib.sha256(named.encode()).hexdigest()[:12]
+        return (
+            f"vocabulary is of {len(self.words)} words, at most {self.longest} in a sentence, "
+            f"and {len(self.answers)} answers, {digest}"
+        )
+
+
+def vocabulary_of(questions: Iterable[Question]) -> Vocabulary:
+    """All words, sentences and answers of some questions, whatever their order."""
+    sentences: set[Sentence] = set()
+    answers: set[str] = set()
+    for question in questions:
+        sentences.update(question.facts)
+        sentences.add(question.words)
+        answers.add(question.answer)
+    words = sorted({word for sentence in sentences for word in sentence})
+    ordered = sorted(sentences, key=lambda sentence: (len(sentence), sentence))
+    return Vocabulary(
+        words={word: number for number, word in enumerate(words, start=1)},
+        sentences={sentence: number for number, sentence in enumerate(ordered, start=1)},
+        answers={answer: number for number, answer in enumerate(sorted(answers))},
+    )
+
+
+class Questions(NamedTuple):
+    """Many questions. The facts of one are `told[first:last]`."""
+
+    told: Int64[ndarray, " facts"]
+    first: Int64[ndarray, " Q"]
+    last: Int64[ndarray, " Q"]
+    asked: Int64[ndarray, " Q"]
+    answer: Int64[ndarray, " Q"]
+    task: Int64[ndarray, " Q"]
+    """The number of its task, 1 to 20."""
+
+    def __len__(self) -> int:
+        return len(self.asked)
+
+    def lay_out(self, chosen: Int64[ndarray, " B"]) -> Batch:
+        """A batch of some: stories flush right, each opening an episode; the question is last."""
+        first, last = self.first[chosen], self.last[chosen]
+        steps = 1 + int((last - first).max())
+        at = last[:, None] + np.arange(1 - steps, 0)  # [B, T - 1]
+        is_told = at >= first[:, None]
+        inputs = np.empty((steps, len(chosen)), np.int64)
+        inputs[:-1] = np.where(is_told, self.told[np.maximum(at, 0)], 0).T if steps > 1 else 0
+        inputs[-1] = self.asked[chosen]
+        reset = np.arange(steps)[:, None] == steps - 1 - (last - first)
+        targets = np.zeros_like(inputs)
+        targets[-1] = self.answer[chosen]
+        scored = np.zeros(inputs.shape, bool)
+        scored[-1] = True
+        parts = (torch.from_numpy(x) for x in (inputs, targets, scored, reset))
+        return Batch(*parts, groups=torch.from_numpy(self.task[chosen]))
+
+
+def numbered(
+    questions: Mapping[int, Sequence[Question]], vocabulary: Vocabulary, facts: int
+) -> Questions:
+    """The questions of each task as arrays, with the last `facts` facts of each."""
+    sentences, answers = vocabulary.sentences, vocabulary.answers
+    every = [(task, question) for task in questions for question in questions[task]]
+    told = [[sentences[fact] for fact in question.facts[-facts:]] for _, question in every]
+    last = np.cumsum([len(facts) for facts in told], dtype=np.int64)
+    return Questions(
+        told=np.array([number for facts in told for number in facts], np.int64),
+        first=np.concatenate([np.zeros(1, np.int64), last[:-1]]),
+        last=last,
+        asked=np.array([sentences[question.words] for _, question in every], np.int64),
+        answer=np.array([answers[question.answer] for _, question in every], np.int64),
+        task=np.array([task for task, _ in every], np.int64),
+    )
+
+
+def most_frequent(questions: Questions) -> dict[int, float]:
+    """How often the most frequent answer of each task is right."""
+    shares = {}
+    for task in np.unique(questions.task).tolist():
+        counts = Counter(questions.answer[questions.task == task].tolist())
+        shares[task] = max(counts.values()) / counts.total()
+    return shares
