@@ -12,7 +12,6 @@ Source = Literal["published", "completed", "generated"]
 Part = Literal["train", "test"]
 
 FOLDERS: dict[Size, str] = {"1k": "en", "10k": "en-10k"}
-ORIGIN = "https://research.facebook.com/downloads/babi (tasks_1-20_v1-2.tar.gz)"
 
 
 @dataclass
@@ -32,7 +31,7 @@ def published(tasks: tuple[int, ...], size: Size, data: Path | None) -> Stories:
         MalformedData: one of them is missing, or is not what it should be.
     """
     try:
-        folder = find_data("babi", data, FOLDERS[size], ORIGIN) / FOLDERS[size]
+        folder = find_data("babi", data, FOLDERS[size]) / FOLDERS[size]
     except MissingData as error:
         raise MissingData(
             f"{error} Or ask for stories of our own generator: --task.source generated."

@@ -1,9 +1,19 @@
-"""Where data sets lie: the folder given, the one that ENGRAM_DATA names, or the user's cache."""
+"""Where data sets lie, and where what was made of them is kept.
+
+The folder given, the one that ENGRAM_DATA names, or the user's cache.
+"""
 
 import os
+import warnings
+from collections.abc import Callable, Iterable
+from hashlib import sha256
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from zipfile import BadZipFile
 
-VARIABLE = "ENGRAM_DATA"
+import numpy as np
+
+VARIABLE, PREPARED = "ENGRAM_DATA", "ENGRAM_CACHE"
 CACHE = Path.home() / ".cache" / "engram"
 
 
@@ -11,26 +21,79 @@ class MissingData(ValueError):
     """A data set is not there; the message says what it is, where it was looked for, what to do."""
 
 
-def find_data(name: str, given: Path | None, wanted: str, source: str) -> Path:
+def usual_folder() -> Path:
+    """The first folder that data sets are looked for in."""
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named else CACHE
+
+
+def find_data(name: str, given: Path | None, wanted: str) -> Path:
     """The folder of a data set that holds `wanted`.
 
     Args:
         name: of the data set, and of its folder.
         given: `--task.data`, if set: the folder itself, or one that holds it.
         wanted: a file or folder that it must have.
-        source: where users get it from.
 
     Raises:
         MissingData: it is nowhere.
     """
-    named = os.environ.get(VARIABLE)
-    parents = [given] if given else [*([Path(named)] if named else []), CACHE]
+    parents = [given] if given else [*dict.fromkeys((usual_folder(), CACHE))]
     places = [place for parent in parents for place in (parent / name, parent)]
     for place in places:
         if (place / wanted).exists():
             return place
     looked = ", ".join(map(str, places))
     raise MissingData(
-        f"{name}: no {wanted} in {looked}. Get it from {source}, and name its folder by "
-        f"--task.data or {VARIABLE}."
+        f"{name}: no {wanted} in {looked}. Get it by `python scripts/download.py {name}`, or name "
+        f"the folder that has it by --task.data or {VARIABLE}."
     )
+
+
+def key_of(files: Iterable[Path], version: str) -> str:
+    """Changes with the files, by their names, sizes and times, and with the version of the code."""
+    lines = [version]
+    for file in files:
+        found = file.stat()
+        lines.append(f"{file.resolve()} {found.st_size} {found.st_mtime_ns}")
+    return sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def prepared(
+    name: str, key: str, make: Callable[[], dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Arrays that take long to make: made once, then read from ENGRAM_CACHE or the cache.
+
+    Args:
+        name: begins the name of the file.
+        key: from `key_of`; another one is made anew.
+    """
+    named = os.environ.get(PREPARED)
+    folder = Path(named) if named else CACHE / "prepared"
+    file = folder / f"{name}-{key}.npz"
+    try:
+        with np.load(file) as saved:
+            return dict(saved)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError, EOFError, BadZipFile, NotImplementedError) as error:
+        warnings.warn(f"{file} is damaged and is made again: {error}", stacklevel=2)
+    arrays = make()
+    try:
+        _save(file, arrays)
+    except OSError as error:
+        warnings.warn(f"{file} cannot be kept: {error}", stacklevel=2)
+    return arrays
+
+
+def _save(file: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write beside the file and rename, so that a file of that name is always whole."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as part:
+        try:
+            np.savez(part, **arrays)  # pyright: ignore[reportArgumentType]
+            part.close()
+            os.replace(part.name, file)
+        except BaseException:
+            os.unlink(part.name)
+            raise

@@ -199,7 +199,10 @@ def test_bad_options_are_refused(folder, options, words):
 
 def test_missing_data_are_named_with_where_and_how(tmp_path, monkeypatch):
     monkeypatch.setenv("ENGRAM_DATA", str(tmp_path / "there"))
-    with pytest.raises(MissingData, match=r"no en-10k in .*there/babi.*--task.source generated"):
+    with pytest.raises(
+        MissingData,
+        match=r"no en-10k in .*there/babi.*download\.py babi.*ENGRAM.*--task.source generated",
+    ):
         BabiConfig().build(1)
     with pytest.raises(MissingData, match=r"no en-10k in .*here/babi, .*here\. Get"):
         BabiConfig(data=tmp_path / "here").build(1)
