@@ -7,6 +7,7 @@ from memory.supervised.delayed_recall import DelayedRecallConfig
 from memory.supervised.learning_to_execute import LearningToExecuteConfig
 from memory.supervised.logic import LogicConfig
 from memory.supervised.nth_farthest import NthFarthestConfig
+from memory.supervised.pos_tagging import PosTaggingConfig
 from memory.supervised.reader import Reader, ReaderConfig, build_reader
 from memory.supervised.task import Task
 from memory.supervised.trainer import Trainer, TrainingConfig
@@ -18,6 +19,7 @@ TASKS = {
     "learning_to_execute": LearningToExecuteConfig,
     "logic": LogicConfig,
     "nth_farthest": NthFarthestConfig,
+    "pos_tagging": PosTaggingConfig,
 }
 """The configuration of every task, by name."""
 
@@ -30,6 +32,7 @@ __all__ = [
     "LearningToExecuteConfig",
     "LogicConfig",
     "NthFarthestConfig",
+    "PosTaggingConfig",
     "Reader",
     "ReaderConfig",
     "Task",

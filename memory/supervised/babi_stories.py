@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from memory.supervised.text_file import MalformedData, read_text
+
 Sentence = tuple[str, ...]
 
 
@@ -22,20 +24,13 @@ class Question(NamedTuple):
     answer: str
 
 
-class MalformedData(ValueError):
-    """A file is not what it should be; the message names the line."""
-
-
 def read_stories(file: Path) -> list[Question]:
     """Every question of a file, in order.
 
     Raises:
         MalformedData: a line is not of the format, or the file ends within one.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MalformedData(f"{file} cannot be read: {error}") from None
+    text = read_text(file)
     if text and not text.endswith("\n"):
         raise MalformedData(f"{file} ends within line {text.count(chr(10)) + 1}: it was cut short.")
     questions = list(_questions(file, text.splitlines()))

@@ -12,7 +12,7 @@ from agents.command_line import parse
 from agents.supervised import SUPERVISED, main
 from memory import CORES
 from memory.supervised import TASKS, Trainer, build_reader
-from tests.memory.supervised.babi_files import write_babi
+from tests.memory.supervised.small_data import write_data
 
 QUICK = ["--training.batch", "64", "--log-seconds", "0", "--reader.readout", "8", "--threads", "1"]
 SMALL = {
@@ -22,6 +22,7 @@ SMALL = {
     "learning_to_execute": ["--task.length", "1", "--task.nesting", "1"],
     "logic": ["--task.steps", "12"],
     "nth_farthest": ["--task.vectors", "3", "--task.dimensions", "2"],
+    "pos_tagging": ["--task.width", "8"],
 }
 
 GRU = ["--core", "gru", "--core.hidden", "8"]
@@ -38,7 +39,7 @@ def test_every_pair_trains_is_resumed_and_judged(task, core, tmp_path, capsys, m
         return dict.fromkeys(("accuracy", trainer.task.measure), 0.1 * trainer.updates)
 
     monkeypatch.setattr(Trainer, "evaluate", evaluate)
-    monkeypatch.setenv("ENGRAM_DATA", str(write_babi(tmp_path / "babi").parent))
+    monkeypatch.setenv("ENGRAM_DATA", str(write_data(tmp_path / "data")))
     run = tmp_path / "run"
     flags = ["--task", task, "--core", core, *SMALL[task], *QUICK, "--validate-every", "2"]
     flags[flags.index("--training.batch") + 1] = "4"
@@ -177,8 +178,7 @@ def test_a_run_of_the_other_program_is_not_resumed(tmp_path, capsys):
 
 @pytest.mark.parametrize("file", sorted(SUPERVISED.folder.glob("*.yaml")), ids=lambda p: p.name)
 def test_every_preset_opens_with_a_command_that_uses_it(file, tmp_path, monkeypatch):
-    babi = write_babi(tmp_path / "babi", stories=2, tasks=range(1, 21))
-    monkeypatch.setenv("ENGRAM_DATA", str(babi.parent))
+    monkeypatch.setenv("ENGRAM_DATA", str(write_data(tmp_path, babi_tasks=range(1, 21))))
     first = file.read_text().splitlines()[0]
     assert first.startswith("# python scripts/supervised.py ")
     parsed = parse(first.split()[3:], SUPERVISED)

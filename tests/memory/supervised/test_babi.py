@@ -67,7 +67,7 @@ def test_a_malformed_file_is_refused_with_its_line(tmp_path, text, words):
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     file = tmp_path / "qa1.txt"
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(MalformedData, match="cannot be read"):
+    with pytest.raises(MalformedData, match="line 1: not UTF-8"):
         read_stories(file)
 
 

@@ -6,7 +6,7 @@ import torch
 from memory.supervised import TASKS, Batch
 from memory.supervised.nth_farthest import nth_farthest
 from memory.supervised.task import random_source
-from tests.memory.supervised.babi_files import write_babi
+from tests.memory.supervised.small_data import write_data
 
 SMALL = {
     "associative_recall": {"keys": 5, "values": 4, "pairs": 3},
@@ -15,12 +15,13 @@ SMALL = {
     "learning_to_execute": {"programs": "program", "length": 3, "nesting": 2},
     "logic": {"lengths": (2, 4), "steps": 20},
     "nth_farthest": {"vectors": 4, "dimensions": 3},
+    "pos_tagging": {"width": 8},
 }
 
 
 @pytest.fixture(params=TASKS)
 def make(request, tmp_path, monkeypatch):
-    monkeypatch.setenv("ENGRAM_DATA", str(write_babi(tmp_path / "babi").parent))
+    monkeypatch.setenv("ENGRAM_DATA", str(write_data(tmp_path / "data")))
     return TASKS[request.param](**SMALL[request.param]).build
 
 

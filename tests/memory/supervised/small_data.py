@@ -1,0 +1,14 @@
+"""A small one of every data set that tasks read from files."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.memory.supervised.babi_files import write_babi
+from tests.memory.supervised.ud_files import write_ud
+
+
+def write_data(folder: Path, babi_tasks: Iterable[int] = (1, 2)) -> Path:
+    """What ENGRAM_DATA may name. Returns the folder."""
+    write_babi(folder / "babi", tasks=babi_tasks)
+    write_ud(folder / "ud_english_ewt")
+    return folder
