@@ -46,7 +46,6 @@ FILES = {
     split: f"en_ewt-ud-{part}.conllu"
     for split, part in (("train", "train"), ("validation", "dev"), ("test", "test"))
 }
-SOURCE = "https://github.com/UniversalDependencies/UD_English-EWT"
 ENDING = 3
 """Letters."""
 PADDING, UNKNOWN, FIRST = range(3)
@@ -75,7 +74,7 @@ class PosTaggingConfig:
         """
         one_of("tags", self.tags, get_args(Tags))
         positive(width=self.width)
-        folder = find_data("ud_english_ewt", self.data, FILES["train"], SOURCE)
+        folder = find_data("ud_english_ewt", self.data, FILES["train"])
         sentences = {split: read_sentences(folder / name) for split, name in FILES.items()}
         vectors = None
         if self.glove is not None:
