@@ -150,7 +150,7 @@ _IDLE = (
     ),
     _Idle(
         "task.nesting",
-        lambda c: c.task.programs in ("copy", "reverse", "double"),
+        lambda c: c.task.programs in ("copy", "reverse", "double") and c.task.nesting > 1,
         "--task.programs copy, reverse or double",
     ),
     *(

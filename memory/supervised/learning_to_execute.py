@@ -1,63 +1,67 @@
 """Learning to Execute: read a small program character by character, then write what it computes.
 
-Source: Santoro et al., "Relational recurrent neural networks" (2018), section 4.2 and appendix A.2,
-after Zaremba and Sutskever, "Learning to execute" (2014), with the programs of DeepMind's own
-generator. `nesting` rounds each draw one operation; its first operand is the program so far, in
-parentheses, the others are literals of `length` digits:
-
-    p+q   p-q   p*q   pifq>relses   pifq<relses   x=pfor[k]x+=q    (k from 1 to 9)
-
-The answer is taken modulo 10^(length + 1), as the generator does; the paper's caption has
-10^length, its figure 6 the former. The memory tasks show a number to be repeated, reversed, or
-written twice.
+Sources: Santoro et al., "Relational recurrent neural networks" (2018), section 4.2 and appendix
+A.2, with the programs of DeepMind's generator (`deepmind_programs`); Zaremba and Sutskever,
+"Learning to execute" (2014), with theirs (`zaremba_programs`). The memory tasks show a number to
+be repeated, reversed, or written twice.
 
 One core reads and writes. Programs stand flush right, an episode opens at their first character, so
-that none reads padding; from the step after the last character on, the input says only that the
-answer is due, a digit at each step ("model predictions only" of the paper, its best).
-
-Training draws length and nesting of each program from 1 up to the largest (the Mix curriculum); the
-test has the largest only.
+that none reads padding; then the answer is due, a character at each step. While it writes, a core
+is given nothing but that it is to write ("model predictions only" of the paper, its best), or the
+right character before, or, in training too, the one that it wrote before. A core that is judged
+never sees a right character of the answer: it is given its own in their place.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from random import Random
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from jaxtyping import Int
+from numpy import ndarray
 from numpy.random import Generator, default_rng
-from torch import Tensor
-from torch.nn.functional import one_hot
 
 from memory.options import one_of, positive
+from memory.supervised import deepmind_programs, zaremba_programs
 from memory.supervised.batch import Batch
+from memory.supervised.curriculum import (
+    LEVEL_GROUP,
+    Curriculum,
+    CurriculumName,
+    Graded,
+    Level,
+    fixed,
+)
+from memory.supervised.measure import Measure
 from memory.supervised.task import CHUNK, Encoder, Task, random_source
+from memory.supervised.written import (
+    NOTHING,
+    OneHot,
+    Written,
+    flush_left,
+    flush_right,
+    lay_out,
+    spell,
+)
 
-Programs = Literal["add", "control", "program", "copy", "reverse", "double"]
-Curriculum = Literal["mix", "largest"]
+Programs = Literal["add", "control", "program", "copy", "reverse", "double", "zaremba"]
+Decoder = Literal["nothing", "targets", "guesses"]
 
-LONGEST = 18
-"""Digits that a number of 64 bits can have, whatever they are."""
+HELD_OUT = {"validation": 3200, "test": 12_800}
+"""Programs of each set; the paper has as many in its test."""
 
-HELD_OUT = 12_800
-"""Programs of the validation, and of the test."""
-
-ALPHABET = "0123456789+-*()<>=[]xifelsor"
-"""Characters of programs; digits first, as they are the classes of an answer."""
-
-OPERATIONS: dict[str, tuple[str, ...]] = {
-    "add": ("+",),
-    "control": ("+", "-", "if"),
-    "program": ("+", "-", "*", "if", "for"),
-}
-"""What programs are made of. `control` is what the paper's figure shows."""
-
-REWRITES: dict[str, Callable[[str], str]] = {
+REWRITES: dict[str, Callable[[ndarray], ndarray]] = {
     "copy": lambda digits: digits,
     "reverse": lambda digits: digits[::-1],
-    "double": lambda digits: 2 * digits,
+    "double": lambda digits: np.concatenate([digits, digits]),
 }
 """What the memory tasks ask for."""
+
+Hardness = Callable[[Generator, int], Int[ndarray, "2 B"]]
+"""Draws lengths and nestings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,55 +69,46 @@ class LearningToExecuteConfig:
     """Write what a small program computes."""
 
     programs: Programs = "add"
-    """Additions; additions, subtractions and conditions; with products and loops too; or one of the
-    memory tasks."""
+    """Additions; additions, subtractions and conditions; with products and loops too; one of the
+    memory tasks; or programs of several lines, those of Zaremba and Sutskever."""
     length: int = 5
     """Digits of a literal, or of the number to remember; at most."""
     nesting: int = 2
     """Operations in a program, at most. Used by programs, not by memory tasks."""
-    curriculum: Curriculum = "mix"
-    """Lengths and nestings up to the largest in training, or the largest only."""
+    curriculum: CurriculumName = "mix"
+    """Length and nesting in training: any up to the largest, the largest only; or, as a level that
+    rises: those of the level, any up to it, or the level blended with the mix."""
+    decoder: Decoder = "nothing"
+    """What is fed in training while the answer is written: nothing, the right character before, or
+    the reader's own guess."""
 
     def build(self, seed: int) -> "LearningToExecute":
         """Make the task."""
         one_of("programs", self.programs, get_args(Programs))
-        one_of("curriculum", self.curriculum, get_args(Curriculum))
+        one_of("curriculum", self.curriculum, get_args(CurriculumName))
+        one_of("decoder", self.decoder, get_args(Decoder))
         positive(length=self.length, nesting=self.nesting)
-        if self.length > LONGEST:
-            raise ValueError(f"length={self.length}: must be at most {LONGEST}")
+        if self.programs not in REWRITES and self.length > deepmind_programs.LONGEST:
+            raise ValueError(
+                f"length={self.length}: must be at most {deepmind_programs.LONGEST} in programs"
+            )
+        variables = len(zaremba_programs.VARIABLES)
+        if self.programs == "zaremba" and self.nesting > variables:
+            raise ValueError(
+                f"nesting={self.nesting}: must be at most {variables}, the variables there are"
+            )
         return LearningToExecute(self, seed)
-
-
-class Program(NamedTuple):
-    """A program and what it computes, both as text."""
-
-    text: str
-    answer: str
-
-
-NOTHING, DUE = -1, len(ALPHABET)
-"""Inputs that are no characters: before the program, and while the answer is due."""
-
-
-class OneHot(Encoder):
-    """Characters, and that the answer is due, as one-hot vectors; nothing as zeros."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.output_shape = (len(ALPHABET) + 1,)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Vectors of characters."""
-        return one_hot(inputs + 1, len(ALPHABET) + 2)[..., 1:].float()
 
 
 class LearningToExecute(Task):
     """Inputs are numbers of characters, `[T, B]`, or one of `NOTHING` and `DUE`."""
 
-    num_classes = 10
-
     def __init__(self, config: LearningToExecuteConfig, seed: int) -> None:
         self.config, self.seed = config, seed
+        self.num_classes = 12 if config.programs == "zaremba" else 10
+        self.learns_from_own_answers = config.decoder == "guesses"
+        nesting = 1 if config.programs in REWRITES else config.nesting
+        self.curriculum = Curriculum(config.curriculum, Level(config.length, nesting))
 
     def encoder(self) -> Encoder:
         """One-hot."""
@@ -121,89 +116,88 @@ class LearningToExecute(Task):
 
     def batch(self, number: int, size: int) -> Batch:
         """A training batch."""
-        return self._batch("train", number, size, self.config.curriculum == "largest")
+        return self._batch("train", number, size, self.curriculum.draw)
 
     def held_out(self, split: str) -> Iterator[Batch]:
-        """12,800 programs of the largest kind, drawn apart from training: small ones do recur."""
-        for number in range(HELD_OUT // CHUNK):
-            yield self._batch(split, number, CHUNK, largest=True)
+        """Programs of the largest kind; in a validation, as many of the present level besides.
 
-    def _batch(self, split: str, number: int, size: int, largest: bool) -> Batch:
+        Those of Zaremba and Sutskever are never trained on; of the others small ones recur.
+        """
+        level, largest = self.curriculum.level, self.curriculum.largest
+        chunks = HELD_OUT[split] // CHUNK
+        for number in range(chunks):
+            yield self._batch(split, number, CHUNK, lambda _, size: fixed(largest, size))
+        if split != "validation" or level == largest:
+            return
+        for number in range(chunks, 2 * chunks):
+            batch = self._batch(split, number, CHUNK, lambda _, size: fixed(level, size))
+            yield batch._replace(groups=torch.full((CHUNK,), LEVEL_GROUP))
+
+    def measures(self) -> list[Measure]:
+        """Of programs of the largest kind, and of those of the present level where there are."""
+        return [Graded(self.curriculum.level)]
+
+    def plateaus(self) -> dict[str, float]:
+        """Guessing, and writing at each place the character that is likeliest there."""
+        counts: list[Counter[int]] = []
+        for batch in self.held_out("validation"):
+            if batch.groups is not None:
+                break
+            written = batch.targets.masked_fill(~batch.scored, NOTHING)
+            for place, row in enumerate(written[written.ge(0).any(dim=1)].tolist()):
+                counts += [Counter()] * (place == len(counts))
+                counts[place].update(c for c in row if c != NOTHING)
+        likeliest = sum(max(count.values()) for count in counts)
+        share = likeliest / sum(map(Counter.total, counts))
+        return {"chance": 1 / self.num_classes, "likeliest at each place": share}
+
+    def notice(self, validation: Mapping[str, float]) -> bool:
+        """Whether programs are harder from now on."""
+        return self.curriculum.notice(validation)
+
+    def get_state(self) -> dict[str, Any]:
+        """How hard programs are."""
+        return self.curriculum.get_state()
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what `get_state` gave."""
+        self.curriculum.set_state(state)
+
+    def _batch(self, split: str, number: int, size: int, hardness: Hardness) -> Batch:
         random = default_rng(random_source(self.seed, split, number))
-        return lay_out([self._draw(random, largest) for _ in range(size)])
-
-    def _draw(self, random: Generator, largest: bool) -> Program:
-        c = self.config
-        length = c.length if largest else int(random.integers(1, c.length + 1))
-        if c.programs in REWRITES:
-            digits = str(literal(random, length))
-            return Program(digits, REWRITES[c.programs](digits))
-        nesting = c.nesting if largest else int(random.integers(1, c.nesting + 1))
-        return draw_program(random, OPERATIONS[c.programs], length, nesting)
-
-
-def literal(random: Generator, length: int) -> int:
-    """A number of exactly so many digits."""
-    return int(random.integers(10 ** (length - 1), 10**length))
+        if self.config.programs == "zaremba":
+            written = _several_lines(random, split, size, hardness)
+        elif self.config.programs in REWRITES:
+            lengths, _ = hardness(random, size)
+            written = draw_numbers(random, REWRITES[self.config.programs], lengths)
+        else:
+            operations = deepmind_programs.OPERATIONS[self.config.programs]
+            lengths, nestings = hardness(random, size)
+            written = deepmind_programs.draw_programs(random, operations, lengths, nestings)
+        return lay_out(written, feeds=self.config.decoder != "nothing")
 
 
-def draw_program(
-    random: Generator, operations: tuple[str, ...], length: int, nesting: int
-) -> Program:
-    """A program of `nesting` operations."""
-    text, value = _operate(random, operations, length, None)
-    for _ in range(nesting - 1):
-        text, value = _operate(random, operations, length, (f"({text})", value))
-    return Program(text, str(value % 10 ** (length + 1)))
+def draw_numbers(
+    random: Generator, rewrite: Callable[[ndarray], ndarray], lengths: Int[ndarray, " B"]
+) -> Written:
+    """Numbers of so many digits, and what is to be written of them."""
+    longest = int(lengths.max())
+    digits = random.integers(0, 10, (longest, len(lengths)))
+    digits[0] = random.integers(1, 10, len(lengths))
+    digits[np.arange(longest)[:, None] >= lengths] = NOTHING
+    return Written(flush_right(digits), flush_left(rewrite(digits)))
 
 
-def _operate(
-    random: Generator, operations: tuple[str, ...], length: int, first: tuple[str, int] | None
-) -> tuple[str, int]:
-    """One operation on the program so far, or on a literal: its text and its value."""
-    operation = operations[random.integers(len(operations))]
-    a, value = first or _both(literal(random, length))
-    b = literal(random, length)
-    match operation:
-        case "+":
-            return f"{a}+{b}", value + b
-        case "-":
-            return f"{a}-{b}", value - b
-        case "*":
-            return f"{a}*{b}", value * b
-        case "for":
-            times = int(random.integers(1, 10))
-            return f"x={a}for[{times}]x+={b}", value + times * b
-    c, otherwise = literal(random, length), literal(random, length)
-    greater = bool(random.integers(2))
-    holds = b > c if greater else b < c
-    return f"{a}if{b}{'>' if greater else '<'}{c}else{otherwise}", value if holds else otherwise
+def _several_lines(random: Generator, split: str, size: int, hardness: Hardness) -> Written:
+    """The programs of Zaremba and Sutskever. They draw from a source of numbers of their own."""
+    stream = _one_by_one(random.spawn(1)[0], hardness)
+    source = Random(int(random.integers(2**63)))
+    return spell(
+        [zaremba_programs.draw_of_share(source, stream.__next__, split) for _ in range(size)]
+    )
 
 
-def _both(number: int) -> tuple[str, int]:
-    return str(number), number
-
-
-def lay_out(programs: list[Program]) -> Batch:
-    """Programs flush right, then their answers, as many steps as the longest of each takes."""
-    reading = max(len(program.text) for program in programs)
-    writing = max(len(program.answer) for program in programs)
-    shape = (reading + writing, len(programs))
-    inputs, targets = np.full(shape, NOTHING), np.zeros(shape, np.int64)
-    inputs[reading:] = DUE
-    scored, reset = np.zeros(shape, bool), np.zeros(shape, bool)
-    for b, (text, answer) in enumerate(programs):
-        start, end = reading - len(text), reading + len(answer)
-        inputs[start:reading, b] = _numbers(text)
-        targets[reading:end, b] = _numbers(answer)
-        scored[reading:end, b] = True
-        reset[start, b] = True
-    return Batch(*map(torch.from_numpy, (inputs, targets, scored, reset)))
-
-
-_NUMBERS = np.full(128, NOTHING)
-_NUMBERS[list(ALPHABET.encode())] = np.arange(len(ALPHABET))
-
-
-def _numbers(text: str) -> np.ndarray:
-    return _NUMBERS[np.frombuffer(text.encode(), np.uint8)]
+def _one_by_one(random: Generator, hardness: Hardness) -> Iterator[tuple[int, int]]:
+    """Lengths and nestings without end."""
+    while True:
+        yield from zip(*hardness(random, 1024).tolist(), strict=True)

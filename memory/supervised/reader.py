@@ -96,7 +96,7 @@ class Reader(nn.Module):
         Args:
             own: feed the reader its own answers, where the batch feeds any.
         """
-        if own and batch.fed is not None:
+        if own and batch.fed is not None and batch.fed.any():
             hidden, state = self._write(batch, batch.fed, state)
             hidden = hidden[batch.scored]
         else:

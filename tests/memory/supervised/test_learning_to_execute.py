@@ -1,164 +1,107 @@
-"""Learning to Execute: the programs, their answers, and how they are laid out."""
+"""Learning to Execute as a task: splits, curricula, what is fed, and what is never seen."""
 
-import json
 import re
 from collections import Counter
 
-import numpy as np
 import pytest
 import torch
 
-from memory.supervised import ReaderConfig, build_reader
-from memory.supervised.learning_to_execute import (
-    ALPHABET,
-    DUE,
-    NOTHING,
-    OPERATIONS,
-    REWRITES,
-    LearningToExecuteConfig,
-    Program,
-    draw_program,
-    lay_out,
-)
+from memory import CORES
+from memory.supervised import ReaderConfig, Trainer, TrainingConfig, build_reader
+from memory.supervised.learning_to_execute import HELD_OUT, REWRITES, LearningToExecuteConfig
+from memory.supervised.reader import Reader
+from memory.supervised.written import DUE, Program, lay_out, spell
+from memory.supervised.zaremba_programs import share_of
 from tests.agents.conftest import SMALL_CORES
-
-SONNET = {"ADDITION": ("+",), "ALGEBRA": ("+", "-", "*"), "CONTROL": ("if", "for")}
-SONNET |= {"ALL": OPERATIONS["program"], "ALG_CTRL": OPERATIONS["control"]}
+from tests.memory.supervised.reading import read_back
 
 
-def execute(text: str) -> int:
-    """The value of a program, by rewriting it, from the inside out, until it is a number."""
-    inner = re.compile(r"\(([^()]*)\)")
-    while match := inner.search(text):
-        text = text.replace(match[0], str(execute(match[1])), 1)
-    if match := re.fullmatch(r"x=(-?\d+)for\[(\d)\]x\+=(\d+)", text):
-        start, times, step = map(int, match.groups())
-        return start + times * step
-    if match := re.fullmatch(r"(-?\d+)if(\d+)([<>])(\d+)else(\d+)", text):
-        a, b, sign, c, d = match.groups()
-        return int(a) if (int(b) < int(c)) == (sign == "<") and b != c else int(d)
-    match = re.fullmatch(r"(-?\d+)([-+*])(\d+)", text)
-    if not match:
-        return int(text)
-    a, b = int(match[1]), int(match[3])
-    return {"+": a + b, "-": a - b, "*": a * b}[match[2]]
-
-
-def shape_of(text: str) -> str:
-    """A program without its digits, one comparison for both."""
-    return re.sub(r"\d+", "9", text).replace(">", "<")
-
-
-def read_back(batch, b):
-    text = "".join(ALPHABET[i] for i in batch.inputs[:, b].tolist() if 0 <= i < DUE)
-    answer = "".join(map(str, batch.targets[:, b][batch.scored[:, b]].tolist()))
-    return Program(text, answer)
-
-
-@pytest.mark.parametrize("programs", OPERATIONS)
-@pytest.mark.parametrize(("length", "nesting"), [(1, 1), (3, 2), (5, 2), (6, 3)])
-def test_the_answer_is_what_the_program_computes(programs, length, nesting):
-    random = np.random.default_rng(0)
-    for _ in range(200):
-        text, answer = draw_program(random, OPERATIONS[programs], length, nesting)
-        assert answer == str(execute(text) % 10 ** (length + 1))
-        literals = re.findall(r"\d+", re.sub(r"\[\d\]", "", text))
-        assert {len(literal) for literal in literals} == {length}
-        assert text.count("(") == nesting - 1 and not text.startswith("((((")
-
-
-def test_the_originals_programs_compute_what_the_original_says(request):
-    file = request.config.getoption("--golden") / "lte_sonnet_samples.json"
-    if not file.exists():
-        pytest.skip(f"no samples in {file.parent}")
-    for name, samples in json.loads(file.read_text()).items():
-        task, length, _ = name.rsplit("_", 2)
-        length = int(length.removeprefix("len"))
-        for text, answer in samples:
-            if task in SONNET:
-                assert str(execute(text) % 10 ** (length + 1)) == answer
-            else:
-                assert REWRITES[task.lower()](text) == answer
-
-
-@pytest.mark.parametrize("name", SONNET)
-@pytest.mark.parametrize(("length", "nesting"), [(1, 1), (3, 2), (5, 2), (6, 3)])
-def test_programs_are_made_as_often_as_the_original_makes_them(name, length, nesting, request):
-    file = request.config.getoption("--golden") / "lte_sonnet_samples.json"
-    if not file.exists():
-        pytest.skip(f"no samples in {file.parent}")
-    theirs = Counter(
-        shape_of(text)
-        for text, _ in json.loads(file.read_text())[f"{name}_len{length}_nest{nesting}"]
-    )
-    random = np.random.default_rng(1)
-    ours = Counter(
-        shape_of(draw_program(random, SONNET[name], length, nesting).text) for _ in range(5000)
-    )
-    assert set(theirs) <= set(ours)
-    shares = [ours[shape] / 5000 for shape in ours]
-    expected = np.array([sum(theirs.values()) * share for share in shares])
-    found = np.array([theirs[shape] for shape in ours])
-    kept = expected >= 1
-    statistic = ((found - expected)[kept] ** 2 / expected[kept]).sum()
-    assert statistic < 3 * max(kept.sum(), 5)  # chi-square; five and more deviations off
-
-
-def test_operations_and_comparisons_are_drawn_alike():
-    random = np.random.default_rng(2)
-    signs = Counter(draw_program(random, ("if",), 1, 1).text[4] for _ in range(2000))
-    assert set(signs) == {"<", ">"} and abs(signs["<"] - 1000) < 100
-    shapes = Counter(
-        shape_of(draw_program(random, OPERATIONS["program"], 2, 1).text) for _ in range(10_000)
-    )
-    assert len(shapes) == 5
-    for shape, count in shapes.items():
-        assert count / 10_000 == pytest.approx(0.2, abs=0.02), shape
-
-
-def test_programs_end_where_answers_begin_and_nothing_comes_before_them():
-    batch = lay_out([Program("12+34", "46"), Program("7-9", "98"), Program("(1+2)*3", "9")])
-    assert batch.inputs.shape == (9, 3)
-    assert [read_back(batch, b) for b in range(3)] == [
-        ("12+34", "46"),
-        ("7-9", "98"),
-        ("(1+2)*3", "9"),
-    ]
-    assert batch.inputs[7:].eq(DUE).all() and batch.inputs[6].ge(0).all()
-    assert batch.reset.nonzero().tolist() == [[0, 2], [2, 0], [4, 1]]
-    assert batch.inputs[:2, 0].eq(-1).all() and batch.inputs[2, 0] == 1
-    assert batch.scored[7].all() and batch.scored[8].tolist() == [True, True, False]
-
-
-def test_characters_are_one_hot_and_none_is_zeros():
-    encoder = LearningToExecuteConfig().build(1).encoder()
-    vectors = encoder(torch.tensor([[3, NOTHING, DUE]]))
-    assert vectors.shape == (1, 3, len(ALPHABET) + 1) and vectors.sum(-1).tolist() == [[1, 0, 1]]
-    assert vectors[0, 0, 3] == vectors[0, 2, -1] == 1
+def texts_of(batch) -> list[Program]:
+    return [read_back(batch, b) for b in range(batch.targets.shape[1])]
 
 
 @pytest.mark.parametrize("programs", REWRITES)
 def test_memory_tasks_ask_for_the_number_again(programs):
     batch = LearningToExecuteConfig(programs=programs, length=4).build(1).batch(0, 60)
-    lengths = set()
-    for b in range(60):
-        text, answer = read_back(batch, b)
+    for text, answer in texts_of(batch):
         expected = {"copy": text, "reverse": text[::-1], "double": text + text}[programs]
         assert answer == expected and text[0] != "0"
-        lengths.add(len(text))
-    assert lengths == {1, 2, 3, 4}
+    assert {len(text) for text, _ in texts_of(batch)} == {1, 2, 3, 4}
+
+
+def test_numbers_to_remember_may_be_longer_than_a_number_of_64_bits_and_have_all_digits():
+    batch = LearningToExecuteConfig(programs="copy", length=40, curriculum="largest")
+    texts = [text for text, _ in texts_of(batch.build(1).batch(0, 300))]
+    assert {len(text) for text in texts} == {40}
+    firsts, others = Counter(t[0] for t in texts), Counter("".join(t[1:] for t in texts))
+    assert set(firsts) == set("123456789") and set(others) == set("0123456789")
+    assert all(abs(count - 1170) < 170 for count in others.values())
 
 
 def test_training_mixes_and_the_test_has_the_largest_only():
     task = LearningToExecuteConfig(programs="add", length=3, nesting=2).build(1)
-    trained = [read_back(task.batch(0, 400), b).text for b in range(400)]
+    trained = [text for text, _ in texts_of(task.batch(0, 400))]
     kinds = Counter((text.count("+"), len(re.findall(r"\d+", text)[0])) for text in trained)
     assert set(kinds) == {(n, length) for n in (1, 2) for length in (1, 2, 3)}
     assert all(40 < count < 100 for count in kinds.values())
     tested = next(iter(task.held_out("test")))
-    assert {shape_of(read_back(tested, b).text) for b in range(320)} == {"(9+9)+9"}
+    assert {re.sub(r"\d+", "9", text) for text, _ in texts_of(tested)} == {"(9+9)+9"}
     largest = LearningToExecuteConfig(length=3, curriculum="largest").build(1).batch(0, 50)
-    assert {len(read_back(largest, b).text) for b in range(50)} == {13}
+    assert {len(text) for text, _ in texts_of(largest)} == {13}
+
+
+@pytest.mark.parametrize("split", HELD_OUT)
+def test_a_held_out_set_has_its_size_and_no_level_where_training_has_none(split):
+    task = LearningToExecuteConfig(programs="copy", length=2).build(1)
+    batches = list(task.held_out(split))
+    assert sum(batch.targets.shape[1] for batch in batches) == HELD_OUT[split]
+    assert all(batch.groups is None for batch in batches)
+
+
+def test_programs_of_the_first_generator_are_drawn_with_length_and_nesting_and_kept_apart():
+    config = LearningToExecuteConfig(programs="zaremba", length=4, nesting=2)
+    task = config.build(1)
+    trained = texts_of(task.batch(0, 200))
+    tested = texts_of(next(iter(task.held_out("test"))))
+    assert {share_of(program) for program in trained} == {"train"}
+    assert {share_of(program) for program in tested} == {"test"}
+    assert all(answer.endswith(".") for _, answer in trained)
+    assert any(answer.startswith("-") for _, answer in trained)
+    assert task.num_classes == 12 and len(set(trained)) > 150
+    numbers = Counter(len(n) for text, _ in tested for n in re.findall(r"\d+", text))
+    assert numbers[4] > 4 * numbers[3]
+
+
+def test_a_level_is_validated_beside_the_largest_and_rises_with_its_accuracy():
+    config = LearningToExecuteConfig(programs="add", length=3, nesting=2, curriculum="naive")
+    task = config.build(1)
+    assert {len(text) for text, _ in texts_of(task.batch(0, 50))} == {3}
+    groups = [batch.groups for batch in task.held_out("validation")]
+    of_level = [batch for batch in task.held_out("validation") if batch.groups is not None]
+    assert len(groups) == 20 and len(of_level) == 10
+    assert {len(text) for text, _ in texts_of(of_level[0])} == {3}
+    assert all(batch.groups is None for batch in task.held_out("test"))
+    reader = build_reader(task, CORES["gru"](hidden=8), ReaderConfig())
+    trainer = Trainer(reader, task, TrainingConfig(batch=8))
+    validation = trainer.evaluate("validation")
+    assert validation["level_length"] == validation["level_nesting"] == 1
+    assert "level_accuracy" not in trainer.evaluate("test")
+    trainer.update()
+    trainer.notice(validation | {"level_accuracy": 0.99}, is_best=True)
+    assert {len(text) for text, _ in texts_of(trainer.supply.take(1))} == {5}
+    resumed = config.build(1)
+    resumed.set_state(task.get_state())
+    assert texts_of(resumed.batch(3, 20)) == texts_of(task.batch(3, 20))
+
+
+def test_the_likeliest_character_of_each_place_is_right_as_often_as_the_plateau_says():
+    task = LearningToExecuteConfig(programs="add", length=2, nesting=1).build(1)
+    answers = [a for batch in task.held_out("validation") for _, a in texts_of(batch)]
+    right = sum(
+        max(Counter(a[place] for a in answers if len(a) > place).values()) for place in range(3)
+    )
+    plateau = task.plateaus()["likeliest at each place"]
+    assert plateau == pytest.approx(right / sum(map(len, answers))) and plateau > 0.2
 
 
 @pytest.mark.parametrize("name", SMALL_CORES)
@@ -166,12 +109,103 @@ def test_every_core_tells_programs_apart_when_the_answer_is_due(name):
     torch.manual_seed(1)
     task = LearningToExecuteConfig(length=2).build(1)
     reader = build_reader(task, SMALL_CORES[name], ReaderConfig())
-    batch = lay_out([Program("12+34", "46"), Program("98-71", "27")])
+    batch = lay_out(spell([Program("12+34", "46"), Program("98-71", "27")]))
     answers, _ = reader(batch.inputs, batch.scored, reset=batch.reset)
     assert (answers[0] - answers[1]).abs().max() > 1e-6
 
 
-def test_numbers_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="length=19: must be at most 18"):
-        LearningToExecuteConfig(length=19).build(1)
+def trainer_of(decoder, core="gru", length=2, **training) -> Trainer:
+    torch.manual_seed(1)
+    task = LearningToExecuteConfig(programs="copy", length=length, decoder=decoder).build(1)
+    reader = build_reader(task, CORES[core](hidden=32), ReaderConfig())
+    return Trainer(reader, task, TrainingConfig(**{"batch": 32, "learning_rate": 1e-2} | training))
+
+
+@pytest.mark.parametrize("decoder", ["nothing", "targets", "guesses"])
+def test_numbers_are_copied_after_seconds_whatever_is_fed(decoder):
+    trainer = trainer_of(decoder)
+    for _ in range(250):
+        trainer.update()
+    assert trainer.evaluate("validation")["accuracy"] > 0.97
+
+
+@pytest.mark.parametrize("decoder", ["nothing", "targets", "guesses"])
+def test_a_reader_that_is_judged_sees_no_character_of_the_answer(decoder, monkeypatch):
+    """Whatever stands in their place changes nothing of what it writes."""
+    trainer = trainer_of(decoder, length=4)
+    task, before = trainer.task, trainer.evaluate("validation")
+    real, scrambled = task.held_out, []
+
+    def with_other_answers(split):
+        for batch in real(split):
+            due = batch.inputs.eq(DUE).int().cummax(dim=0).values.bool()
+            due[1:] &= due[:-1].clone()  # all but the first
+            due[0] = False
+            if batch.fed is None:
+                assert batch.inputs[due].eq(DUE).all()
+            else:
+                scrambled.append(int(batch.fed.sum()))
+                batch = batch._replace(inputs=torch.where(batch.fed, 9, batch.inputs))
+                assert not batch.inputs[due & ~batch.fed].ne(DUE).any()
+            yield batch
+
+    monkeypatch.setattr(task, "held_out", with_other_answers)
+    assert trainer.evaluate("validation") == before
+    assert sum(scrambled) == (0 if decoder == "nothing" else 3200 * 3)
+
+
+@pytest.mark.parametrize(("decoder", "own"), [("targets", False), ("guesses", True)])
+def test_training_feeds_what_the_decoder_says(decoder, own, monkeypatch):
+    trainer = trainer_of(decoder, length=4)
+    batch = trainer.task.batch(0, 32)
+    losses = {o: trainer.reader.answer(batch, own=o)[0].losses.mean().item() for o in (False, True)}
+    assert abs(losses[False] - losses[True]) > 1e-5
+    assert trainer.update()["loss"] == pytest.approx(losses[own], abs=1e-6)
+
+
+def test_guesses_are_fed_where_right_characters_would_stand(monkeypatch):
+    trainer = trainer_of("guesses", length=3)
+    batch = trainer.task.batch(0, 4)
+    seen, real = [], Reader.read
+
+    def read(self, inputs, *rest):
+        seen.append(inputs)
+        return real(self, inputs, *rest)
+
+    monkeypatch.setattr(Reader, "read", read)
+    answered, _ = trainer.reader.answer(batch, own=True)
+    written = torch.full(batch.scored.shape, -1)
+    written[batch.scored] = answered.guesses
+    fed = torch.cat(seen)
+    assert fed[batch.fed].equal(written[:-1][batch.fed[1:]])
+    assert fed[~batch.fed].equal(batch.inputs[~batch.fed])
+    assert not fed[batch.fed].equal(batch.inputs[batch.fed])
+
+
+def test_answers_of_one_character_feed_nothing_and_are_judged_all_the_same():
+    trainer = trainer_of("guesses", length=1)
+    assert not trainer.task.batch(0, 5).fed.any()
+    assert trainer.evaluate("validation")["accuracy"] >= 0
+
+
+def test_a_core_that_decides_cannot_be_fed_its_guesses_in_training():
+    task = LearningToExecuteConfig(programs="copy", decoder="guesses").build(1)
+    reader = build_reader(task, SMALL_CORES["memory_net, reinforce"], ReaderConfig())
+    with pytest.raises(ValueError, match="it cannot be fed its own answers in training"):
+        Trainer(reader, task, TrainingConfig())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"length": 19}, "length=19: must be at most 18 in programs"),
+        ({"programs": "zaremba", "nesting": 11}, "nesting=11: must be at most 10, the variables"),
+    ],
+)
+def test_what_cannot_be_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        LearningToExecuteConfig(**options).build(1)
+
+
+def test_the_longest_literals_there_are_can_be_computed_with():
     LearningToExecuteConfig(length=18, programs="program").build(1).batch(0, 20)
