@@ -9,6 +9,7 @@ from memory.supervised.logic import LogicConfig
 from memory.supervised.nth_farthest import NthFarthestConfig
 from memory.supervised.pos_tagging import PosTaggingConfig
 from memory.supervised.reader import Reader, ReaderConfig, build_reader
+from memory.supervised.sentences import SentencesConfig
 from memory.supervised.task import Task
 from memory.supervised.trainer import Trainer, TrainingConfig
 
@@ -20,6 +21,7 @@ TASKS = {
     "logic": LogicConfig,
     "nth_farthest": NthFarthestConfig,
     "pos_tagging": PosTaggingConfig,
+    "sentences": SentencesConfig,
 }
 """The configuration of every task, by name."""
 
@@ -35,6 +37,7 @@ __all__ = [
     "PosTaggingConfig",
     "Reader",
     "ReaderConfig",
+    "SentencesConfig",
     "Task",
     "Trainer",
     "TrainingConfig",

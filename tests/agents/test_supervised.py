@@ -23,6 +23,7 @@ SMALL = {
     "logic": ["--task.steps", "12"],
     "nth_farthest": ["--task.vectors", "3", "--task.dimensions", "2"],
     "pos_tagging": ["--task.width", "8"],
+    "sentences": ["--task.sentences", "60"],
 }
 
 GRU = ["--core", "gru", "--core.hidden", "8"]

@@ -16,6 +16,7 @@ SMALL = {
     "logic": {"lengths": (2, 4), "steps": 20},
     "nth_farthest": {"vectors": 4, "dimensions": 3},
     "pos_tagging": {"width": 8},
+    "sentences": {"sentences": 300},
 }
 
 
