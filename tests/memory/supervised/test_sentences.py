@@ -166,7 +166,7 @@ def test_a_malformed_file_is_refused_with_its_line(folder, text, words):
     ("options", "words"),
     [
         ({"sentences": 0}, "sentences=0: must be at least 1"),
-        ({"sentences": 400}, "sentences=400: needs 560 different ones, 80 of them .* has 512"),
+        ({"sentences": 600}, "sentences=600: needs 840 different ones, 120 of them .* has 768"),
         ({"grow": 1.0}, "grow=1.0: must be between 0 and 1"),
         ({"file": Path("x.txt")}, "file=x.txt and data=.*: name one of them"),
     ],
