@@ -130,6 +130,11 @@ def test_the_page_of_tasks_lists_every_task() -> None:
     assert first_column("docs/tasks.md") == set(importlib.import_module("memory.supervised").TASKS)
 
 
+def test_the_page_of_data_lists_every_set() -> None:
+    sets = importlib.import_module("memory.supervised.data_sets").SETS
+    assert first_column("docs/data.md") == set(sets)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_link_inside_the_repository_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))

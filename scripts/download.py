@@ -1,0 +1,11 @@
+"""Fetch data sets: `python scripts/download.py babi`; `--list` names them."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from memory.supervised.download import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
