@@ -138,7 +138,7 @@ def test_a_run_that_fails_is_named_and_the_others_are_reported(
     [
         ("tsks: {}", "no section `tsks`. Did you mean tasks?"),
         ("tasks: {a: {task: logic}}", "`cores` must name at least one"),
-        (PLAN.replace("core.hidden: 4", "core.hiden: 4"), "task `recall` with core `small`"),
+        (PLAN.replace("core.hidden: 4", "core.hidd: 4"), "task `recall` with core `small`"),
         (PLAN.replace("threads: 1", "seed: 1"), "`settings` sets seed"),
         (PLAN.replace("[1, 2]", "many"), "`seeds` is a list of whole numbers, got 'many'"),
         ("- 1", "expected sections seeds, settings, tasks, cores"),
