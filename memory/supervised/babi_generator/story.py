@@ -1,0 +1,64 @@
+"""A story of numbered lines, and the chances that shape it.
+
+Lines are those of the published files: `ID sentence`, or `ID question<TAB>answer<TAB>IDs of the
+facts that support it`.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeVar
+
+from numpy.random import Generator
+
+Item = TypeVar("Item")
+
+
+class Question(NamedTuple):
+    """What is asked, its answer, and the lines that support it in the order of the published."""
+
+    words: str
+    answer: str
+    supports: tuple[int, ...]
+
+
+class Story:
+    """Lines so far; IDs begin at 1."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.questions = 0
+
+    def tell(self, sentence: str) -> int:
+        """Add a fact. Returns its ID."""
+        self.lines.append(f"{len(self.lines) + 1} {sentence}")
+        return len(self.lines)
+
+    def ask(self, question: Question) -> None:
+        """Add a question."""
+        supports = " ".join(map(str, question.supports))
+        self.tell(f"{question.words}\t{question.answer}\t{supports}")
+        self.questions += 1
+
+
+def pick(random: Generator, items: Sequence[Item]) -> Item:
+    """Any of the items, all alike likely; several times as fast as `Generator.choice`."""
+    return items[int(random.random() * len(items))]
+
+
+def pick_other(random: Generator, items: Iterable[Item], than: Item) -> Item:
+    """Any of the items but one."""
+    return pick(random, [item for item in items if item != than])
+
+
+def shuffled(random: Generator, items: Iterable[Item]) -> list[Item]:
+    """The items in any order."""
+    left = list(items)
+    return [left.pop(int(random.random() * len(left))) for _ in range(len(left))]
+
+
+def cycled(random: Generator, items: Iterable[Item]) -> list[Item]:
+    """The items in any order in which none keeps its place, in one cycle (Sattolo 1986)."""
+    mixed = list(items)
+    for last in range(len(mixed) - 1, 0, -1):
+        other = int(random.random() * last)
+        mixed[last], mixed[other] = mixed[other], mixed[last]
+    return mixed

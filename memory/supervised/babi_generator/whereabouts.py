@@ -1,0 +1,37 @@
+"""Tasks 1 and 6: where somebody is, by the place's name or by yes and no."""
+
+from collections.abc import Sequence
+
+from numpy.random import Generator
+
+from memory.supervised.babi_generator.rounds import tell_in_rounds
+from memory.supervised.babi_generator.story import Question, Story, pick_other
+from memory.supervised.babi_generator.world import ACTORS, PLACES, Event
+
+
+def single_supporting_fact(random: Generator) -> Story:
+    """Where is Mary?"""
+    return tell_in_rounds(random, ACTORS, ("move",), _where)
+
+
+def yes_no_questions(random: Generator) -> Story:
+    """Is Mary in the office?"""
+    return tell_in_rounds(random, ACTORS, ("move", "take", "drop"), _whether)
+
+
+def _where(random: Generator, about: Event, told: Sequence[Event]) -> Question | None:
+    move = _last_move(about, told)
+    return Question(f"Where is {about.actor}? ", move.what, (move.line,))
+
+
+def _whether(random: Generator, about: Event, told: Sequence[Event]) -> Question | None:
+    if about.kind != "move":
+        return None
+    move = _last_move(about, told)
+    truth = random.random() < 0.5
+    place = move.what if truth else pick_other(random, PLACES, move.what)
+    return Question(f"Is {about.actor} in the {place}? ", "yes" if truth else "no", (move.line,))
+
+
+def _last_move(about: Event, told: Sequence[Event]) -> Event:
+    return next(e for e in reversed(told) if e.kind == "move" and e.actor == about.actor)
