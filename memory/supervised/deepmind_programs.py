@@ -114,22 +114,26 @@ def _compute(first: ndarray, rounds: list[Round], modulus: ndarray) -> ndarray:
 
 def _write(first: ndarray, rounds: list[Round], places: int) -> Int[ndarray, "W B"]:
     """The texts of programs, with gaps where one has no such part."""
-    parts = []
-    for number, one in reversed(list(enumerate(rounds))):
-        parts.append(_where(one.kind == KINDS.index("for"), "x="))
-        parts.append(_where((one.kind != NONE) & (number > 0), "("))
-    parts.append(digits(first, places))
+    before, after = [], []
     for number, one in enumerate(rounds):
-        parts.append(_where((one.kind != NONE) & (number > 0), ")"))
-        parts += [_where(one.kind == KINDS.index(sign), sign) for sign in "+-*"]
-        loop = one.kind == KINDS.index("for")
-        parts += [_where(loop, "for["), _where(loop, one.times), _where(loop, "]x+=")]
-        condition = one.kind == KINDS.index("if")
-        parts += [_where(condition, "if"), _where(condition, digits(one.left, places))]
-        parts += [_where(condition & one.greater, ">"), _where(condition & ~one.greater, "<")]
-        parts += [_where(condition, digits(one.right, places)), _where(condition, "else")]
-        parts.append(_where(one.kind != NONE, digits(one.operand, places)))
-    return np.concatenate(parts)
+        is_there, signs, (condition, loop) = one.kind != NONE, KINDS[:3], _are(one, "if", "for")
+        if number:
+            before.append(_where(is_there, "("))
+            after.append(_where(is_there, ")"))
+        after += [_where(has, sign) for has, sign in zip(_are(one, *signs), signs, strict=True)]
+        if loop.any():
+            before.append(_where(loop, "x="))
+            after += [_where(loop, "for["), _where(loop, one.times), _where(loop, "]x+=")]
+        if condition.any():
+            after += [_where(condition, "if"), _where(condition, digits(one.left, places))]
+            after += [_where(condition & one.greater, ">"), _where(condition & ~one.greater, "<")]
+            after += [_where(condition, digits(one.right, places)), _where(condition, "else")]
+        after.append(_where(is_there, digits(one.operand, places)))
+    return np.concatenate([*reversed(before), digits(first, places), *after])
+
+
+def _are(one: Round, *kinds: str) -> list[Bool[ndarray, " B"]]:
+    return [one.kind == KINDS.index(kind) for kind in kinds]
 
 
 def _where(is_there: Bool[ndarray, " B"], part: str | ndarray) -> Int[ndarray, "W B"]:
