@@ -16,7 +16,8 @@ itself explores little. Where that hurts, average: the output then keeps its sca
 Differs from the paper:
 
 * The objects are the last inputs of the episode, the question is the newest of them, and it is one
-  of the objects as well: at the first step there is nothing else. Every step asks and answers.
+  of the objects as well, unless told otherwise: at the first step there is nothing else. Every step
+  asks and answers.
 * A linear layer embeds an input where the paper runs an LSTM over the words of a sentence; a
   trained vector for each age, counted from the newest, is the tag of relative position.
 * Slots not yet filled are left out of the sum.
@@ -27,6 +28,7 @@ Differs from the paper:
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -57,6 +59,9 @@ class RelationNetworkConfig:
     """Units of the second, which is the output."""
     pooling: PairPooling = "sum"
     """Pairs are summed, as in the paper, or averaged."""
+    relate_question: bool = True
+    """Whether the newest input, which is the question, is among the objects too. Without it the
+    output of the first step is that of no object at all."""
 
     input_kind: ClassVar[InputKind] = "vector"
 
@@ -75,6 +80,7 @@ class RelationNetwork(BufferCore):
     def __init__(self, config: RelationNetworkConfig, features: int) -> None:
         super().__init__()
         self.output_size, self.averages = config.output, config.pooling == "mean"
+        self.relates_question = config.relate_question
         self.buffer = InputBuffer(features, config.buffer, config.width)
         self.relate = Pairs(config.width, config.g_layers, config.g_units)
         self.conclude = nn.Sequential(
@@ -88,7 +94,9 @@ class RelationNetwork(BufferCore):
         """All pairs of the filled rows, related to the question."""
         question, rows, filled = recollection
         there = filled.to(rows.dtype)
+        if not self.relates_question:
+            there = torch.cat([torch.zeros_like(there[:, :1]), there[:, 1:]], dim=1)
         if self.averages:
-            there = there / there.sum(1, keepdim=True)
+            there = there / there.sum(1, keepdim=True).clamp(min=1)
         pairs = there.unsqueeze(2) * there.unsqueeze(1)
         return self.conclude(self.relate(rows, question, pairs))

@@ -72,6 +72,18 @@ CASES = {
         {"buffer": 8, "width": 4, "g_units": 8, "f_units": 9, "output": 6},
         (5,),
     ),
+    "relation_network, the question apart": (
+        "relation_network",
+        {
+            "buffer": 8,
+            "width": 4,
+            "g_units": 8,
+            "f_units": 9,
+            "output": 6,
+            "relate_question": False,
+        },
+        (5,),
+    ),
     "relation_network, mean": (
         "relation_network",
         {"buffer": 7, "width": 4, "g_layers": 1, "f_units": 8, "output": 6, "pooling": "mean"},

@@ -22,9 +22,9 @@ def build(**options):
 class Oracle:
     """One step for one element of a batch, from the formula: `inputs` is newest first."""
 
-    def __init__(self, core, g_layers, pooling):
+    def __init__(self, core, g_layers, pooling, related_from=0):
         self.p = {name: value.detach().numpy() for name, value in core.state_dict().items()}
-        self.g_layers, self.pooling = g_layers, pooling
+        self.g_layers, self.pooling, self.related_from = g_layers, pooling, related_from
 
     def linear(self, name, x):
         return self.p[f"{name}.weight"] @ x + self.p[f"{name}.bias"]
@@ -43,19 +43,22 @@ class Oracle:
         age = self.p["buffer.age"]
         rows = [self.linear("buffer.embed", x) + age[i] for i, x in enumerate(inputs)]
         q = self.linear("buffer.embed_question", inputs[0])
+        rows = rows[self.related_from :]
         related = [self.g(np.concatenate([a, b, q])) for a in rows for b in rows]
-        return self.f(sum(related) / (len(related) if self.pooling == "mean" else 1))
+        total = sum(related, start=np.zeros(len(self.p["relate.first.bias"])))
+        return self.f(total / (max(1, len(related)) if self.pooling == "mean" else 1))
 
 
 @pytest.mark.parametrize("pooling", ["sum", "mean"])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"buffer": 1, "g_layers": 1}, {"buffer": 20, "g_layers": 2}],
-    ids=["shorter than the episode", "one slot", "never full"],
+    [{}, {"buffer": 1, "g_layers": 1}, {"buffer": 20, "g_layers": 2}, {"relate_question": False}],
+    ids=["shorter than the episode", "one slot", "never full", "the question apart"],
 )
 def test_every_step_follows_the_formula(options, pooling):
     core, x = build(pooling=pooling, **options)
-    oracle = Oracle(core, options.get("g_layers", 4), pooling)
+    apart = not options.get("relate_question", True)
+    oracle = Oracle(core, options.get("g_layers", 4), pooling, related_from=int(apart))
     reset = torch.zeros(T, B, dtype=torch.bool)
     reset[[2, 7], 1] = True
     outputs, _ = core(x, core.initial_state(B), reset)
