@@ -4,8 +4,10 @@ from memory.supervised.associative_recall import AssociativeRecallConfig
 from memory.supervised.babi import BabiConfig
 from memory.supervised.batch import Batch
 from memory.supervised.delayed_recall import DelayedRecallConfig
+from memory.supervised.image_association import ImageAssociationConfig
 from memory.supervised.learning_to_execute import LearningToExecuteConfig
 from memory.supervised.logic import LogicConfig
+from memory.supervised.nlvr import NlvrConfig
 from memory.supervised.nth_farthest import NthFarthestConfig
 from memory.supervised.pos_tagging import PosTaggingConfig
 from memory.supervised.reader import Reader, ReaderConfig, build_reader
@@ -17,8 +19,10 @@ TASKS = {
     "associative_recall": AssociativeRecallConfig,
     "babi": BabiConfig,
     "delayed_recall": DelayedRecallConfig,
+    "image_association": ImageAssociationConfig,
     "learning_to_execute": LearningToExecuteConfig,
     "logic": LogicConfig,
+    "nlvr": NlvrConfig,
     "nth_farthest": NthFarthestConfig,
     "pos_tagging": PosTaggingConfig,
     "sentences": SentencesConfig,
@@ -31,8 +35,10 @@ __all__ = [
     "BabiConfig",
     "Batch",
     "DelayedRecallConfig",
+    "ImageAssociationConfig",
     "LearningToExecuteConfig",
     "LogicConfig",
+    "NlvrConfig",
     "NthFarthestConfig",
     "PosTaggingConfig",
     "Reader",

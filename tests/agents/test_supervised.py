@@ -12,6 +12,7 @@ from agents.command_line import parse
 from agents.supervised import SUPERVISED, main
 from memory import CORES
 from memory.supervised import TASKS, Trainer, build_reader
+from tests.memory.supervised.image_data import write_cifar10_and_mnist, write_omniglot
 from tests.memory.supervised.small_data import write_data
 
 QUICK = ["--training.batch", "64", "--log-seconds", "0", "--reader.readout", "8", "--threads", "1"]
@@ -19,8 +20,10 @@ SMALL = {
     "associative_recall": ["--task.pairs", "2"],
     "babi": ["--task.tasks", "1", "--task.width", "8"],
     "delayed_recall": ["--task.delay", "1", "--task.length", "2"],
+    "image_association": ["--task.images", "drawn"],
     "learning_to_execute": ["--task.length", "1", "--task.nesting", "1"],
     "logic": ["--task.steps", "12"],
+    "nlvr": ["--task.given", "things"],
     "nth_farthest": ["--task.vectors", "3", "--task.dimensions", "2"],
     "pos_tagging": ["--task.width", "8"],
     "sentences": ["--task.sentences", "60"],
@@ -180,6 +183,8 @@ def test_a_run_of_the_other_program_is_not_resumed(tmp_path, capsys):
 @pytest.mark.parametrize("file", sorted(SUPERVISED.folder.glob("*.yaml")), ids=lambda p: p.name)
 def test_every_preset_opens_with_a_command_that_uses_it(file, tmp_path, monkeypatch):
     monkeypatch.setenv("ENGRAM_DATA", str(write_data(tmp_path, babi_tasks=range(1, 21))))
+    monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path / "cache"))
+    write_omniglot(write_cifar10_and_mnist(tmp_path) / "omniglot")
     first = file.read_text().splitlines()[0]
     assert first.startswith("# python scripts/supervised.py ")
     parsed = parse(first.split()[3:], SUPERVISED)

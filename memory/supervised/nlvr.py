@@ -1,0 +1,213 @@
+"""NLVR: is a sentence true of a picture of three boxes?
+
+Source: Suhr, Lewis, Yeh and Artzi, "A Corpus of Natural Language for Visual Reasoning" (2017); the
+published files (`nlvr_files.py`). The boxes come first, the sentence last, and the answer is due
+there (`nlvr_encoder.py`). Boxes are given as pixels, or, in the corpus's second mode, as the things
+in them.
+
+An epoch has every training example with its boxes in each of their six orders. `validation` is the
+development set, boxes in the published order of the first picture. The tests `dev`, `test` (public)
+and `hidden` (unreleased until 2022) score pictures as the official program does: every example in
+all six orders, `accuracy` over all of these, and `consistency`, the share of sentences of which
+all was answered right, about every picture in every order. Of things, one order is scored.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import permutations
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from memory.options import one_of
+from memory.supervised.batch import Batch
+from memory.supervised.data_folder import find_data, key_of, prepared
+from memory.supervised.epochs import Epochs
+from memory.supervised.head import Answered
+from memory.supervised.measure import Measure, Usual
+from memory.supervised.nlvr_encoder import Boxes, Cells, NlvrInputs, Reads, Things
+from memory.supervised.nlvr_files import (
+    BOXES,
+    Example,
+    Pictures,
+    archives_of,
+    file_of,
+    read_examples,
+)
+from memory.supervised.nlvr_words import Spelling
+from memory.supervised.task import CHUNK, Encoder, Task
+
+Given = Literal["pictures", "things"]
+Steps = Literal["boxes", "reads"]
+
+ORDERS = np.array(list(permutations(range(BOXES))))
+FILES = ("train", "dev", "test", "hidden")
+VERSION = "1"
+"""Of what is prepared: changes with the code that makes it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NlvrConfig:
+    """Sentences that are true or false of three boxes."""
+
+    given: Given = "pictures"
+    """What is seen of the boxes: pixels, or the things in them."""
+    steps: Steps = "boxes"
+    """What a core reads before the sentence: each box, or what six attentive reads found in them.
+    """
+    data: Path | None = None
+    """Folder with `dev.json` and the others; ENGRAM_DATA or the cache if not given."""
+
+    def build(self, seed: int) -> "Nlvr":
+        """Read the files and make the task.
+
+        Raises:
+            ValueError: an option, or a file, is not what it should be, or is not there.
+        """
+        one_of("given", self.given, get_args(Given))
+        one_of("steps", self.steps, get_args(Steps))
+        folder = find_data("nlvr", self.data, "dev.json")
+        files = {name: file_of(folder, name) for name in FILES}
+        examples = {name: read_examples(file) for name, file in files.items()}
+        rebuilt = files["train"] if files["train"].name == "train_rebuilt.json" else None
+        boxes = {name: np.stack([e.things for e in of]) for name, of in examples.items()}
+        if self.given == "pictures":
+            boxes = _pixels(folder, files, examples)
+        return Nlvr(self, examples, boxes, rebuilt, seed)
+
+
+def _pixels(
+    folder: Path, files: dict[str, Path], examples: dict[str, list[Example]]
+) -> dict[str, NDArray]:
+    """The boxes of every example of each split, uint8 [N, 3, 50, 50, 3]."""
+
+    def make() -> dict[str, NDArray]:
+        arrays = {}
+        for name, of in examples.items():
+            pictures = Pictures(folder, name)
+            arrays[name] = np.stack([pictures.boxes(example) for example in of])
+        return arrays
+
+    sources = [path for name in FILES for path in (files[name], *archives_of(folder, name))]
+    return prepared("nlvr", key_of(sources, VERSION), make)
+
+
+class Consistency(Measure):
+    """`consistency`: the share of groups (sentences) without a wrong answer."""
+
+    def __init__(self) -> None:
+        self.all: set[int] = set()
+        self.wrong: set[int] = set()
+
+    def add(self, batch: Batch, answered: Answered) -> None:
+        """Take in the answers to a batch; each sequence has one."""
+        assert batch.groups is not None
+        is_wrong = answered.guesses != batch.targets[-1]
+        self.all.update(batch.groups.tolist())
+        self.wrong.update(batch.groups[is_wrong].tolist())
+
+    def results(self) -> dict[str, float]:
+        """A share."""
+        return {"consistency": 1 - len(self.wrong) / len(self.all)}
+
+
+class Nlvr(Task):
+    """The answer is 1 where the sentence is true; each sentence is a group."""
+
+    num_classes = 2
+    tests = ("dev", "test", "hidden")
+
+    def __init__(
+        self,
+        config: NlvrConfig,
+        examples: dict[str, list[Example]],
+        boxes: dict[str, NDArray],
+        rebuilt: Path | None,
+        seed: int,
+    ) -> None:
+        self.config, self.boxes, self.rebuilt = config, boxes, rebuilt
+        self.spelling = Spelling(example.sentence for example in examples["train"])
+        self.words = {
+            split: [self.spelling.read(e.sentence) for e in of] for split, of in examples.items()
+        }
+        self.truths = {
+            split: np.array([e.is_true for e in of], dtype=np.int64)
+            for split, of in examples.items()
+        }
+        self.sentences = {
+            split: np.array([int(e.identifier.split("-")[0]) for e in of])
+            for split, of in examples.items()
+        }
+        self.epochs = Epochs(np.zeros(len(examples["train"]) * len(ORDERS)), seed)
+
+    def encoder(self) -> Encoder:
+        """Boxes, or what was read in them, and then the sentence."""
+        kind = Boxes if self.config.steps == "boxes" else Reads
+        look = Cells(*self._moments()) if self.config.given == "pictures" else Things()
+        return kind(look, len(self.spelling))
+
+    def measures(self) -> list[Measure]:
+        """As the official program counts."""
+        return [Usual(), Consistency()]
+
+    def plateaus(self) -> dict[str, float]:
+        """Saying that every sentence is true."""
+        return {f"all true, {name}": float(self.truths[name].mean()) for name in self.tests}
+
+    def remarks(self) -> list[str]:
+        """Whether the training examples are not the published file."""
+        if self.rebuilt is None:
+            return []
+        return [f"trained on {self.rebuilt.name}, not on the published train.json"]
+
+    def identity(self) -> str:
+        """The vocabulary."""
+        words = "\n".join(self.spelling.numbers)
+        return f"{len(self.spelling)} words, {sha256(words.encode()).hexdigest()[:8]}"
+
+    def batch(self, number: int, size: int) -> Batch:
+        """A training batch; every order of every example comes once before one comes again."""
+        places = self.epochs.batch(number, size)
+        return self._lay_out("train", places // len(ORDERS), places % len(ORDERS))
+
+    def held_out(self, split: str) -> Iterator[Batch]:
+        """`validation` in one order; of pictures, the tests in all six."""
+        name = "dev" if split == "validation" else split
+        one = split == "validation" or self.config.given == "things"
+        orders = 1 if one else len(ORDERS)
+        places = np.arange(len(self.truths[name]) * orders)
+        for first in range(0, len(places), CHUNK):
+            chunk = places[first : first + CHUNK]
+            yield self._lay_out(name, chunk // orders, chunk % orders)
+
+    def _lay_out(self, name: str, chosen: NDArray, orders: NDArray) -> Batch:
+        boxes = self.boxes[name][chosen[:, None], ORDERS[orders]].swapaxes(0, 1)
+        inputs = NlvrInputs(
+            torch.from_numpy(np.ascontiguousarray(boxes)),
+            _padded([self.words[name][i] for i in chosen]),
+        )
+        steps = (Boxes if self.config.steps == "boxes" else Reads).steps
+        targets = torch.from_numpy(self.truths[name][chosen]).repeat(steps, 1)
+        scored = torch.zeros_like(targets, dtype=torch.bool)
+        scored[-1] = True
+        groups = torch.from_numpy(self.sentences[name][chosen])
+        return Batch(inputs, targets, scored, groups=groups)
+
+    def _moments(self) -> tuple[float, float]:
+        """Mean and deviation of the pixels of training."""
+        counts = sum(np.bincount(picture.ravel(), minlength=256) for picture in self.boxes["train"])
+        values = np.arange(256)
+        mean = np.average(values, weights=counts)
+        return float(mean), float(np.average((values - mean) ** 2, weights=counts) ** 0.5)
+
+
+def _padded(sentences: Sequence[list[int]]) -> torch.Tensor:
+    """[W, B], 0 after the last word."""
+    words = torch.zeros(max(map(len, sentences)), len(sentences), dtype=torch.long)
+    for b, sentence in enumerate(sentences):
+        words[: len(sentence), b] = torch.tensor(sentence)
+    return words

@@ -1,0 +1,183 @@
+"""What a core sees of a picture of three boxes and of a sentence about it.
+
+Source: Pavez, Allende and Allende-Cid, "Working Memory Networks" (2018), and the authors' own
+program for NLVR. A box is looked at by two layers of 3 x 3 filters, each followed by a pooling: 49
+memories, one for each cell of 7 x 7, of 22 channels and the cell's row and column. The sentence is
+read by a GRU, whose last state is q. With `Boxes`, the memories of one box are a step, and q comes
+last, laid out in the same form by a trained layer.
+
+With `Reads`, the encoder also does the network's reads. For box b with memories m_i
+
+    p_i = softmax over i of  tanh(w . relu(A' relu(A [m_i; q])))        o_b = sum over i of p_i m_i
+
+and once more with t(o_b), a rectified layer, in place of q; each of the six reads has weights of
+its own. What was read in the first round, and in the second, are six steps, q the seventh: the core
+relates them.
+
+Differs from the paper: a box may be given as its things, of which each is one memory; there is no
+penalty on weights in particular, no channel for padding words.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor, nn
+from torch.nn import functional
+
+from memory.supervised.nlvr_files import BOXES, FEATURES, THINGS
+from memory.supervised.task import Encoder
+
+WIDTH = 24
+"""Of a memory."""
+WORD, SENTENCE = 100, 128
+"""Of a word, and of q."""
+CELLS = 7
+ROUNDS = 2
+
+
+class NlvrInputs(NamedTuple):
+    """Boxes, and the sentence about them."""
+
+    boxes: UInt8[Tensor, "3 B 50 50 3"] | Float[Tensor, "3 B 8 11"]
+    """Pixels, or things."""
+    words: Int[Tensor, "W B"]
+    """Numbers of words; 0 after the last."""
+
+
+class Memories(NamedTuple):
+    """What there is to attend to in each box."""
+
+    rows: Float[Tensor, "3 B N D"]
+    there: Bool[Tensor, "3 B N"]
+    """Rows where nothing is are zeros, and mean nothing."""
+
+
+class Cells(nn.Module):
+    """From pixels to a memory for each cell of 7 x 7.
+
+    Args:
+        mean: of the pixels of the training pictures, of 255.
+        deviation: of the same.
+    """
+
+    rows = CELLS * CELLS
+
+    def __init__(self, mean: float, deviation: float) -> None:
+        super().__init__()
+        self.mean, self.deviation = mean, deviation
+        self.layers = nn.Sequential(
+            *(nn.Conv2d(3, WIDTH, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 3)),
+            *(nn.Conv2d(WIDTH, WIDTH - 2, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2)),
+        )
+        for layer in self.layers:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                assert layer.bias is not None
+                nn.init.zeros_(layer.bias)
+        steps = torch.arange(CELLS) / CELLS
+        self.places: Tensor
+        self.register_buffer("places", torch.cartesian_prod(steps, steps), persistent=False)
+
+    def forward(self, boxes: UInt8[Tensor, "3 B 50 50 3"]) -> Memories:
+        """All boxes in one batch."""
+        pixels = (boxes.flatten(0, 1).float() - self.mean) / self.deviation
+        channels = self.layers(pixels.movedim(-1, 1)).flatten(2).transpose(1, 2)
+        cells = torch.cat([channels, self.places.expand(len(channels), -1, -1)], dim=-1)
+        rows = cells.unflatten(0, boxes.shape[:2])
+        return Memories(rows, torch.ones_like(rows[..., 0], dtype=torch.bool))
+
+
+class Things(nn.Module):
+    """From the things of a box to a memory for each."""
+
+    rows = THINGS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(FEATURES, WIDTH)
+
+    def forward(self, boxes: Float[Tensor, "3 B 8 11"]) -> Memories:
+        """A rectified layer."""
+        there = boxes.ne(0).any(dim=-1)
+        return Memories(torch.relu(self.embed(boxes)) * there.unsqueeze(-1), there)
+
+
+class Sentence(nn.Module):
+    """A GRU over words."""
+
+    def __init__(self, words: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(words, WORD, padding_idx=0)
+        self.read = nn.GRU(WORD, SENTENCE)
+
+    def forward(self, words: Int[Tensor, "W B"]) -> Float[Tensor, "B D"]:
+        """Its state after the last word."""
+        states, _ = self.read(self.embed(words))
+        last = words.ne(0).sum(dim=0) - 1
+        return states[last, torch.arange(len(last), device=last.device)]
+
+
+class Boxes(Encoder):
+    """A box per step, as rows; then the sentence."""
+
+    steps = BOXES + 1
+
+    def __init__(self, look: Cells | Things, words: int) -> None:
+        super().__init__()
+        self.output_shape = (look.rows, WIDTH)
+        self.look, self.sentence = look, Sentence(words)
+        self.lay_out = nn.Linear(SENTENCE, look.rows * WIDTH)
+
+    def forward(self, inputs: NlvrInputs) -> Float[Tensor, "4 B N D"]:
+        """Memories of each box, then the sentence laid out like them."""
+        rows, _ = self.look(inputs.boxes)
+        asked = self.lay_out(self.sentence(inputs.words)).unflatten(-1, self.output_shape)
+        return torch.cat([rows, asked.unsqueeze(0)])
+
+
+class Read(nn.Module):
+    """One read of a box, by additive attention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_row, self.of_query = nn.Linear(WIDTH, 256), nn.Linear(SENTENCE, 256, bias=False)
+        self.score = nn.Sequential(
+            *(nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 1), nn.Tanh())
+        )
+
+    def forward(
+        self,
+        query: Float[Tensor, "B Q"],
+        rows: Float[Tensor, "B N D"],
+        there: Bool[Tensor, "B N"],
+    ) -> Float[Tensor, "B D"]:
+        """The mean of the rows that are there, weighted by what is asked; of none, zeros."""
+        joined = self.of_row(rows) + self.of_query(query).unsqueeze(1)
+        scores = self.score(joined).squeeze(-1).masked_fill(~there, torch.finfo(rows.dtype).min)
+        return (torch.softmax(scores, dim=-1).unsqueeze(1) @ rows).squeeze(1)
+
+
+class Reads(Encoder):
+    """What was read in each box in two rounds, each a step; then the sentence."""
+
+    steps = ROUNDS * BOXES + 1
+    output_shape = (SENTENCE,)
+
+    def __init__(self, look: Cells | Things, words: int) -> None:
+        super().__init__()
+        self.look, self.sentence = look, Sentence(words)
+        self.reads = nn.ModuleList(Read() for _ in range(ROUNDS * BOXES))
+        self.ask_again = nn.Sequential(nn.Linear(WIDTH, SENTENCE), nn.ReLU())
+
+    def forward(self, inputs: NlvrInputs) -> Float[Tensor, "7 B D"]:
+        """Narrower steps are filled up with zeros."""
+        boxes, asked = self.look(inputs.boxes), self.sentence(inputs.words)
+        queries = [asked] * BOXES
+        found: list[Tensor] = []
+        for number, read in enumerate(self.reads):
+            box = number % BOXES
+            found.append(read(queries[box], boxes.rows[box], boxes.there[box]))
+            queries[box] = self.ask_again(found[-1])
+        steps = functional.pad(torch.stack(found), (0, SENTENCE - WIDTH))
+        return torch.cat([steps, asked.unsqueeze(0)])
