@@ -133,7 +133,7 @@ class LSTMBank(Core[LSTMState]):
         if self.keys is None or terms.about is None:
             return new
         about = ((state.hidden + self.keys) @ terms.about.unsqueeze(-1)).squeeze(-1)
-        gate = self.cell_gate(torch.sigmoid(about)).unsqueeze(-1)
+        gate = self.cell_gate(torch.sigmoid(about)).unsqueeze(-1).to(cell.dtype)
         return LSTMState(*(torch.lerp(a, b, gate) for a, b in zip(state, new, strict=True)))
 
     def _from_hidden(self, hidden: Float[Tensor, "B K D"]) -> Float[Tensor, "B K G"]:

@@ -28,15 +28,19 @@ class RunningNorm(nn.Module):
 
     def by_batch(self, x: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
         """Normalise by the statistics of the batch itself, through which gradient flows."""
-        rows = x.flatten(0, -2)
+        rows = self._rows(x)
         return self._normalise(x, rows.mean(dim=0), rows.var(dim=0, correction=0))
 
     @torch.no_grad()
     def absorb(self, x: Float[Tensor, "*B D"]) -> None:
         """Move the statistics towards those of a batch."""
-        rows = x.flatten(0, -2)
+        rows = self._rows(x)
         self.mean.lerp_(rows.mean(dim=0), self.momentum)
         self.variance.lerp_(rows.var(dim=0, correction=0), self.momentum)
+
+    def _rows(self, x: Tensor) -> Tensor:
+        """In the precision of the statistics, whatever that of the rest."""
+        return x.flatten(0, -2).to(self.mean.dtype)
 
     def _normalise(self, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
         scale = self.weight * torch.rsqrt(variance + self.epsilon)

@@ -41,7 +41,8 @@ class TrainingConfig:
     """bfloat16 computes products of matrices in half precision; weights stay as they are."""
 
     def __post_init__(self) -> None:
-        positive(batch=self.batch, decay_every=self.decay_every or 1)
+        every = 1 if self.decay_every is None else self.decay_every
+        positive(batch=self.batch, decay_every=every)
         one_of("precision", self.precision, get_args(Precision))
         for name in ("learning_rate", "clip_norm", "decay"):
             if not getattr(self, name) > 0:
@@ -60,7 +61,7 @@ class Trainer:
         reinforcement: how the decisions of a core that decides learn; its defaults if left out.
 
     Raises:
-        ValueError: a task and a core that do not go together.
+        ValueError: a task and a core that do not go together, or a precision that the device lacks.
     """
 
     def __init__(
@@ -74,6 +75,10 @@ class Trainer:
     ) -> None:
         self.reader, self.task, self.config, self.device = reader.to(device), task, config, device
         self.seed = seed
+        if config.precision == "bfloat16" and not computes_bfloat16(device):
+            raise ValueError(
+                f"precision=bfloat16: {device} has no instructions for it here; use float32"
+            )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.objective = objective_of(
@@ -176,3 +181,10 @@ class Trainer:
     def _autocast(self) -> torch.autocast:
         device = torch.device(self.device).type
         return torch.autocast(device, torch.bfloat16, self.config.precision == "bfloat16")
+
+
+def computes_bfloat16(device: str) -> bool:
+    """Whether a device multiplies matrices in half precision, and does not only pretend to."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX", "AVX2")

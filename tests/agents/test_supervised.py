@@ -12,6 +12,7 @@ from agents.command_line import parse
 from agents.supervised import SUPERVISED, main
 from memory import CORES
 from memory.supervised import TASKS, Trainer, build_reader
+from memory.supervised.delayed_recall import DelayedRecall
 from tests.memory.supervised.image_data import write_cifar10_and_mnist, write_omniglot
 from tests.memory.supervised.small_data import write_data
 
@@ -131,6 +132,69 @@ def test_a_run_that_reached_its_accuracy_is_not_resumed_for_nothing(tmp_path, ca
     assert main(["--resume", str(run)]) == 2
     assert "has reached the accuracy of --stop-at 0.001" in capsys.readouterr().err
     assert main(["--resume", str(run), "--stop-at", "1.0", "--steps", "3"]) == 0
+
+
+RECALL = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
+
+
+def give_marks(monkeypatch, measure, *marks):
+    """Validations and tests, in turn, come to these."""
+    marks = iter(marks)
+    monkeypatch.setattr(Trainer, "evaluate", lambda trainer, split="test": {measure: next(marks)})
+
+
+def test_patience_ends_a_run_that_gets_no_better(tmp_path, capsys, monkeypatch):
+    give_marks(monkeypatch, "accuracy", 0.3, 0.5, 0.5, 0.4, 0.9, 0.6, 0.7, 0.1, 0.2, 0.3, 0.8)
+    run = tmp_path / "run"
+    flags = [*RECALL, "--validate-every", "1", "--patience", "2", "--steps", "99"]
+    assert main([*flags, "--run-dir", str(run)]) == 0
+    results = json.loads((run / "results.json").read_text())
+    assert results["step"] == 2 and load(run / "checkpoints").frame == 4
+    assert main(["--resume", str(run)]) == 2
+    assert "has had 2 validations without a better one; a larger" in capsys.readouterr().err
+    assert main(["--resume", str(run), "--patience", "3"]) == 0  # 0.7 and three worse
+    assert load(run / "checkpoints").frame == 9
+    assert json.loads((run / "results.json").read_text())["step"] == 6
+
+
+def test_a_measure_that_falls_as_it_gets_better_is_kept_at_its_lowest(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(DelayedRecall, "measure", "loss")
+    monkeypatch.setattr(DelayedRecall, "lower_is_better", True)
+    give_marks(monkeypatch, "loss", 3.0, 1.5, 2.0, 1.2, 0.7)
+    run = tmp_path / "run"
+    flags = [*RECALL, "--validate-every", "1", "--stop-at", "1.3", "--steps", "99"]
+    assert main([*flags, "--run-dir", str(run)]) == 0
+    results = json.loads((run / "results.json").read_text())
+    assert results["step"] == 4 and results["validation"] == {"loss": 1.2}
+    assert load(run / "checkpoints").state["trainer"]["falls"] == 1
+    assert main(["--resume", str(run)]) == 2
+    assert "has reached the loss of --stop-at 1.3" in capsys.readouterr().err
+
+
+def test_weights_are_not_taken_up_with_other_data(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(DelayedRecall, "identity", lambda task: "vocabulary a1")
+    run = tmp_path / "run"
+    assert main([*RECALL, "--steps", "1", "--run-dir", str(run)]) == 0
+    monkeypatch.setattr(DelayedRecall, "identity", lambda task: "vocabulary b2")
+    assert main(["--resume", str(run), "--steps", "2"]) == 2
+    message = f"{run} was trained on other data: its vocabulary a1, these are vocabulary b2."
+    assert message in capsys.readouterr().err
+    monkeypatch.setattr(DelayedRecall, "identity", lambda task: "vocabulary a1")
+    assert main(["--resume", str(run), "--steps", "2"]) == 0
+
+
+def test_remarks_and_every_test_stand_in_the_results(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(DelayedRecall, "remarks", lambda task: ["Data were made up."])
+    monkeypatch.setattr(DelayedRecall, "tests", ("test", "validation"))
+    run = tmp_path / "run"
+    assert main([*RECALL, "--steps", "1", "--run-dir", str(run)]) == 0
+    results = json.loads((run / "results.json").read_text())
+    assert results["remarks"] == ["Data were made up."]
+    assert results["test"].keys() == results["validation"].keys() >= {"loss", "accuracy", "whole"}
+    told = capsys.readouterr().out
+    assert "Data were made up." in told and "validation of the best, step 1" in told
 
 
 @pytest.mark.parametrize(
