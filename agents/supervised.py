@@ -101,8 +101,8 @@ def _checkpoint_of(folder: Path | None, reader: Reader, task: Task) -> Checkpoin
         print(warning, file=sys.stderr)
     if checkpoint.state["identity"] != task.identity():
         raise RunError(
-            f"{folder} was trained on other data: its {checkpoint.state['identity']}, "
-            f"these are {task.identity()}."
+            f"{folder} was trained on other data, of {checkpoint.state['identity']}; "
+            f"these are of {task.identity()}."
         )
     load_weights(reader, checkpoint)
     return checkpoint

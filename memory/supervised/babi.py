@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from memory.options import one_of, positive
 from memory.supervised.babi_questions import most_frequent, numbered, vocabulary_of
-from memory.supervised.babi_source import Size, Stories, published
+from memory.supervised.babi_source import Size, Source, Stories, find_stories
 from memory.supervised.batch import Batch
 from memory.supervised.head import Answered, Head, rectified
 from memory.supervised.measure import Measure, Usual
@@ -42,6 +42,9 @@ class BabiConfig:
     """Numbers of the tasks, 1 to 20; several are learnt jointly."""
     size: Size = "10k"
     """Training questions of each task."""
+    source: Source = "published"
+    """The published files; or these, completed by stories of our own generator where a file of
+    training stories is missing; or generated stories alone, which need no download."""
     facts: int = 70
     """The last sentences of a story that are read, at most."""
     sentence: Reading = "mask"
@@ -67,12 +70,15 @@ class BabiConfig:
             ValueError: an option, or a file, is not what it should be, or is not there.
         """
         positive(facts=self.facts, width=self.width)
+        one_of("source", self.source, get_args(Source))
+        if self.source == "generated" and self.data is not None:
+            raise ValueError(f"--task.data {self.data}: has no effect beside generated stories")
         one_of("sentence", self.sentence, get_args(Reading))
         one_of("size", self.size, get_args(Size))
         wrong = [task for task in self.tasks if task not in ALL]
         if wrong or not self.tasks:
             raise ValueError(f"tasks={' '.join(map(str, wrong)) or 'none'}: must be from 1 to 20")
-        return Babi(self, published(self.tasks, self.size, self.data), seed)
+        return Babi(self, find_stories(self.tasks, self.size, self.source, self.data), seed)
 
 
 class Babi(Task):

@@ -44,8 +44,8 @@ class Vocabulary(NamedTuple):
         named = "\n".join((*self.words, "", *self.answers))
         digest = hashlib.sha256(named.encode()).hexdigest()[:12]
         return (
-            f"vocabulary is of {len(self.words)} words, at most {self.longest} in a sentence, "
-            f"and {len(self.answers)} answers, {digest}"
+            f"{len(self.words)} words, at most {self.longest} to a sentence, and "
+            f"{len(self.answers)} answers (vocabulary {digest})"
         )
 
 

@@ -2,16 +2,23 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from memory.supervised.babi_stories import MalformedData, Question, read_stories
+from numpy.random import SeedSequence, default_rng
+
+from memory.supervised.babi_generator import generate
+from memory.supervised.babi_stories import MalformedData, Question, questions_of, read_stories
 from memory.supervised.data_folder import MissingData, find_data
 
 Size = Literal["1k", "10k"]
 Source = Literal["published", "completed", "generated"]
 Part = Literal["train", "test"]
 
+PARTS = get_args(Part)
 FOLDERS: dict[Size, str] = {"1k": "en", "10k": "en-10k"}
+QUESTIONS: dict[Size, int] = {"1k": 1000, "10k": 10_000}
+TESTED = 1000
+"""Questions of a test, whatever the size."""
 
 
 @dataclass
@@ -23,13 +30,23 @@ class Stories:
     remarks: list[str] = field(default_factory=list)
 
 
-def published(tasks: tuple[int, ...], size: Size, data: Path | None) -> Stories:
-    """The published files.
+def find_stories(tasks: tuple[int, ...], size: Size, source: Source, data: Path | None) -> Stories:
+    """The stories of some tasks.
 
     Raises:
-        MissingData: they are not there.
+        MissingData: no published files are there, and none were asked to be done without.
         MalformedData: one of them is missing, or is not what it should be.
     """
+    if source != "generated":
+        return _published(tasks, size, data, complete=source == "completed")
+    train = {task: _generated(task, "train", QUESTIONS[size]) for task in tasks}
+    test = {task: _generated(task, "test", TESTED) for task in tasks}
+    remark = "The stories, those of the test too, are of our own generator, not the published ones."
+    return Stories(train, test, [remark])
+
+
+def _published(tasks: tuple[int, ...], size: Size, data: Path | None, complete: bool) -> Stories:
+    """The published files; where asked to complete them, generated stories for missing ones."""
     try:
         folder = find_data("babi", data, FOLDERS[size]) / FOLDERS[size]
     except MissingData as error:
@@ -38,15 +55,33 @@ def published(tasks: tuple[int, ...], size: Size, data: Path | None) -> Stories:
         ) from None
     stories = Stories()
     for task in tasks:
-        stories.train[task] = read_stories(_file(folder, task, "train"))
+        if complete and not _files(folder, task, "train"):
+            stories.train[task] = _generated(task, "train", QUESTIONS[size])
+            stories.remarks.append(
+                f"The training stories of task {task} are of our own generator: there is no "
+                f"published file of them in {FOLDERS[size]}. Its test is the published one."
+            )
+        else:
+            stories.train[task] = read_stories(_file(folder, task, "train"))
         stories.test[task] = read_stories(_file(folder, task, "test"))
     return stories
 
 
+def _generated(task: int, part: Part, questions: int) -> list[Question]:
+    """Stories of our own; the same for every run, as those of a file are."""
+    random = default_rng(SeedSequence([task, PARTS.index(part)]))
+    return questions_of(f"generated task {task}", generate(task, questions, random))
+
+
 def _file(folder: Path, task: int, part: Part) -> Path:
-    found = sorted(folder.glob(f"qa{task}_*_{part}.txt"))
+    found = _files(folder, task, part)
     if len(found) != 1:
+        hint = " --task.source completed generates its stories." if part == "train" else ""
         raise MalformedData(
-            f"{folder}: expected one file qa{task}_*_{part}.txt, found {len(found)}"
+            f"{folder}: expected one file qa{task}_*_{part}.txt, found {len(found)}.{hint}"
         )
     return found[0]
+
+
+def _files(folder: Path, task: int, part: Part) -> list[Path]:
+    return sorted(folder.glob(f"qa{task}_*_{part}.txt"))

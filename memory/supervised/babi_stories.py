@@ -8,6 +8,7 @@ by commas, is one answer.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,22 +31,34 @@ def read_stories(file: Path) -> list[Question]:
     Raises:
         MalformedData: a line is not of the format, or the file ends within one.
     """
-    text = read_text(file)
-    if text and not text.endswith("\n"):
-        raise MalformedData(f"{file} ends within line {text.count(chr(10)) + 1}: it was cut short.")
-    questions = list(_questions(file, text.splitlines()))
+    *lines, rest = read_text(file).split("\n")
+    if rest:
+        raise MalformedData(f"{file} ends within line {len(lines) + 1}: it was cut short.")
+    return questions_of(str(file), lines)
+
+
+def questions_of(name: str, lines: list[str]) -> list[Question]:
+    """Every question of some lines, in order.
+
+    Args:
+        name: of the file that they come from.
+
+    Raises:
+        MalformedData: a line is not of the format.
+    """
+    questions = list(_questions(name, lines))
     if not questions:
-        raise MalformedData(f"{file} has no question.")
+        raise MalformedData(f"{name} has no question.")
     return questions
 
 
-def _questions(file: Path, lines: list[str]) -> Iterator[Question]:
+def _questions(name: str, lines: list[str]) -> Iterator[Question]:
     facts: list[Sentence] = []
     last = 0
     for number, line in enumerate(lines, start=1):
         match = re.fullmatch(r"(\d+) ([^\t]+)(?:\t([^\t]+)\t([\d ]*))?", line)
         if not match or int(match[1]) not in (1, last + 1):
-            raise MalformedData(f"{file}, line {number}: not a sentence or question: {line[:60]!r}")
+            raise MalformedData(f"{name}, line {number}: not a sentence or question: {line[:60]!r}")
         last = int(match[1])
         if last == 1:
             facts = []
@@ -56,6 +69,7 @@ def _questions(file: Path, lines: list[str]) -> Iterator[Question]:
             yield Question(tuple(facts), words, match[3].lower())
 
 
+@lru_cache(maxsize=10_000)
 def words_of(sentence: str) -> Sentence:
     """Words in lower case, without the mark at the end."""
     return tuple(re.findall(r"[\w'-]+", sentence.lower()))

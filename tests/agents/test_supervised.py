@@ -13,6 +13,7 @@ from agents.supervised import SUPERVISED, main
 from memory import CORES
 from memory.supervised import TASKS, Trainer, build_reader
 from memory.supervised.delayed_recall import DelayedRecall
+from tests.memory.supervised.babi_files import write_babi
 from tests.memory.supervised.image_data import write_cifar10_and_mnist, write_omniglot
 from tests.memory.supervised.small_data import write_data
 
@@ -224,6 +225,18 @@ def test_a_mistake_is_named_and_nothing_is_written(flags, words, tmp_path, capsy
     assert status == 2 and words in message and "Traceback" not in message
     assert message.startswith("supervised.py: error: ")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_is_not_resumed_with_another_vocabulary(tmp_path, capsys):
+    folder, run = write_babi(tmp_path / "babi"), tmp_path / "run"
+    flags = ["--task", "babi", "--task.data", str(folder), *GRU, *QUICK]
+    assert main([*flags, "--steps", "1", "--run-dir", str(run)]) == 0
+    for file in folder.glob("*/*.txt"):
+        file.write_text(file.read_text().replace("went", "walked"))
+    assert main(["--resume", str(run), "--steps", "2"]) == 2
+    message = capsys.readouterr().err
+    assert "was trained on other data, of 12 words, at most 5 to a sentence" in message
+    assert "these are of 12 words" in message and "Traceback" not in message
 
 
 def test_help_fits_a_screen_and_names_every_task(capsys):

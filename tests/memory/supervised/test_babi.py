@@ -208,6 +208,48 @@ def test_missing_data_are_named_with_where_and_how(tmp_path, monkeypatch):
         BabiConfig(data=tmp_path / "here").build(1)
 
 
+def test_a_missing_file_is_replaced_by_generated_stories_only_where_asked_and_that_is_said(folder):
+    (folder / "en" / "qa1_places_train.txt").unlink()
+    options = {"data": folder, "size": "1k", "tasks": (1, 2)}
+    with pytest.raises(MalformedData, match=r"qa1_\*_train.txt, found 0. --task.source completed"):
+        BabiConfig(**options).build(1)
+    task = BabiConfig(**options, source="completed").build(1)
+    assert Counter(task.questions["train"].task.tolist()) == {1: 1000, 2: 60}
+    assert Counter(task.questions["test"].task.tolist()) == {1: 60, 2: 60}
+    (remark,) = task.remarks()
+    assert "training stories of task 1 are of our own generator" in remark
+    (folder / "en" / "qa2_places_test.txt").unlink()
+    with pytest.raises(MalformedData, match=r"qa2_\*_test.txt, found 0\.$"):
+        BabiConfig(**options, source="completed").build(1)
+
+
+def test_nothing_is_generated_where_nothing_is_missing(folder):
+    published, completed = (
+        BabiConfig(data=folder, source=source).build(1) for source in ("published", "completed")
+    )
+    assert published.remarks() == completed.remarks() == []
+    assert torch.equal(published.batch(0, 9).inputs, completed.batch(0, 9).inputs)
+
+
+def test_generated_stories_need_no_data_and_are_the_same_for_every_seed(monkeypatch, tmp_path):
+    monkeypatch.setenv("ENGRAM_DATA", str(tmp_path))
+    one, other = (
+        BabiConfig(source="generated", size="1k", tasks=(1, 6)).build(seed) for seed in (1, 2)
+    )
+    (remark,) = one.remarks()
+    assert "own generator" in remark
+    sizes = {split: len(places) for split, places in one.places.items()}
+    assert sizes == {"train": 1800, "validation": 200, "test": 2000}
+    for split in ("train", "test"):
+        assert all(map(np.array_equal, one.questions[split], other.questions[split]))
+    assert not torch.equal(one.batch(0, 50).targets, other.batch(0, 50).targets)
+
+
+def test_a_folder_beside_generated_stories_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"--task.data .*: has no effect beside generated stories"):
+        BabiConfig(source="generated", data=tmp_path).build(1)
+
+
 def test_data_are_found_by_the_variable_too(folder, monkeypatch):
     monkeypatch.setenv("ENGRAM_DATA", str(folder.parent))
     assert BabiConfig(size="1k").build(1).num_classes == 4
