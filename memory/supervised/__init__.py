@@ -5,6 +5,7 @@ from memory.supervised.babi import BabiConfig
 from memory.supervised.batch import Batch
 from memory.supervised.delayed_recall import DelayedRecallConfig
 from memory.supervised.image_association import ImageAssociationConfig
+from memory.supervised.language_model import LanguageModelConfig
 from memory.supervised.learning_to_execute import LearningToExecuteConfig
 from memory.supervised.logic import LogicConfig
 from memory.supervised.nlvr import NlvrConfig
@@ -20,6 +21,7 @@ TASKS = {
     "babi": BabiConfig,
     "delayed_recall": DelayedRecallConfig,
     "image_association": ImageAssociationConfig,
+    "language_model": LanguageModelConfig,
     "learning_to_execute": LearningToExecuteConfig,
     "logic": LogicConfig,
     "nlvr": NlvrConfig,
@@ -36,6 +38,7 @@ __all__ = [
     "Batch",
     "DelayedRecallConfig",
     "ImageAssociationConfig",
+    "LanguageModelConfig",
     "LearningToExecuteConfig",
     "LogicConfig",
     "NlvrConfig",

@@ -14,6 +14,7 @@ from memory import CORES
 from memory.supervised import TASKS, Trainer, build_reader
 from memory.supervised.delayed_recall import DelayedRecall
 from tests.memory.supervised.babi_files import write_babi
+from tests.memory.supervised.corpus_texts import write_wikitext
 from tests.memory.supervised.image_data import write_cifar10_and_mnist, write_omniglot
 from tests.memory.supervised.small_data import write_data
 
@@ -23,6 +24,7 @@ SMALL = {
     "babi": ["--task.tasks", "1", "--task.width", "8"],
     "delayed_recall": ["--task.delay", "1", "--task.length", "2"],
     "image_association": ["--task.images", "drawn"],
+    "language_model": ["--task.unroll", "6", "--task.embedding", "8"],
     "learning_to_execute": ["--task.length", "1", "--task.nesting", "1"],
     "logic": ["--task.steps", "12"],
     "nlvr": ["--task.given", "things"],
@@ -42,7 +44,9 @@ def log_of(run):
 @pytest.mark.parametrize("task", sorted(TASKS))
 def test_every_pair_trains_is_resumed_and_judged(task, core, tmp_path, capsys, monkeypatch):
     def evaluate(trainer, split="test"):  # the whole of it, for every pair, takes minutes
-        return dict.fromkeys(("accuracy", trainer.task.measure), 0.1 * trainer.updates)
+        worth = -1 if trainer.task.lower_is_better else 1
+        named = {trainer.task.measure: 0.1 * worth * trainer.updates}
+        return {"accuracy": 0.1 * trainer.updates, **named}
 
     monkeypatch.setattr(Trainer, "evaluate", evaluate)
     monkeypatch.setenv("ENGRAM_DATA", str(write_data(tmp_path / "data")))
@@ -262,6 +266,7 @@ def test_every_preset_opens_with_a_command_that_uses_it(file, tmp_path, monkeypa
     monkeypatch.setenv("ENGRAM_DATA", str(write_data(tmp_path, babi_tasks=range(1, 21))))
     monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path / "cache"))
     write_omniglot(write_cifar10_and_mnist(tmp_path) / "omniglot")
+    write_wikitext(tmp_path / "wikitext-2", words=12_000)  # more than presets have cutoffs
     first = file.read_text().splitlines()[0]
     assert first.startswith("# python scripts/supervised.py ")
     parsed = parse(first.split()[3:], SUPERVISED)

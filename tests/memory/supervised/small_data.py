@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.memory.supervised.babi_files import write_babi
+from tests.memory.supervised.corpus_texts import write_wikitext
 from tests.memory.supervised.nlvr_data import write_nlvr
 from tests.memory.supervised.sentence_files import write_pairs
 from tests.memory.supervised.ud_files import write_ud
@@ -15,4 +16,6 @@ def write_data(folder: Path, babi_tasks: Iterable[int] = (1, 2)) -> Path:
     write_nlvr(folder / "nlvr", sentences=3)
     write_ud(folder / "ud_english_ewt")
     write_pairs(folder / "tatoeba_eng_spa")
+    for corpus in ("wikitext-2", "wikitext-103"):
+        write_wikitext(folder / corpus)
     return folder
