@@ -1,8 +1,10 @@
 """Whether batches are made as fast as they are learnt from: `python scripts/bench/batches.py`.
 
-Presets and programs in turn, over and over: the processor time of one thread that making a batch
-takes, and that one update takes. Training makes batches in a thread of its own, so that what counts
-is their ratio, and that what is left of the waiting is next to nothing (`speed/waiting` of a run).
+Every task in turn, over and over: the processor time of one thread that making a batch takes, and
+that one update takes. Processor time is what other programs on the machine change least. Training
+makes batches in a thread of its own while it learns; `waiting` is the share of time that it had
+nothing to do all the same, of as many updates again. Tasks whose data are not there are left out,
+and named.
 """
 
 import argparse
@@ -10,7 +12,7 @@ import csv
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -24,6 +26,7 @@ import torch
 from agents.command_line import parse
 from agents.supervised import SUPERVISED
 from memory.supervised import Trainer, build_reader
+from memory.supervised.data_folder import MissingData
 
 SMALL = "--config learning_to_execute-small --core"
 CASES = {
@@ -39,6 +42,20 @@ CASES = {
     "nth farthest, small, lstm": "--config nth_farthest-small --core lstm",
     "nth farthest, lstm": "--task nth_farthest --core lstm",
     "nth farthest, rmc": "--task nth_farthest --core rmc",
+    "babi 1, entnet": "--config babi-entnet",
+    "babi 1, hmem": "--config babi-hmem",
+    "babi joint, working_memory": "--config babi-working_memory --core working_memory",
+    "nlvr, pictures": "--config nlvr-wmemnn --training.batch 64",
+    "nlvr, things, lstm": "--task nlvr --core lstm --task.given things",
+    "language model, lstm": "--config language_model-wikitext2 --core lstm",
+    "language model, rmc": "--config language_model-wikitext2 --core rmc",
+    "logic, gru": "--task logic --core gru",
+    "pos tagging, gru": "--task pos_tagging --core gru",
+    "sentences, gru": "--task sentences --core gru",
+    "image association, hmem": "--config image_association-small --core hmem",
+    "image association, lstm": "--config image_association-small --core lstm",
+    "delayed recall, gru": "--task delayed_recall --core gru",
+    "associative recall, gru": "--task associative_recall --core gru",
 }
 """What is measured, by the command of a run."""
 
@@ -51,17 +68,44 @@ class Case:
         self.task, self.size = config.task.build(0), config.training.batch
         reader = build_reader(self.task, config.core, config.reader)
         self.trainer = Trainer(reader, self.task, config.training)
-        self.number = 0
         self.made: list[float] = []
         self.learnt: list[float] = []
+        self.waited: list[float] = []
 
     def measure(self) -> None:
-        """Make a batch, and learn from another."""
-        batch = self.task.batch(self.number, self.size)
-        self.trainer.supply.take = lambda number: batch
-        self.made.append(_milliseconds(lambda: self.task.batch(self.number, self.size)))
+        """Make a batch, learn from it, then learn from the next as training does."""
+        number, supply = self.trainer.updates, self.trainer.supply
+        batch = self.task.batch(number, self.size)
+        self.made.append(_milliseconds(lambda: self.task.batch(number, self.size)))
+        take, supply.take = supply.take, lambda number: batch
         self.learnt.append(_milliseconds(self.trainer.update))
-        self.number += 1
+        supply.take = take
+        self.trainer.update()  # begins the supply anew, so its wait does not count
+        before, begun = supply.seconds_waited, time.perf_counter()
+        for _ in range(UPDATES):
+            self.trainer.update()
+        waited = supply.seconds_waited - before
+        self.waited.append(waited / (time.perf_counter() - begun))
+
+    def row(self) -> tuple[float, float, float]:
+        """Medians, without the first: it finds nothing in any cache."""
+        made, learnt, waited = (
+            statistics.median(values[1:]) for values in (self.made, self.learnt, self.waited)
+        )
+        return made, learnt, waited
+
+
+UPDATES = 3
+"""Made one after the other to see what training waits for."""
+
+
+def cases() -> Iterator[tuple[str, Case]]:
+    """Every run whose data are there."""
+    for name, flags in CASES.items():
+        try:
+            yield name, Case(flags)
+        except MissingData as error:
+            print(f"{name} is left out: {error}")
 
 
 def _milliseconds(work: Callable[[], object]) -> float:
@@ -73,19 +117,43 @@ def _milliseconds(work: Callable[[], object]) -> float:
 def main() -> None:
     """Measure all and write a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    cases = {name: Case(flags) for name, flags in CASES.items()}
+    found = dict(cases())
     for _ in range(options.rounds + 1):
-        for case in cases.values():
+        for case in found.values():
             case.measure()
-    rows = [("run", "sequences", "batch_ms", "update_ms", "share")]
-    for name, case in cases.items():
-        made, learnt = (statistics.median(times[1:]) for times in (case.made, case.learnt))
-        rows.append((name, case.size, f"{made:.2f}", f"{learnt:.1f}", f"{made / learnt:.4f}"))
-        print(f"{name}: {made:.2f} of {learnt:.1f} ms, {made / learnt:.1%}")
+    rows = [
+        (
+            "run",
+            "sequences",
+            "batch_ms",
+            "update_ms",
+            "share",
+            "waiting",
+            "sequences_per_cpu_second",
+        )
+    ]
+    for name, case in found.items():
+        made, learnt, waited = case.row()
+        speed = 1000 * case.size / (made + learnt)
+        rows.append(
+            (
+                name,
+                case.size,
+                f"{made:.2f}",
+                f"{learnt:.1f}",
+                f"{made / learnt:.4f}",
+                f"{waited:.4f}",
+                f"{speed:.0f}",
+            )
+        )
+        print(
+            f"{name}: {made:.2f} of {learnt:.1f} ms, {made / learnt:.1%}, waiting {waited:.1%}, "
+            f"{speed:.0f} sequences per CPU second"
+        )
     if options.out:
         with options.out.open("w", newline="") as file:
             csv.writer(file).writerows(rows)
