@@ -14,8 +14,9 @@ and once more with t(o_b), a rectified layer, in place of q; each of the six rea
 its own. What was read in the first round, and in the second, are six steps, q the seventh: the core
 relates them.
 
-Differs from the paper: a box may be given as its things, of which each is one memory; there is no
-penalty on weights in particular, no channel for padding words.
+Differs from the paper: a box may be given as its things, of which each is one memory; what a read
+finds is normalised over the batch, so that what differs between pictures is not small beside the
+sentence; there is no penalty on weights; padding words are not read.
 """
 
 from typing import NamedTuple
@@ -96,6 +97,7 @@ class Things(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.embed = nn.Linear(FEATURES, WIDTH)
+        nn.init.kaiming_normal_(self.embed.weight, nonlinearity="relu")
 
     def forward(self, boxes: Float[Tensor, "3 B 8 11"]) -> Memories:
         """A rectified layer."""
@@ -145,6 +147,11 @@ class Read(nn.Module):
         self.score = nn.Sequential(
             *(nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 1), nn.Tanh())
         )
+        for layer in self.score:
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
+        self.norm = nn.BatchNorm1d(WIDTH)
 
     def forward(
         self,
@@ -152,10 +159,10 @@ class Read(nn.Module):
         rows: Float[Tensor, "B N D"],
         there: Bool[Tensor, "B N"],
     ) -> Float[Tensor, "B D"]:
-        """The mean of the rows that are there, weighted by what is asked; of none, zeros."""
+        """The mean of the rows that are there, weighted by what is asked, and normalised."""
         joined = self.of_row(rows) + self.of_query(query).unsqueeze(1)
         scores = self.score(joined).squeeze(-1).masked_fill(~there, torch.finfo(rows.dtype).min)
-        return (torch.softmax(scores, dim=-1).unsqueeze(1) @ rows).squeeze(1)
+        return self.norm((torch.softmax(scores, dim=-1).unsqueeze(1) @ rows).squeeze(1))
 
 
 class Reads(Encoder):

@@ -1,5 +1,6 @@
 """Image association: which images meet, what a sequence shows, and the files they come from."""
 
+import gzip
 from collections import Counter
 
 import numpy as np
@@ -132,6 +133,10 @@ def test_a_truncated_or_missing_file_is_named(folder, file, keep, words):
 def test_a_file_of_digits_with_a_wrong_head_or_count_is_refused(folder):
     file = folder / "mnist" / "train-labels-idx1-ubyte.gz"
     write_idx(file, np.zeros((2, 2), dtype=np.uint8))
+    with pytest.raises(MalformedData, match="its head does not tell the bytes that follow"):
+        galleries("cifar10_mnist", folder)
+    write_idx(file, np.zeros(40, dtype=np.uint8))
+    file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes())[:-1]))
     with pytest.raises(MalformedData, match="its head does not tell the bytes that follow"):
         galleries("cifar10_mnist", folder)
     write_idx(file, np.zeros(39, dtype=np.uint8))
