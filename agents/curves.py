@@ -54,10 +54,18 @@ ANSWERS = Kind(
         "train/accuracy": "accuracy in training",
         "validation/loss": "loss on the validation, nats",
         "validation/accuracy": "accuracy on the validation",
+        "validation/answer_accuracy": "right answers on the validation",
+        "validation/recall": "recall on the validation",
+        "validation/f1": "weighted F1 on the validation",
         "validation/whole": "whole sequences right on the validation",
         "validation/perplexity": "perplexity on the validation",
     },
-    ("validation/perplexity", "validation/accuracy"),
+    (
+        "validation/perplexity",
+        "validation/answer_accuracy",
+        "validation/recall",
+        "validation/accuracy",
+    ),
 )
 
 
