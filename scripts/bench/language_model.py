@@ -1,8 +1,8 @@
 """Speed and memory of language models: `python scripts/bench/language_model.py --out FILE.json`.
 
-Speed: whole updates of the preset language_model-wikitext2, on random words, of `rmc`,
-`lstm`, and torch.nn.LSTM in the place of a core. Rounds go over all in turn, so that what else the
-machine does falls on all alike; ratios are taken within a round.
+Speed: whole updates of the preset language_model-wikitext2, on random words, of `rmc`, `lstm`, and
+torch.nn.LSTM in the place of a core. Rounds go over all in turn, forth and back, so that what else
+the machine does falls on all alike; ratios are taken within a round.
 
 Memory: the largest resident set of a process that makes two updates with a vocabulary of 250,000
 words, embeddings of 512 and an LSTM of 1024, by kind of softmax; `whole` holds all logits at once.
@@ -39,7 +39,7 @@ from memory.supervised.language_model import LanguageModel
 from memory.supervised.reader import build_reader, num_parameters
 
 PRESET, WORDS = "language_model-wikitext2", 33_278
-VOCABULARY, LANES = 250_000, 8
+VOCABULARY, LANES = 250_000, 4
 KINDS = {"tied": (), "adaptive": (20_000, 60_000), "whole": ()}
 UPDATES = 3
 """Of each in a round."""
@@ -99,8 +99,9 @@ def speed(precision: str, rounds: int) -> dict[str, Any]:
     """Words per second, and the ratio of each to torch.nn.LSTM."""
     made = trainers(precision)
     seconds: dict[str, list[float]] = {name: [] for name in made}
-    for _ in range(rounds + 1):  # the first is for warming up
-        for name, trainer in made.items():
+    for number in range(rounds + 1):  # the first is for warming up
+        for name in list(made)[:: 1 if number % 2 else -1]:
+            trainer = made[name]
             begun = time.perf_counter()
             for _ in range(UPDATES):
                 trainer.update()
@@ -153,17 +154,23 @@ def main() -> None:
     if arguments.memory_of:
         print(json.dumps(measure_memory(arguments.memory_of)))
         return
-    found: dict[str, Any] = {"memory": {}, "speed": {}}
+    found: dict[str, dict[str, Any]] = {"speed": {}, "memory": {}}
+    for precision in ("float32", "bfloat16"):
+        found["speed"][precision] = speed(precision, arguments.rounds)
+        _write(found, arguments.out)
     for kind in KINDS:
         command = [sys.executable, __file__, "--memory-of", kind]
         answer = subprocess.run(command, check=True, capture_output=True, text=True)
         found["memory"][kind] = json.loads(answer.stdout)
-    for precision in ("float32", "bfloat16"):
-        found["speed"][precision] = speed(precision, arguments.rounds)
+        _write(found, arguments.out)
+
+
+def _write(found: dict[str, dict[str, Any]], out: Path | None) -> None:
+    """What is known so far: the rest may take long."""
     text = json.dumps(found, indent=1)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    print(text, flush=True)
+    if out:
+        out.write_text(text + "\n")
 
 
 if __name__ == "__main__":
