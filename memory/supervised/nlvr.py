@@ -132,7 +132,8 @@ class Nlvr(Task):
         self.config, self.boxes, self.rebuilt = config, boxes, rebuilt
         self.spelling = Spelling(example.sentence for example in examples["train"])
         self.words = {
-            split: [self.spelling.read(e.sentence) for e in of] for split, of in examples.items()
+            split: _padded([self.spelling.read(e.sentence) for e in of])
+            for split, of in examples.items()
         }
         self.truths = {
             split: np.array([e.is_true for e in of], dtype=np.int64)
@@ -186,9 +187,11 @@ class Nlvr(Task):
 
     def _lay_out(self, name: str, chosen: NDArray, orders: NDArray) -> Batch:
         boxes = self.boxes[name][chosen[:, None], ORDERS[orders]].swapaxes(0, 1)
+        words = self.words[name][chosen]
+        longest = int((words > 0).sum(axis=1).max())
         inputs = NlvrInputs(
             torch.from_numpy(np.ascontiguousarray(boxes)),
-            _padded([self.words[name][i] for i in chosen]),
+            torch.from_numpy(np.ascontiguousarray(words[:, :longest].T)),
         )
         steps = (Boxes if self.config.steps == "boxes" else Reads).steps
         targets = torch.from_numpy(self.truths[name][chosen]).repeat(steps, 1)
@@ -205,9 +208,9 @@ class Nlvr(Task):
         return float(mean), float(np.average((values - mean) ** 2, weights=counts) ** 0.5)
 
 
-def _padded(sentences: Sequence[list[int]]) -> torch.Tensor:
-    """[W, B], 0 after the last word."""
-    words = torch.zeros(max(map(len, sentences)), len(sentences), dtype=torch.long)
-    for b, sentence in enumerate(sentences):
-        words[: len(sentence), b] = torch.tensor(sentence)
+def _padded(sentences: Sequence[list[int]]) -> NDArray:
+    """[N, W], 0 after the last word."""
+    words = np.zeros((len(sentences), max(map(len, sentences))), dtype=np.int64)
+    for row, sentence in zip(words, sentences, strict=True):
+        row[: len(sentence)] = sentence
     return words
