@@ -39,7 +39,7 @@ from memory.supervised.language_model import LanguageModel
 from memory.supervised.reader import build_reader, num_parameters
 
 PRESET, WORDS = "language_model-wikitext2", 33_278
-VOCABULARY, LANES = 250_000, 4
+VOCABULARY, LANES = 250_000, 16
 KINDS = {"tied": (), "adaptive": (20_000, 60_000), "whole": ()}
 UPDATES = 3
 """Of each in a round."""
