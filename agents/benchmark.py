@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("plan", help="a YAML file, or the name of one in configs/benchmark")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the report")
     parser.add_argument(
-        "--processes", type=at_least(1), default=os.cpu_count() or 1, help="runs side by side"
+        "--processes", type=at_least(1), help="runs side by side (default: one per CPU)"
     )
     parser.add_argument("--ray", action="store_true", help="spread the runs over Ray")
     parser.add_argument("--ray-address", help="of a running cluster; this machine if left out")
@@ -42,6 +42,8 @@ def main(argv: list[str]) -> int:
     asked = parser.parse_args(argv)
     if asked.ray_address and not asked.ray:
         parser.error("--ray-address has no effect without --ray")
+    if asked.ray and asked.processes:
+        parser.error("--processes has no effect beside --ray, which gives each run a CPU or GPU")
     with plain_errors(parser.prog):
         jobs = read_plan(find_plan(asked.plan), asked.out)
         for job in jobs:
@@ -64,7 +66,7 @@ def _is_done(job: Job) -> bool:
 
 def _executor(asked: argparse.Namespace) -> Callable[[list[Job]], Iterator[Outcome]]:
     if not asked.ray:
-        return lambda jobs: _side_by_side(jobs, asked.processes)
+        return lambda jobs: _side_by_side(jobs, asked.processes or os.cpu_count() or 1)
     from agents.benchmark_ray import over_ray  # Ray takes a second to import
 
     return lambda jobs: over_ray(jobs, asked.ray_address)

@@ -15,6 +15,7 @@ over the task's, the task's over the settings.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,7 +70,7 @@ def read_plan(file: Path, out: Path) -> list[Job]:
         raise CommandError(f"{file}: `seeds` is a list of whole numbers, got {seeds!r}.")
     tasks, cores = (_entries(file, plan, section) for section in ("tasks", "cores"))
     # Seeds outermost: an interrupted benchmark has whole tables of fewer seeds.
-    return [
+    jobs = [
         Job(
             task,
             core,
@@ -81,6 +82,14 @@ def read_plan(file: Path, out: Path) -> list[Job]:
         for task, of_task in tasks.items()
         for core, of_core in cores.items()
     ]
+    counts = Counter(job.folder for job in jobs)
+    twice = [job for job in jobs if counts[job.folder] > 1]
+    if twice:
+        raise CommandError(
+            f"{file}: several runs would go to {twice[0].folder}; give each task and core a name "
+            "of its own, and each seed once."
+        )
+    return jobs
 
 
 def check(job: Job) -> ParsedRun:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import ray
+from ray.exceptions import RayError
 
 from agents.benchmark import Outcome, execute
 from agents.benchmark_plan import Job
@@ -20,9 +21,13 @@ def over_ray(jobs: list[Job], address: str | None) -> Iterator[Outcome]:
     gpus = 1 if ray.cluster_resources().get("GPU", 0) else 0
     remote = ray.remote(num_cpus=1, num_gpus=gpus)(execute)
     try:
-        waiting = [remote.remote(job._replace(folder=job.folder.resolve())) for job in jobs]
+        of = {remote.remote(job._replace(folder=job.folder.resolve())): job for job in jobs}
+        waiting = list(of)
         while waiting:
             (ready,), waiting = ray.wait(waiting)
-            yield ray.get(ready)
+            try:
+                yield ray.get(ready)
+            except RayError as error:
+                yield of[ready], f"its process was lost: {error}"
     finally:
         ray.shutdown()

@@ -148,6 +148,7 @@ _IDLE = (
         lambda c: getattr(c.core, "mode", "reinforce") != "reinforce",
         "a --core.mode other than reinforce",
     ),
+    _Idle("task.width", lambda c: getattr(c.task, "glove", None) is not None, "--task.glove"),
     _Idle(
         "task.nesting",
         lambda c: c.task.programs in ("copy", "reverse", "double") and c.task.nesting > 1,

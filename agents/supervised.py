@@ -84,6 +84,7 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
         _check_goes_on(config, task, checkpoint)
     device = compute_device(config.device)
     trainer = Trainer(reader, task, config.training, device, config.seed, config.reinforcement)
+    task.batch(0, config.training.batch)  # raises where there cannot be such batches
     if parsed.resume and checkpoint:
         run = Run.open(parsed.resume, SUPERVISED)
         run.resume(checkpoint.frame, config)

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -164,7 +165,7 @@ class SupervisedTraining:
             "remarks": task.remarks(),
             "seconds": self.clock.seconds,
         }
-        (self.run.folder / RESULTS).write_text(json.dumps(results, indent=1) + "\n")
+        _write(self.run.folder / RESULTS, json.dumps(results, indent=1) + "\n")
         for name in task.tests:
             parts = (f"{key} {value:.4g}" for key, value in results[name].items())
             self.monitor.note(f"{name} of the best, step {best.frame:,}: {', '.join(parts)}")
@@ -183,6 +184,17 @@ class SupervisedTraining:
         for warning in best.warnings:
             self.monitor.note(warning)
         return best
+
+
+def _write(file: Path, text: str) -> None:
+    """The whole file or none."""
+    unfinished = file.with_name(f".{file.name}.unfinished")
+    try:
+        unfinished.write_text(text)
+        unfinished.replace(file)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise CheckpointError(f"{file} is not written: {error}; --resume tests again.") from None
 
 
 def is_better(task: Task, results: Mapping[str, float], others: Mapping[str, float]) -> bool:

@@ -1,8 +1,21 @@
 """Options of the test suite."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from memory.supervised import data_folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the user has downloaded or prepared changes no test, and no test leaves any there."""
+    caches = tmp_path_factory.mktemp("caches")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data_folder, "CACHE", caches / "data")
+        patch.setenv("ENGRAM_CACHE", str(caches / "prepared"))
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

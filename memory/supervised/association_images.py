@@ -27,6 +27,8 @@ Images = Literal["cifar10_mnist", "omniglot", "drawn"]
 
 SIDE = 32
 CLASSES = 10
+FEWEST = 4
+"""Images of each class: a quarter of them are for questions only."""
 PARTS = ("train", "test")
 VERSION = "1"
 """Of what is prepared: changes with the code that makes it."""
@@ -118,6 +120,8 @@ def _idx(file: Path, axes: int) -> NDArray:
 def _classes(folder: Path, labels: NDArray) -> NDArray:
     if set(np.unique(labels)) != set(range(CLASSES)):
         raise MalformedData(f"{folder}: expected labels 0 to 9, found {np.unique(labels)}.")
+    if np.bincount(labels).min() < FEWEST:
+        raise MalformedData(f"{folder}: expected at least {FEWEST} images of each class.")
     return labels.astype(np.int64)
 
 
@@ -154,7 +158,7 @@ def _characters(file: Path, alphabet: str) -> NDArray:
                     f"{file}: {len(wanted)} drawings of {alphabet}, expected 20 of each character."
                 )
             drawings = [_variants(archive.read(name)) for name in wanted]
-    except (OSError, BadZipFile, SyntaxError) as error:
+    except (OSError, BadZipFile, SyntaxError, ValueError, zlib.error) as error:
         raise MalformedData(f"{file} is not a whole archive of drawings: {error}") from None
     return np.stack(drawings).reshape(CLASSES, DRAWERS, -1, SIDE, SIDE)
 

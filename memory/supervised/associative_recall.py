@@ -41,6 +41,7 @@ class AssociativeRecall(GeneratedTask):
     def __init__(self, config: AssociativeRecallConfig, seed: int) -> None:
         super().__init__(seed)
         self.config, self.num_classes = config, config.values
+        self.longest_episode = 2 * config.pairs
 
     def encoder(self) -> Encoder:
         """Inputs are vectors already."""

@@ -91,6 +91,7 @@ class Babi(Task):
         self.num_classes = len(self.vocabulary.answers)
         train = numbered(stories.train, self.vocabulary, config.facts)
         test = numbered(stories.test, self.vocabulary, config.facts)
+        self.longest_episode = 1 + max(int((q.last - q.first).max()) for q in (train, test))
         learnt, held = _divided(train.task, seed)
         self.questions = {"train": train, "validation": train, "test": test}
         self.places = {"train": learnt, "validation": held, "test": np.arange(len(test))}

@@ -41,6 +41,7 @@ class DelayedRecall(GeneratedTask):
     def __init__(self, config: DelayedRecallConfig, seed: int) -> None:
         super().__init__(seed)
         self.config, self.num_classes = config, config.symbols
+        self.longest_episode = 2 * config.length + config.delay
 
     def encoder(self) -> Encoder:
         """Inputs are vectors already."""

@@ -90,9 +90,16 @@ class LanguageModelConfig:
         return LanguageModel(self, corpus, seed)
 
     def _folder(self) -> Path:
-        if self.data is not None and not (self.data / self.corpus).is_dir():
+        # A folder of other data sets is none of this corpus, whatever texts lie further down in it.
+        if self.data is not None and not (self.data / self.corpus).is_dir() and _is_text(self.data):
             return self.data
         return find_data(self.corpus, self.data, self.corpus) / self.corpus
+
+
+def _is_text(folder: Path) -> bool:
+    """Whether texts, or the folder of a split, lie directly in a folder."""
+    texts = (*folder.glob("*.txt"), *folder.glob("*.tokens"))
+    return bool(texts) or any((folder / "train").rglob("*.*"))
 
 
 class Embedding(Encoder):

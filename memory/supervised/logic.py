@@ -52,7 +52,7 @@ class LogicConfig:
     lengths: tuple[int, int] = (2, 20)
     """Fewest and most operands of `and` and `or`."""
     longer: tuple[int, int] = (21, 40)
-    """The same, in the test of that name."""
+    """The same, in the test of that name; `xor`, a third of the expressions, has two there too."""
     steps: int = 64
     """Length of a piece of the stream; in the test `longer`, twice that."""
 
@@ -63,8 +63,10 @@ class LogicConfig:
             raise ValueError(f"steps={self.steps}: must be at least {SHORTEST}, for one answer")
         for name in ("lengths", "longer"):
             fewest, most = getattr(self, name)
-            if not 1 <= fewest <= most:
-                raise ValueError(f"{name}={fewest, most}: must be two counts, the smaller first")
+            if not 2 <= fewest <= most:
+                raise ValueError(
+                    f"{name}={fewest, most}: must be two counts from 2 on, the smaller first"
+                )
         return Logic(self, seed)
 
 

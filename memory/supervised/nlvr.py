@@ -36,6 +36,7 @@ from memory.supervised.nlvr_files import (
     Pictures,
     archives_of,
     file_of,
+    pictures_of,
     read_examples,
 )
 from memory.supervised.nlvr_words import Spelling
@@ -92,7 +93,11 @@ def _pixels(
             arrays[name] = np.stack([pictures.boxes(example) for example in of])
         return arrays
 
-    sources = [path for name in FILES for path in (files[name], *archives_of(folder, name))]
+    sources = [
+        path
+        for name in FILES
+        for path in (files[name], *archives_of(folder, name), *pictures_of(folder, name))
+    ]
     return prepared("nlvr", key_of(sources, VERSION), make)
 
 
@@ -160,10 +165,15 @@ class Nlvr(Task):
         return {f"all true, {name}": float(self.truths[name].mean()) for name in self.tests}
 
     def remarks(self) -> list[str]:
-        """Whether the training examples are not the published file."""
-        if self.rebuilt is None:
-            return []
-        return [f"trained on {self.rebuilt.name}, not on the published train.json"]
+        """How it is scored, and whether the training examples are not the published file."""
+        if self.config.given == "things":
+            scored = "each example is scored once, whatever the order of its boxes"
+        else:
+            scored = "the six orders are made from the first picture of each example"
+        remarks = [f"weights are chosen on dev, so dev is no test; {scored}"]
+        if self.rebuilt is not None:
+            remarks.append(f"trained on {self.rebuilt.name}, not on the published train.json")
+        return remarks
 
     def identity(self) -> str:
         """The vocabulary."""

@@ -161,7 +161,8 @@ class Read(nn.Module):
     ) -> Float[Tensor, "B D"]:
         """The mean of the rows that are there, weighted by what is asked, and normalised."""
         joined = self.of_row(rows) + self.of_query(query).unsqueeze(1)
-        scores = self.score(joined).squeeze(-1).masked_fill(~there, torch.finfo(rows.dtype).min)
+        scores = self.score(joined).squeeze(-1)  # in half precision, where rows may not be
+        scores = scores.masked_fill(~there, torch.finfo(scores.dtype).min)
         return self.norm((torch.softmax(scores, dim=-1).unsqueeze(1) @ rows).squeeze(1))
 
 

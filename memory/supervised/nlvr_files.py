@@ -13,6 +13,7 @@ of 50 x 50, as Pavez et al. (2018) do; they do not say by which filter.
 
 import json
 import re
+import zlib
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -70,7 +71,7 @@ def read_examples(file: Path) -> list[Example]:
         MalformedData: a line is not of the format.
     """
     examples = []
-    for number, line in enumerate(read_text(file).splitlines(), start=1):
+    for number, line in enumerate(read_text(file).removesuffix("\n").split("\n"), start=1):
         try:
             examples.append(_example(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -119,7 +120,7 @@ class Pictures:
     def __init__(self, folder: Path, split: str) -> None:
         self.folder, self.split = folder, split
         self._found: dict[str, tuple[ZipFile | None, str]] = {}
-        for file in sorted(folder.glob(f"{split}/images/*/*.png")):
+        for file in pictures_of(folder, split):
             self._found[file.name] = (None, str(file))
         for archive in map(_opened, archives_of(folder, split)):
             for name in archive.namelist():
@@ -142,7 +143,7 @@ class Pictures:
         try:
             data = Path(path).read_bytes() if archive is None else archive.read(path)
             picture = Image.open(BytesIO(data)).convert("RGB")
-        except (OSError, BadZipFile, SyntaxError, ValueError) as error:
+        except (OSError, BadZipFile, SyntaxError, ValueError, zlib.error) as error:
             raise MalformedData(f"{place} cannot be read: {error}") from None
         if picture.size != (8 * SIDE, 2 * SIDE):
             width, height = picture.size
@@ -154,6 +155,11 @@ class Pictures:
 def archives_of(folder: Path, split: str) -> list[Path]:
     """Those that may hold pictures of a split."""
     return sorted(folder.glob(f"images_{split}*.zip"))
+
+
+def pictures_of(folder: Path, split: str) -> list[Path]:
+    """Those of a split that lie in folders."""
+    return sorted(folder.glob(f"{split}/images/*/*.png"))
 
 
 def _opened(file: Path) -> ZipFile:

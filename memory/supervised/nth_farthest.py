@@ -41,6 +41,7 @@ class NthFarthest(GeneratedTask):
     def __init__(self, vectors: int, dimensions: int, seed: int) -> None:
         super().__init__(seed)
         self.vectors, self.dimensions, self.num_classes = vectors, dimensions, vectors
+        self.longest_episode = vectors
 
     def encoder(self) -> Encoder:
         """Inputs are vectors already."""

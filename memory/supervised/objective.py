@@ -67,15 +67,21 @@ class Answers(Objective):
         self, reader: Reader, batch: Batch, random: torch.Generator, state: Any = None
     ) -> Learnt:
         """Loss of a batch."""
-        (losses, guesses), after = reader.answer(batch, state, self.own)
-        loss = answer_loss = losses.mean()
         if isinstance(reader.core, TaughtCore):
-            features = reader.features(batch.inputs)
-            if state is None:
-                state = reader.core.initial_state(features.shape[1])
-            suffered = by_step(losses.detach(), batch)
-            loss = loss + reader.core.memory_loss(features, state, resets(batch), suffered)
-        return Learnt(loss, answer_loss, share_right(guesses, batch), after)
+            return self._taught(reader, reader.core, batch, state)
+        (losses, guesses), after = reader.answer(batch, state, self.own)
+        return Learnt(losses.mean(), losses.mean(), share_right(guesses, batch), after)
+
+    def _taught(self, reader: Reader, core: TaughtCore[Any], batch: Batch, state: Any) -> Learnt:
+        """The core is taught on the very features that it answered from."""
+        features = reader.features(batch.inputs)
+        if state is None:
+            state = core.initial_state(features.shape[1])
+        hidden, after = core.outputs_at(batch.scored, features, state, batch.reset)
+        losses, guesses = reader.head.answer(hidden, batch.targets[batch.scored])
+        suffered = by_step(losses.detach(), batch)
+        loss = losses.mean() + core.memory_loss(features, state, resets(batch), suffered)
+        return Learnt(loss, losses.mean(), share_right(guesses, batch), after)
 
 
 class Reinforcement(Objective):

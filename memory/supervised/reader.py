@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from memory.core import InputKind
+from memory.core import Core, InputKind
+from memory.input_buffer import BufferCore
 from memory.supervised.batch import Batch
 from memory.supervised.head import Answered
 from memory.supervised.task import Task
@@ -72,6 +73,7 @@ class Reader(nn.Module):
         self.encoder = task.encoder()
         self.fit = Fit(self.encoder.output_shape, core_config.input_kind)
         self.core = core_config.build(self.fit.output_shape)
+        _check_room(task, self.core)
         self.head = task.head(self.core.output_size, config.readout, self.encoder)
 
     def forward(
@@ -144,6 +146,17 @@ class Reader(nn.Module):
             hidden, state = self.read(inputs[None], state, resets[t])
             outputs.append(hidden)
         return torch.cat(outputs), state
+
+
+def _check_room(task: Task, core: Core[Any]) -> None:
+    """Refuse a core over a buffer that would lose what an answer may depend on."""
+    longest = task.longest_episode
+    if longest and isinstance(core, BufferCore) and core.buffer.slots < longest:
+        raise ValueError(
+            f"buffer={core.buffer.slots}: {type(core).__name__} forgets all but its last so many "
+            f"inputs, and the task has episodes of {longest} steps; make it at least {longest}, or "
+            "the episodes shorter"
+        )
 
 
 def build_reader(task: Task, core_config: Any, config: ReaderConfig) -> Reader:

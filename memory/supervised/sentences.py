@@ -21,18 +21,17 @@ Differs from the paper:
 * Its text, the English side of News Commentary v9, is not at hand: that of Tatoeba is, or any file
   of lines (`--task.file`).
 * 5 % of all sentences are kept apart there, whatever their lengths, and never looked at.
-* Single characters are not learnt besides; `--task.grow` begins with the shortest sentences, as its
-  curriculum does, but goes on when those are known and not after so many epochs.
+* Single characters are not learnt besides, and all sentences from the first update on: its
+  curriculum of longer and longer ones, which comes after the 500 shortest, is not here.
 * Every sequence opens an episode; the program never resets its memory.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from html import unescape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -66,8 +65,6 @@ class SentencesConfig:
 
     sentences: int = 500
     """The shortest so many are learnt; a fifth as many, 1000 at most, are in each held-out set."""
-    grow: float | None = None
-    """Learn the shortest tenth first, and a tenth more whenever this recall is reached of them."""
     file: Path | None = None
     """Text of one sentence a line; the English side of Tatoeba if not given."""
     data: Path | None = None
@@ -80,8 +77,6 @@ class SentencesConfig:
             ValueError: an option, or the file, is not what it should be, or is not there.
         """
         positive(sentences=self.sentences)
-        if self.grow is not None and not 0 < self.grow < 1:
-            raise ValueError(f"grow={self.grow}: must be between 0 and 1")
         if self.file is not None and self.data is not None:
             raise ValueError(f"file={self.file} and data={self.data}: name one of them")
         if self.file is not None:
@@ -157,9 +152,7 @@ class Sentences(Task):
         chosen = {"test": order[:held], "validation": order[held : 2 * held]}
         chosen["train"] = order[2 * held :]
         self.texts = {split: [coded[i] for i in sorted(places)] for split, places in chosen.items()}
-        self.tenths = 10 if config.grow is None else 1
-        """Of the sentences to learn, that are being learnt."""
-        self._epochs = self._made_epochs()
+        self._epochs = Epochs(np.array([len(text) for text in self.texts["train"]]), seed)
 
     def encoder(self) -> Encoder:
         """One-hot."""
@@ -188,23 +181,6 @@ class Sentences(Task):
         """Hash of the alphabet."""
         return f"alphabet {sha256(self.alphabet.encode()).hexdigest()[:16]}"
 
-    def notice(self, validation: Mapping[str, float]) -> bool:
-        """Add sentences, once those that are being learnt are known."""
-        grow = self.config.grow
-        if grow is None or self.tenths == 10 or validation["recall"] < grow:
-            return False
-        self.set_state({"tenths": self.tenths + 1})
-        return True
-
-    def get_state(self) -> dict[str, Any]:
-        """How much is being learnt."""
-        return {"tenths": self.tenths}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `get_state` gave."""
-        self.tenths = state["tenths"]
-        self._epochs = self._made_epochs()
-
     def batch(self, number: int, size: int) -> Batch:
         """Sentences of about one length; every one comes once before one comes again."""
         return lay_out([self.texts["train"][i] for i in self._epochs.batch(number, size)])
@@ -214,11 +190,6 @@ class Sentences(Task):
         texts = self.texts[split]
         for first in range(0, len(texts), CHUNK):
             yield lay_out(texts[first : first + CHUNK])
-
-    def _made_epochs(self) -> Epochs:
-        texts = self.texts["train"]
-        learnt = texts[: max(1, len(texts) * self.tenths // 10)]
-        return Epochs(np.array([len(text) for text in learnt]), self.seed)
 
 
 def lay_out(texts: Sequence[np.ndarray]) -> Batch:

@@ -50,6 +50,8 @@ class Task(ABC):
     """Whether the best weights have the lowest `measure`."""
     tests: tuple[str, ...] = ("test",)
     """Names of held-out sets by which the best weights are judged at the end."""
+    longest_episode: int | None = None
+    """Steps of the longest episode, where what came first may matter at the last."""
     carries_state: bool = False
     """Whether each batch goes on where the one before ended, and a core with it; the same for the
     batches of a held-out set."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import torch
+from torch import nn
 
 from memory.core import map_state, state_leaves
 from memory.options import one_of, positive
@@ -84,6 +85,9 @@ class Trainer:
             self.objective = objective_of(
                 reader, reinforcement or ReinforcementConfig(), task.learns_from_own_answers
             ).to(device)
+        normalised = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in reader.modules())
+        if normalised and config.batch == 1:
+            raise ValueError("batch=1: must be at least 2; this network normalises by batches")
         modules = (reader, self.objective)
         self.weights = [p for module in modules for p in module.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(

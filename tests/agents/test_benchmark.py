@@ -140,6 +140,8 @@ def test_a_run_that_fails_is_named_and_the_others_are_reported(
         ("tasks: {a: {task: logic}}", "`cores` must name at least one"),
         (PLAN.replace("core.hidden: 4", "core.hidd: 4"), "task `recall` with core `small`"),
         (PLAN.replace("threads: 1", "seed: 1"), "`settings` sets seed"),
+        (PLAN.replace("[1, 2]", "[1, 1]"), "several runs would go to"),
+        (PLAN.replace("large one", "large-one").replace("small", "large one"), "several runs"),
         (PLAN.replace("[1, 2]", "many"), "`seeds` is a list of whole numbers, got 'many'"),
         ("- 1", "expected sections seeds, settings, tasks, cores"),
         ("a: [", "cannot be read"),

@@ -256,9 +256,9 @@ def test_data_are_found_by_the_variable_too(folder, monkeypatch):
 
 
 def test_the_published_files_are_read():
-    data = Path(os.environ.get("ENGRAM_DATA", Path(__file__).parents[3] / "../shared/data"))
+    data = Path(os.environ.get("ENGRAM_DATA", ""))
     if not (data / "babi").is_dir():
-        pytest.skip(f"no bAbI files in {data}")
+        pytest.skip("ENGRAM_DATA names no folder with bAbI files")
     task = BabiConfig(tasks=(1, 8, 19), data=data).build(1)
     sizes = {split: len(places) for split, places in task.places.items()}
     assert sizes == {"train": 27_000, "validation": 3000, "test": 3000}

@@ -111,26 +111,6 @@ def test_recall_leaves_the_counter_out():
     assert recall.results() == {"recall": 4 / 5, "recalled": 1 / 2}
 
 
-def test_sentences_are_added_when_those_before_are_known(folder):
-    task = SentencesConfig(data=folder, sentences=300, grow=0.9).build(1)
-
-    def longest(task):
-        return max(len(task.batch(i, 30).targets) for i in range(50))
-
-    before = longest(task)
-    assert not task.notice({"recall": 0.89}) and longest(task) == before
-    assert task.notice({"recall": 0.9}) and longest(task) > before
-    other = SentencesConfig(data=folder, sentences=300, grow=0.9).build(1)
-    other.set_state(task.get_state())
-    assert other.batch(5, 30).inputs.equal(task.batch(5, 30).inputs)
-    for _ in range(8):
-        assert task.notice({"recall": 1.0})
-    assert not task.notice({"recall": 1.0})
-    whole = SentencesConfig(data=folder, sentences=300).build(1)
-    assert whole.batch(5, 30).inputs.equal(task.batch(5, 30).inputs)
-    assert not whole.notice({"recall": 1.0})
-
-
 def test_the_plateau_is_the_most_frequent_symbol_of_the_test(folder):
     task = SentencesConfig(data=folder, sentences=300).build(1)
     due = torch.cat([b.targets[b.scored & b.inputs.eq(EMPTY)] for b in task.held_out("test")])
@@ -167,7 +147,6 @@ def test_a_malformed_file_is_refused_with_its_line(folder, text, words):
     [
         ({"sentences": 0}, "sentences=0: must be at least 1"),
         ({"sentences": 600}, "sentences=600: needs 840 different ones, 120 of them .* has 768"),
-        ({"grow": 1.0}, "grow=1.0: must be between 0 and 1"),
         ({"file": Path("x.txt")}, "file=x.txt and data=.*: name one of them"),
     ],
 )
