@@ -71,7 +71,7 @@ def read_examples(file: Path) -> list[Example]:
         MalformedData: a line is not of the format.
     """
     examples = []
-    for number, line in enumerate(read_text(file).removesuffix("\n").split("\n"), start=1):
+    for number, line in enumerate(read_text(file).split("\n")[:-1], start=1):
         try:
             examples.append(_example(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -241,7 +241,7 @@ def test_remarks_and_every_test_stand_in_the_results(tmp_path, capsys, monkeypat
         ),
         (
             "--task image_association --task.images drawn --core lstm --training.batch 1",
-            "batch=1: must be at least 2, since this network normalises by batches",
+            "batch=1: must be at least 2; this network normalises by batches",
         ),
         ("--resume nowhere", "--resume nowhere: not a run folder"),
     ],
