@@ -71,7 +71,9 @@ def read_examples(file: Path) -> list[Example]:
         MalformedData: a line is not of the format.
     """
     examples = []
-    for number, line in enumerate(read_text(file).split("\n")[:-1], start=1):
+    text = read_text(file)
+    lines = text.removesuffix("\n").split("\n") if text else []  # a sentence may hold other breaks
+    for number, line in enumerate(lines, start=1):
         try:
             examples.append(_example(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -238,7 +238,7 @@ def test_a_rebuilt_training_file_is_remarked_on(folder):
     (how,) = NlvrConfig(data=folder, given="things").build(1).remarks()
     assert "chosen on dev" in how and "scored once" in how
     (folder / "train.json").rename(folder / "train_rebuilt.json")
-    (remark,) = NlvrConfig(data=folder, given="things").build(1).remarks()
+    _, remark = NlvrConfig(data=folder, given="things").build(1).remarks()
     assert "train_rebuilt.json" in remark
 
 
