@@ -1,12 +1,12 @@
 """The bAbI tasks made anew: as many questions as wanted, in the format of the published files.
 
-Source: Weston et al., "Towards AI-complete question answering" (2015), section 3. Names, wordings
-and rules are those of the published files (version 1.2), found from the files themselves, so that
-stories, questions, answers and supporting facts have the same distribution: two facts are told,
-then one of the last five is asked about if that can be answered, and so on for five questions.
+Source: Weston et al., "Towards AI-complete question answering" (2015), section 3. Names, wordings,
+rules and chances were found from the published files (version 1.2), so that stories, questions,
+answers and supporting facts are distributed like theirs. (The program that was published later,
+facebookarchive/bAbI-tasks, is a rewrite and has other rules.)
 
-Differs from the published files: where a question would have two answers ("What did Fred give to
-Jeff?", who was given two things) it is not asked.
+Differs from the published files: no question of task 5 has two answers ("What did Fred give to
+Jeff?", who was given two things), and no "either" of task 10 names the same place twice.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,14 @@ from numpy.random import Generator
 
 from memory.options import positive
 from memory.supervised.babi_generator import (
+    animals,
     belongings,
+    hints,
+    motives,
+    pronouns,
+    relations,
+    sizes,
+    times,
     whereabouts,
 )
 from memory.supervised.babi_generator.story import Story
@@ -33,10 +40,23 @@ TASKS: dict[int, Genre] = {
     1: Genre("single-supporting-fact", whereabouts.single_supporting_fact),
     2: Genre("two-supporting-facts", belongings.two_supporting_facts),
     3: Genre("three-supporting-facts", belongings.three_supporting_facts),
+    4: Genre("two-arg-relations", relations.two_argument_relations),
     5: Genre("three-arg-relations", belongings.three_argument_relations),
     6: Genre("yes-no-questions", whereabouts.yes_no_questions),
     7: Genre("counting", belongings.counting),
     8: Genre("lists-sets", belongings.lists),
+    9: Genre("simple-negation", hints.simple_negation),
+    10: Genre("indefinite-knowledge", hints.indefinite_knowledge),
+    11: Genre("basic-coreference", pronouns.basic_coreference),
+    12: Genre("conjunction", pronouns.conjunction),
+    13: Genre("compound-coreference", pronouns.compound_coreference),
+    14: Genre("time-reasoning", times.time_reasoning),
+    15: Genre("basic-deduction", animals.basic_deduction),
+    16: Genre("basic-induction", animals.basic_induction),
+    17: Genre("positional-reasoning", relations.positional_reasoning),
+    18: Genre("size-reasoning", sizes.size_reasoning),
+    19: Genre("path-finding", relations.path_finding),
+    20: Genre("agents-motivations", motives.agents_motivations),
 }
 """By number."""
 

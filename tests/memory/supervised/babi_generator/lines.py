@@ -34,3 +34,10 @@ def asked(story: list[Line]) -> list[tuple[list[Line], Line]]:
         for place, line in enumerate(story)
         if line.answer is not None
     ]
+
+
+def words(form: str, sentence: str) -> tuple[str, ...]:
+    """The words that a sentence of this form has in the places left open."""
+    match = re.fullmatch(form, sentence)
+    assert match, f"not {form!r}: {sentence!r}"
+    return match.groups()

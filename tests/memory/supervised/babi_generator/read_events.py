@@ -20,12 +20,17 @@ class Reader:
         self.taken: list[str] = []
         """Things in the order in which each was first taken."""
         self.gifts: list[dict[str, str]] = []
+        self.movers: tuple[str, ...] = ()
+        """Whom "he", "she" or "they" means."""
         for sentence in sentences:
             self._read(sentence)
 
     def _read(self, sentence: str) -> None:
         if match := re.fullmatch(MOVE, sentence):
-            self._move(match[1], match[2])
+            if match[1].split()[-1] not in ("he", "she", "they"):
+                self.movers = tuple(match[1].split(" and "))
+            for who in self.movers:
+                self._move(who, match[2])
         elif match := re.fullmatch(TAKE, sentence):
             self._receive(match[1], match[2])
         elif match := re.fullmatch(DROP, sentence):

@@ -1,0 +1,101 @@
+"""Tasks 9 and 10: where somebody is not, or may be.
+
+Everybody moves from place to place; half of the moves are told as such, the others by a sentence
+about where the mover now is, is no longer, or is if not elsewhere.
+
+Differs from the published files: there one "either" in six names the same place twice.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from numpy.random import Generator
+
+from memory.supervised.babi_generator.rounds import QUESTIONS, Ask, ask_about_recent
+from memory.supervised.babi_generator.story import Question, Story, pick, pick_other
+from memory.supervised.babi_generator.wording import move_to
+from memory.supervised.babi_generator.world import ACTORS, PLACES
+
+FRIENDS = ("Bill", "Fred", "Julie", "Mary")
+TOWN = ("bedroom", "cinema", "kitchen", "office", "park", "school")
+
+
+class Hint(NamedTuple):
+    """What is told of an actor: one of these places, or not this one."""
+
+    actor: str
+    places: tuple[str, ...]
+    there: bool
+    line: int = 0
+
+
+def simple_negation(random: Generator) -> Story:
+    """Is Mary in the office? She is no longer there."""
+    return _tell(random, ACTORS, PLACES, _negation, _whether_not)
+
+
+def indefinite_knowledge(random: Generator) -> Story:
+    """Is Mary in the office? She is either there or in the park."""
+    return _tell(random, FRIENDS, TOWN, _alternative, _whether_maybe)
+
+
+def _tell(
+    random: Generator,
+    actors: Sequence[str],
+    places: Sequence[str],
+    other: Callable[[Generator, str, str, str], tuple[Hint, str]],
+    ask: Ask[Hint],
+) -> Story:
+    """Rounds of two moves and a question; a quarter of the moves is told by `other`."""
+    story = Story()
+    where = {actor: pick(random, places) for actor in actors}
+    told: list[Hint] = []
+    while story.questions < QUESTIONS:
+        for _ in range(2):
+            actor = pick(random, actors)
+            before, now = where[actor], pick_other(random, places, where[actor])
+            where[actor] = now
+            hint = Hint(actor, (now,), True)
+            if random.random() < 0.5:
+                sentence = move_to(random, actor, now)
+            elif random.random() < 0.5:
+                sentence = f"{actor} is in the {now}."
+            else:
+                hint, sentence = other(random, actor, before, now)
+            told.append(hint._replace(line=story.tell(sentence)))
+        ask_about_recent(random, story, told, ask)
+    return story
+
+
+def _negation(random: Generator, actor: str, before: str, now: str) -> tuple[Hint, str]:
+    no = pick(random, ("no longer", "not"))
+    return Hint(actor, (before,), False), f"{actor} is {no} in the {before}."
+
+
+def _alternative(random: Generator, actor: str, before: str, now: str) -> tuple[Hint, str]:
+    places = (now, pick_other(random, TOWN, now))
+    one, other = places if random.random() < 0.5 else places[::-1]
+    return Hint(actor, places, True), f"{actor} is either in the {one} or the {other}."
+
+
+def _whether_not(random: Generator, about: Hint, told: Sequence[Hint]) -> Question:
+    hint = _last(about.actor, told)
+    place = hint.places[0]
+    truth = hint.there
+    if truth and random.random() < 0.5:
+        place, truth = pick_other(random, PLACES, place), False
+    return Question(f"Is {about.actor} in the {place}? ", "yes" if truth else "no", (hint.line,))
+
+
+def _whether_maybe(random: Generator, about: Hint, told: Sequence[Hint]) -> Question:
+    hint = _last(about.actor, told)
+    place = hint.places[0]
+    if random.random() < 0.5:
+        place = pick_other(random, TOWN, place)
+    known = "yes" if len(hint.places) == 1 else "maybe"
+    answer = known if place in hint.places else "no"
+    return Question(f"Is {about.actor} in the {place}? ", answer, (hint.line,))
+
+
+def _last(actor: str, told: Sequence[Hint]) -> Hint:
+    return next(hint for hint in reversed(told) if hint.actor == actor)

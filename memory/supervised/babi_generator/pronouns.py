@@ -1,0 +1,74 @@
+"""Tasks 11, 12 and 13: people named together, or not named again."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from numpy.random import Generator
+
+from memory.supervised.babi_generator.rounds import QUESTIONS, ask_about_recent
+from memory.supervised.babi_generator.story import Question, Story, pick, pick_other, shuffled
+from memory.supervised.babi_generator.wording import move_to
+from memory.supervised.babi_generator.world import ACTORS, PLACES
+
+PRONOUNS = {"Daniel": "he", "John": "he", "Mary": "she", "Sandra": "she"}
+ADVERBS = ("After that", "Afterwards", "Following that", "Then")
+
+
+class Arrival(NamedTuple):
+    """Somebody came to a place; the last line says so, the others who it was."""
+
+    actor: str
+    place: str
+    lines: tuple[int, ...]
+
+
+def basic_coreference(random: Generator) -> Story:
+    """Mary went to the office. Then she went to the garden."""
+    return _tell(random, together=1, again=True)
+
+
+def conjunction(random: Generator) -> Story:
+    """Mary and John went to the office."""
+    return _tell(random, together=2, again=False)
+
+
+def compound_coreference(random: Generator) -> Story:
+    """Mary and John went to the office. Then they went to the garden."""
+    return _tell(random, together=2, again=True)
+
+
+def _tell(random: Generator, together: int, again: bool) -> Story:
+    """Rounds of two sentences, about so many people each; the second about the same `again`."""
+    story = Story()
+    where = {actor: pick(random, PLACES) for actor in ACTORS}
+    told: list[Arrival] = []
+
+    def arrive(actors: Sequence[str], place: str, lines: tuple[int, ...]) -> None:
+        where.update(dict.fromkeys(actors, place))
+        told.extend(Arrival(actor, place, lines) for actor in actors)
+
+    while story.questions < QUESTIONS:
+        for _ in range(1 if again else 2):
+            actors, place = _leave(random, where, together)
+            line = story.tell(move_to(random, " and ".join(actors), place))
+            arrive(actors, place, (line,))
+            if again:
+                place = pick_other(random, PLACES, place)
+                pronoun = "they" if together > 1 else PRONOUNS[actors[0]]
+                sentence = move_to(random, f"{pick(random, ADVERBS)} {pronoun}", place)
+                arrive(actors, place, (line, story.tell(sentence)))
+        ask_about_recent(random, story, told, _where)
+    return story
+
+
+def _leave(random: Generator, where: dict[str, str], together: int) -> tuple[tuple[str, ...], str]:
+    """So many people, and a place where none of them is."""
+    while True:
+        actors, place = tuple(shuffled(random, ACTORS)[:together]), pick(random, PLACES)
+        if all(where[actor] != place for actor in actors):
+            return actors, place
+
+
+def _where(random: Generator, about: Arrival, told: Sequence[Arrival]) -> Question:
+    last = next(arrival for arrival in reversed(told) if arrival.actor == about.actor)
+    return Question(f"Where is {about.actor}? ", last.place, last.lines)

@@ -1,0 +1,78 @@
+"""Task 18: what fits into what, by way of a third thing."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from numpy.random import Generator
+
+from memory.supervised.babi_generator.rounds import QUESTIONS
+from memory.supervised.babi_generator.story import Question, Story, pick, shuffled
+
+SMALL = ("chocolate", "box of chocolates")
+"""Smaller than all others, the first the smallest."""
+LARGE = ("box", "chest", "container", "suitcase")
+TOLD = 5
+"""Facts that are told at once."""
+TRIES = 50
+"""To find a question, until more facts are told."""
+LAST = 0.6
+"""How often a fact that was told again is taken from where it was told last."""
+
+
+class Fact(NamedTuple):
+    """One thing is larger than another."""
+
+    large: str
+    small: str
+    line: int
+
+    def ends(self) -> tuple[str, str]:
+        """Both things."""
+        return self.large, self.small
+
+
+def size_reasoning(random: Generator) -> Story:
+    """Does the box fit in the suitcase? Facts are told, some twice, until that can be known."""
+    story = Story()
+    things = (*SMALL, *shuffled(random, LARGE))
+    told: list[Fact] = []
+    while True:
+        for _ in range(TOLD):
+            small, large = sorted(shuffled(random, things)[:2], key=things.index)
+            told.append(Fact(large, small, story.tell(_sentence(random, large, small))))
+        for _ in range(QUESTIONS):
+            found = (_question(random, told) for _ in range(TRIES))
+            question = next((question for question in found if question), None)
+            if question is None:
+                break
+            story.ask(question)
+        else:
+            return story
+
+
+def _sentence(random: Generator, large: str, small: str) -> str:
+    if random.random() < 0.5:
+        return f"The {small} fits inside the {large}."
+    return f"The {large} is bigger than the {small}."
+
+
+def _question(random: Generator, told: Sequence[Fact]) -> Question | None:
+    """Try to go from an end of any fact to what is beyond the other end.
+
+    The first fact about the other end must lead there, from larger to smaller and to smaller again
+    or the other way round; no other is tried.
+    """
+    one = pick(random, told)
+    if random.random() < LAST:
+        one = next(fact for fact in reversed(told) if fact.ends() == one.ends())
+    down = random.random() < 0.5
+    start, middle = one.ends() if down else one.ends()[::-1]
+    other = next((fact for fact in told if middle in fact.ends() and fact is not one), None)
+    if other is None or middle != (other.large if down else other.small):
+        return None
+    end = other.small if down else other.large
+    if random.random() < 0.5:
+        words = f"Does the {end} fit in the {start}?"
+    else:
+        words = f"Is the {start} bigger than the {end}?"
+    return Question(words, "yes" if down else "no", (one.line, other.line))
