@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from memory.attention import AttentionBlock, Heads
 from memory.core import Core, InputKind, select
+from memory.fused.rmc import FusedRMC
 from memory.initialisation import linear
 from memory.observed import Observed
 from memory.options import divisible, input_shape_of, one_of, positive
@@ -35,6 +36,7 @@ from memory.options import divisible, input_shape_of, one_of, positive
 Gate = Literal["unit", "memory", "none"]
 Scale = Literal["key", "qkv"]
 RMCInput = Literal["flat", "rows"]
+Fused = Literal["auto", "never"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,9 @@ class RMCConfig:
     keep."""
     input: RMCInput = "flat"
     """The input of a step is one vector, or a set of rows that are attended to one by one."""
+    fused: Fused = "auto"
+    """Compute whole sequences in compiled code where that can be had (float32 on a CPU with a C++
+    compiler), or never. It gives first derivatives only, and none forward."""
 
     @property
     def input_kind(self) -> InputKind:
@@ -77,6 +82,7 @@ class RMCConfig:
         one_of("gate", self.gate, get_args(Gate))
         one_of("scale", self.scale, get_args(Scale))
         one_of("input", self.input, get_args(RMCInput))
+        one_of("fused", self.fused, get_args(Fused))
         positive(slots=self.slots, heads=self.heads, units=self.units, blocks=self.blocks)
         positive(mlp_layers=self.mlp_layers)
         for name in ("input_bias", "forget_bias"):
@@ -117,6 +123,22 @@ class RMC(Core[Tensor]):
             self.gate_input = linear(rows * heads.width, gates)
             self.gate_memory = linear(heads.width, gates)
             self.input_gate, self.forget_gate = Observed(), Observed()
+        self.fused = None
+        if config.fused == "auto":
+            self.fused = FusedRMC(
+                self,
+                input_shape,
+                features=input_shape[-1],
+                inputs=rows,
+                slots=config.slots,
+                heads=heads.count,
+                key=heads.key_size,
+                value=heads.value_size,
+                blocks=config.blocks,
+                layers=config.mlp_layers,
+                gates=self.gate_memory.out_features if self.gated else 0,
+                scale=heads.scale,
+            )
 
     def initial_state(self, batch: int) -> Float[Tensor, "B N D"]:
         """Rows of the identity matrix, cut or filled up with zeros to the width."""
@@ -128,6 +150,9 @@ class RMC(Core[Tensor]):
         self, x: Float[Tensor, "B *features"], state: Float[Tensor, "B N D"]
     ) -> tuple[Float[Tensor, "B units"], Float[Tensor, "B N D"]]:
         """Consume one time step."""
+        if self.why_plain(x[None], state) is None:
+            outputs, memory = self._run(x[None], state, None)
+            return outputs[0], memory
         memory = self._update(self._read_input(x), state)
         return memory.flatten(1), memory
 
@@ -138,6 +163,8 @@ class RMC(Core[Tensor]):
         reset: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Float[Tensor, "T B units"], Float[Tensor, "B N D"]]:
         """Unroll over time; what depends on the inputs alone is computed for all times at once."""
+        if self.why_plain(inputs, state, reset) is None:
+            return self._run(inputs, state, reset)
         fresh = None if reset is None else self.initial_state(inputs.shape[1])
         terms = self._read_input(inputs)
         memories = []
@@ -147,6 +174,22 @@ class RMC(Core[Tensor]):
             state = self._update(now, state)
             memories.append(state)
         return torch.stack(memories).flatten(2), state
+
+    def why_plain(self, inputs: Tensor, state: Tensor, reset: Tensor | None = None) -> str | None:
+        """Why an unroll of these is computed in plain PyTorch; None if compiled code does it."""
+        if self.fused is None:
+            return "fused=never"
+        return self.fused.why_not(self, inputs, state, reset)
+
+    def _run(
+        self,
+        inputs: Float[Tensor, "T B *features"],
+        state: Float[Tensor, "B N D"],
+        reset: Bool[Tensor, "T B"] | None,
+    ) -> tuple[Float[Tensor, "T B units"], Float[Tensor, "B N D"]]:
+        assert self.fused is not None
+        biases = {"input_bias": self.input_bias, "forget_bias": self.forget_bias}
+        return self.fused(self, inputs, state, reset, **biases)
 
     def gates(
         self, from_input: Float[Tensor, "B 1 G"], memory: Float[Tensor, "B N D"]

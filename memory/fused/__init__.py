@@ -1,0 +1,1 @@
+"""Cores whose whole sequence is one call of compiled code."""
