@@ -4,7 +4,7 @@ Source: Espeholt et al. 2018. Workers act without waiting for the learner, and t
 what is ready; what lies between is bounded on both sides: a worker is asked for another unroll only
 while there is room, and trajectories that grew too old are dropped.
 
-Only this module, and the launcher of benchmarks, know Ray.
+Besides it, the launcher of benchmarks and the processes that share batches know Ray.
 """
 
 import logging

@@ -121,7 +121,16 @@ class _Idle(NamedTuple):
 
 
 _IDLE = (
-    _Idle("ray_address", lambda c: c.workers == 0, "--workers 0, which runs without Ray"),
+    _Idle(
+        "ray_address",
+        lambda c: getattr(c, "workers", None) == 0,
+        "--workers 0, which runs without Ray",
+    ),
+    _Idle(
+        "ray_address",
+        lambda c: getattr(c, "data_parallel", None) == 1,
+        "--data-parallel 1, which runs without Ray",
+    ),
     _Idle(
         "on_env_error",
         lambda c: c.workers == 0 and c.on_env_error == "restart",

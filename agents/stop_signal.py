@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 from types import FrameType
 
 
@@ -25,3 +26,25 @@ class StopSignal:
         if self.requested:
             os._exit(128 + number)
         self.requested = True
+
+
+class StopFile:
+    """The same wish told to another process, by a file in a folder that both see."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "stop"
+
+    def request(self) -> None:
+        """Ask whoever looks to stop."""
+        self._file.touch()
+
+    @property
+    def requested(self) -> bool:
+        """Whether somebody asked the run to stop."""
+        return self._file.exists()
+
+    def __enter__(self) -> "StopFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.unlink(missing_ok=True)

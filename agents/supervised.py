@@ -8,13 +8,14 @@ import torch
 from agents.build import compute_device, load_weights
 from agents.checkpoint import Checkpoint, CheckpointError, load
 from agents.command_line import ParsedRun, parse
-from agents.main import BAD_INPUT, NOT_FINITE, NOT_SAVED
+from agents.main import BAD_INPUT, NOT_FINITE, NOT_SAVED, WORKERS_LOST
 from agents.program import CONFIGS, HelpGroup, Names, Program
 from agents.run import Run, RunError, check_place
+from agents.stop_signal import StopFile
 from agents.supervised_config import SupervisedConfig
 from agents.supervised_training import RESULTS, SupervisedTraining, has_reached
 from memory.supervised import TASKS, Reader, Task, Trainer, build_reader
-from memory.supervised.trainer import NotFinite
+from memory.supervised.trainer import NotFinite, check_shared
 
 SUPERVISED = Program(
     name="supervised.py",
@@ -30,6 +31,8 @@ SUPERVISED = Program(
             "steps",
             "stop_at",
             "patience",
+            "data_parallel",
+            "ray_address",
             "device",
             "threads",
             "checkpoint_minutes",
@@ -55,8 +58,29 @@ def main(argv: list[str]) -> int:
         training = prepare_training(parsed)
     except (RunError, CheckpointError, ValueError) as error:
         return _fail(error, BAD_INPUT)
+    if training.config.data_parallel > 1:
+        return _train_together(training.config, training.run.folder)
+    return status_of(training)
+
+
+def _train_together(config: SupervisedConfig, folder: Path) -> int:
     try:
-        training.train()
+        from agents.supervised_workers import train_together  # Ray takes a second to import
+        from memory.supervised.distributed import ProcessFailed
+    except ImportError as error:
+        return _fail(f"--data-parallel {config.data_parallel}: {error}", BAD_INPUT)
+    try:
+        return train_together(config, folder)
+    except (ValueError, ConnectionError) as error:
+        return _fail(error, BAD_INPUT)
+    except ProcessFailed as error:
+        return _fail(error, WORKERS_LOST)
+
+
+def status_of(training: SupervisedTraining, stop: StopFile | None = None) -> int:
+    """Train; returns the exit status, and says what went wrong."""
+    try:
+        training.train(stop)
     except NotFinite as error:
         return _fail(error, NOT_FINITE)
     except CheckpointError as error:
@@ -69,14 +93,13 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
     config: SupervisedConfig = parsed.config
     if config.threads != "auto":
         torch.set_num_threads(config.threads)
-    task = config.task.build(config.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        reader = build_reader(task, config.core, config.reader)
+    task, reader = build(config)
     if config.stop_at is not None and config.stop_at > 1 and not task.lower_is_better:
         raise ValueError(
             f"--stop-at {config.stop_at} is out of range: {task.measure} is at most 1."
         )
+    if config.data_parallel > 1:
+        check_shared(reader)
     checkpoint = _checkpoint_of(parsed.resume, reader, task)
     if not parsed.resume:
         check_place(config)
@@ -91,6 +114,14 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
     else:
         run = Run.create(config, parsed.names, program=SUPERVISED)
     return SupervisedTraining(config, trainer, run, checkpoint)
+
+
+def build(config: SupervisedConfig) -> tuple[Task, Reader]:
+    """The task, and the network at its start."""
+    task = config.task.build(config.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return task, build_reader(task, config.core, config.reader)
 
 
 def _checkpoint_of(folder: Path | None, reader: Reader, task: Task) -> Checkpoint | None:

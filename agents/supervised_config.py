@@ -29,6 +29,10 @@ class SupervisedConfig:
     """Where to compute."""
     threads: int | Literal["auto"] = "auto"
     """CPU threads."""
+    data_parallel: int = 1
+    """Processes that share each batch, over Ray; 1 needs no Ray."""
+    ray_address: str | None = None
+    """Address of a Ray cluster to join; None starts Ray on this machine."""
     validate_every: int = 1000
     """Updates between validations."""
     stop_at: float | None = None
@@ -46,8 +50,10 @@ class SupervisedConfig:
     """Seconds between lines of metrics."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "validate_every"):
+        for name in ("steps", "validate_every", "data_parallel"):
             _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        batch = self.training.batch
+        _check("data_parallel", self.data_parallel, self.data_parallel <= batch, f"at most {batch}")
         _check("seed", self.seed, 0 <= self.seed < 2**63, "from 0 to 2^63 - 1")
         for name in ("checkpoint_minutes", "log_seconds"):
             _check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")

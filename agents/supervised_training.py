@@ -10,7 +10,7 @@ from typing import Any
 from agents.checkpoint import Checkpoint, CheckpointError, load, save
 from agents.clock import Clock, Every
 from agents.run import Run
-from agents.stop_signal import StopSignal
+from agents.stop_signal import StopFile, StopSignal
 from agents.supervised_config import SupervisedConfig
 from agents.supervised_monitor import SupervisedMonitor
 from memory.supervised import Task, Trainer
@@ -49,16 +49,19 @@ class SupervisedTraining:
         self._checkpoint_due = Every(60 * config.checkpoint_minutes)
         self.monitor = SupervisedMonitor(config.steps, trainer.updates, trainer.task.measure)
 
-    def train(self) -> None:
+    def train(self, stop: StopSignal | StopFile | None = None) -> None:
         """Train to the last step, the accuracy asked for, or until asked to stop.
 
         Ends with a checkpoint each way; if it came to its end, with the test of the best weights.
+
+        Args:
+            stop: who asks; signals to this process, if left out.
 
         Raises:
             NotFinite: the loss or gradient is not a number; the last checkpoint stays the newest.
             CheckpointError: the last checkpoint could not be written.
         """
-        with StopSignal() as stop, self.monitor, self.run:
+        with stop or StopSignal() as stop, self.monitor, self.run:
             (self.run.folder / RESULTS).unlink(missing_ok=True)
             while not (self._ended or stop.requested):
                 self._recent.append(self.trainer.update())

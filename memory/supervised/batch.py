@@ -31,6 +31,11 @@ class Batch(NamedTuple):
         """The same on a device."""
         return Batch._make(_each(lambda leaf: leaf.to(device), part) for part in self)
 
+    def part(self, lanes: slice) -> "Batch":
+        """Some of the sequences."""
+        groups = None if self.groups is None else self.groups[lanes]
+        return Batch._make((*(_each(lambda x: x[:, lanes], p) for p in self[:-1]), groups))
+
     def repeated(self, times: int) -> "Batch":
         """Each sequence so many times."""
         groups = None if self.groups is None else self.groups.repeat_interleave(times)

@@ -7,8 +7,9 @@ from typing import Any, Literal, get_args
 import torch
 from torch import nn
 
-from memory.core import map_state, state_leaves
+from memory.core import DecidingCore, TaughtCore, map_state, state_leaves
 from memory.options import one_of, positive
+from memory.supervised.group import END, Group, Together
 from memory.supervised.objective import objective_of
 from memory.supervised.reader import Reader
 from memory.supervised.reinforcement import ReinforcementConfig, decision_generator
@@ -60,6 +61,7 @@ class Trainer:
     Args:
         seed: of what is learnt by reinforcement: the decisions drawn, and the baseline's weights.
         reinforcement: how the decisions of a core that decides learn; its defaults if left out.
+        group: the processes that share each batch; this one alone if left out.
 
     Raises:
         ValueError: a task and a core that do not go together, or a precision that the device lacks.
@@ -73,9 +75,10 @@ class Trainer:
         device: str = "cpu",
         seed: int = 0,
         reinforcement: ReinforcementConfig | None = None,
+        group: Group | None = None,
     ) -> None:
         self.reader, self.task, self.config, self.device = reader.to(device), task, config, device
-        self.seed = seed
+        self.seed, self.group = seed, group or Group()
         if config.precision == "bfloat16" and not computes_bfloat16(device):
             raise ValueError(
                 f"precision=bfloat16: {device} has no instructions for it here; use float32"
@@ -86,8 +89,14 @@ class Trainer:
                 reader, reinforcement or ReinforcementConfig(), task.learns_from_own_answers
             ).to(device)
         normalised = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in reader.modules())
-        if normalised and config.batch == 1:
-            raise ValueError("batch=1: must be at least 2; this network normalises by batches")
+        least = 2 * self.group.size if normalised else 1
+        if config.batch < least:
+            raise ValueError(
+                f"batch={config.batch}: must be at least {least}; "
+                "this network normalises by batches"
+            )
+        if self.group.size > 1:
+            check_shared(reader)
         modules = (reader, self.objective)
         self.weights = [p for module in modules for p in module.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(
@@ -105,16 +114,23 @@ class Trainer:
         Raises:
             NotFinite: weights, statistics and optimiser were not changed.
         """
+        self.group.announce("update")
         # The forward pass moves running statistics, which must not keep what is not a number.
-        buffers = [(buffer, buffer.clone()) for buffer in self.reader.buffers()]
-        batch = self.supply.take(self.updates).to(self.device)
+        buffers = [(buffer, buffer.clone()) for buffer in self._statistics]
+        batch, weight = self.group.share(self.supply.take(self.updates))
+        batch = batch.to(self.device)
         self.reader.train()
         random = decision_generator(self.seed, self.updates)
         with torch.random.fork_rng(devices=[]), self._autocast():
-            torch.manual_seed(random.initial_seed())  # of dropout: a resumed run draws the same
+            # Of dropout: a resumed run draws the same.
+            torch.manual_seed(random.initial_seed() + self.group.rank)
             learnt = self.objective(self.reader, batch, random, self._carried)
         self.optimizer.zero_grad()
         learnt.loss.backward()
+        told = torch.stack([learnt.answer_loss.detach(), learnt.accuracy])
+        gradients = [p.grad for p in self.weights if p.grad is not None]
+        self.group.add_up([*gradients, told], weight)
+        self.group.add_up([now for now, _ in buffers], 1 / self.group.size)
         norm = torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip_norm)
         if not norm.isfinite():
             for buffer, before in buffers:
@@ -129,7 +145,8 @@ class Trainer:
         self.updates += 1
         if self.task.carries_state:
             self._carried = map_state(torch.Tensor.detach, learnt.state)
-        return {"loss": learnt.answer_loss.item(), "accuracy": learnt.accuracy.item()}
+        loss, accuracy = told.tolist()
+        return {"loss": loss, "accuracy": accuracy}
 
     @property
     def learning_rate(self) -> float:
@@ -140,6 +157,7 @@ class Trainer:
 
     def notice(self, validation: Mapping[str, float], is_best: bool) -> None:
         """Be told how a validation went: the learning rate and the task may depend on it."""
+        self.group.announce("notice", validation, is_best)
         if not is_best:
             self.falls += 1
         if self.task.notice(validation):
@@ -147,7 +165,7 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, split: str = "test") -> dict[str, float]:
-        """What the task measures, over sequences that were not trained on."""
+        """What the task measures, over sequences that were not trained on; for one process."""
         self.reader.eval()
         measures, state = self.task.measures(), None
         for batch in self.task.held_out(split):
@@ -161,14 +179,16 @@ class Trainer:
         return {name: value for m in measures for name, value in m.results().items()}
 
     def get_state(self) -> dict[str, Any]:
-        """Everything but the weights that the next update depends on."""
+        """Everything but the weights that the next update depends on, for any size of group."""
+        self.group.announce("get_state")
+        carried = None if self._carried is None else self.group.join(state_leaves(self._carried))
         return {
             "optimizer": self.optimizer.state_dict(),
             "objective": self.objective.state_dict(),
             "updates": self.updates,
             "falls": self.falls,
             "task": self.task.get_state(),
-            "carried": None if self._carried is None else state_leaves(self._carried),
+            "carried": carried,
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -178,13 +198,43 @@ class Trainer:
         self.updates, self.falls = state["updates"], state["falls"]
         self.task.set_state(state["task"])
         if state["carried"] is not None:
-            leaves = iter(state["carried"])
+            leaves = iter([leaf[self.group.lanes(len(leaf))] for leaf in state["carried"]])
             structure = self.reader.core.initial_state(1)
             self._carried = map_state(lambda _: next(leaves).to(self.device), structure)
+
+    @property
+    def _statistics(self) -> list[torch.Tensor]:
+        """What the forward pass moves."""
+        kept = self.reader.state_dict().keys()
+        return [b for name, b in self.reader.named_buffers() if name in kept]
 
     def _autocast(self) -> torch.autocast:
         device = torch.device(self.device).type
         return torch.autocast(device, torch.bfloat16, self.config.precision == "bfloat16")
+
+
+def check_shared(reader: Reader) -> None:
+    """Refuse a core whose loss is no mean over sequences.
+
+    Raises:
+        ValueError: it decides, or is taught.
+    """
+    if isinstance(reader.core, DecidingCore | TaughtCore):
+        raise ValueError(
+            f"{type(reader.core).__name__} learns from losses that are compared over a batch: "
+            "several processes cannot share one."
+        )
+
+
+def follow(trainer: Trainer) -> None:
+    """Do what the leader of a trainer's group announces, to its end."""
+    assert isinstance(trainer.group, Together)
+    while (heard := trainer.group.hear())[0] != END:
+        name, arguments = heard
+        try:
+            getattr(trainer, name)(*arguments)
+        except NotFinite:  # as for the leader, who says what becomes of it
+            continue
 
 
 def computes_bfloat16(device: str) -> bool:

@@ -2,85 +2,14 @@
 
 import pytest
 import torch
-from torch.nn.functional import one_hot
 
 from agents.checkpoint import load, save
 from memory.supervised import TASKS
-from memory.supervised.batch import Batch
 from memory.supervised.measure import Usual
 from memory.supervised.reader import ReaderConfig, build_reader
-from memory.supervised.task import Encoder, Plain, Task
 from memory.supervised.trainer import Trainer, TrainingConfig, computes_bfloat16
 from tests.agents.conftest import SMALL_CORES
-
-SYMBOLS, STEPS = 4, 3
-
-
-def drawn(seed, *shape):
-    return torch.randint(SYMBOLS, shape, generator=torch.Generator().manual_seed(seed))
-
-
-class Stream(Task):
-    """Endless lanes: say the symbol of `STEPS` steps ago, which is always in the batch before.
-
-    `notice` moves on to other symbols, `rounds` times so far.
-    """
-
-    num_classes = SYMBOLS
-    carries_state = True
-
-    def __init__(self):
-        self.rounds = 0
-
-    def encoder(self) -> Encoder:
-        return Plain(SYMBOLS)
-
-    def batch(self, number, size):
-        shown, before = (drawn(1000 * self.rounds + n, STEPS, size) for n in (number, number - 1))
-        inputs = one_hot(shown, SYMBOLS).float()
-        return Batch(inputs, before, torch.ones_like(before, dtype=torch.bool))
-
-    def held_out(self, split):
-        for number in range(1, 6):
-            yield self.batch(number, 8)
-
-    def notice(self, validation):
-        self.rounds += 1
-        return True
-
-    def get_state(self):
-        return {"rounds": self.rounds}
-
-    def set_state(self, state):
-        self.rounds = state["rounds"]
-
-
-class OneHot(Encoder):
-    output_shape = (SYMBOLS,)
-
-    def forward(self, inputs):
-        return one_hot(inputs, SYMBOLS).float()
-
-
-class Counting(Task):
-    """The right answer is one more than the input: than the answer before, where that is fed."""
-
-    num_classes = SYMBOLS
-
-    def encoder(self) -> Encoder:
-        return OneHot()
-
-    def batch(self, number, size):
-        first = drawn(number, 1, size)
-        inputs = (first + torch.arange(5)[:, None]) % SYMBOLS
-        fed = torch.ones_like(inputs, dtype=torch.bool)
-        fed[:2] = False
-        scored = torch.ones_like(fed)
-        scored[0] = False
-        return Batch(inputs, (inputs + 1) % SYMBOLS, scored, fed=fed)
-
-    def held_out(self, split):
-        yield self.batch(-1, 16)
+from tests.memory.supervised.small_tasks import Counting, Stream, drawn
 
 
 def make(task, core="lstm", seed=1, **training):

@@ -1,0 +1,108 @@
+"""One supervised run by processes that share each batch; the first writes the run folder."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from agents.build import load_weights
+from agents.checkpoint import load
+from agents.impala import connect_ray
+from agents.run import Run
+from agents.stop_signal import StopFile, StopSignal
+from agents.supervised import SUPERVISED, build, status_of
+from agents.supervised_config import SupervisedConfig
+from agents.supervised_training import SupervisedTraining
+from memory.supervised import Trainer
+from memory.supervised.data_folder import VARIABLE
+from memory.supervised.distributed import over_ray
+from memory.supervised.group import END, Together
+from memory.supervised.trainer import follow
+
+OUTPUT = "output.txt"
+"""File of a run folder while it runs: what the first process prints, and this one shows."""
+
+
+def train_together(config: SupervisedConfig, folder: Path) -> int:
+    """Train in processes of a Ray cluster whose nodes share the run folder; the exit status.
+
+    Signals to this process reach the first of them as a file.
+
+    Raises:
+        ValueError: the cluster is too small, or Ray's token was switched off.
+        ConnectionError: there is no cluster at the address.
+        ProcessFailed: one of the processes did.
+    """
+    folder = folder.resolve()
+    output = folder / OUTPUT
+    connect_ray(config.ray_address)
+    work = partial(_work, config, folder, Path.cwd(), os.environ.get(VARIABLE))
+    arguments = (work, config.data_parallel, threads_of(config), config.device, folder)
+    with (
+        output.open("w+") as printed,
+        StopSignal() as stop,
+        StopFile(folder) as file,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        status = pool.submit(over_ray, *arguments)
+        while not wait([status], timeout=0.5).done:
+            print(printed.read(), end="", flush=True)
+            if stop.requested:
+                file.request()
+        print(printed.read(), end="", flush=True)
+    output.unlink()
+    return status.result()
+
+
+def threads_of(config: SupervisedConfig) -> int:
+    """CPUs of each process: one, if nothing is said."""
+    return 1 if config.threads == "auto" else config.threads
+
+
+def _work(
+    config: SupervisedConfig,
+    folder: Path,
+    place: Path,
+    data: str | None,
+    group: Together,
+    device: str,
+) -> int:
+    """What each process does: lead, or follow. The exit status.
+
+    Args:
+        folder: of the run.
+        place: where the program was started; paths of options are relative to it.
+        data: where it was told that data sets lie.
+    """
+    if place.is_dir():
+        os.chdir(place)
+    if data is not None:
+        os.environ[VARIABLE] = data
+    torch.set_num_threads(threads_of(config))
+    task, reader = build(config)
+    checkpoints = folder / "checkpoints"
+    checkpoint = load(checkpoints) if any(checkpoints.iterdir()) else None
+    if checkpoint is not None:
+        load_weights(reader, checkpoint)
+    trainer = Trainer(reader, task, config.training, device, config.seed, group=group)
+    if group.rank > 0:
+        if checkpoint is not None:
+            trainer.set_state(checkpoint.state["trainer"])
+        follow(trainer)
+        return 0
+    with (
+        (folder / OUTPUT).open("a", buffering=1) as out,
+        redirect_stdout(out),
+        redirect_stderr(out),
+    ):
+        run = Run.open(folder, SUPERVISED)
+        if checkpoint is not None:
+            run.resume(checkpoint.frame)
+        training = SupervisedTraining(config, trainer, run, checkpoint)
+        try:
+            return status_of(training, StopFile(folder))
+        finally:
+            group.announce(END)

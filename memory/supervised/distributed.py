@@ -1,0 +1,76 @@
+"""A function in several processes of a Ray cluster, as one group: for learning from shared batches.
+
+The only module of this package that knows Ray; imported where several processes are asked for.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from shutil import rmtree
+
+import ray
+import ray.train
+from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchConfig, TorchTrainer, get_device
+
+from memory.supervised.group import Together
+
+
+class ProcessFailed(RuntimeError):
+    """One of the processes ended with an error, which the message tells."""
+
+
+PATIENCE = 24 * 3600
+"""Seconds for which processes wait for one that validates."""
+FILES = "ray"
+"""Folder of what Ray notes while it works; removed at the end."""
+
+
+def over_ray(
+    work: Callable[[Together, str], int], processes: int, threads: int, device: str, folder: Path
+) -> int:
+    """Run a function in so many processes of the cluster that was joined; what the first returns.
+
+    Args:
+        work: given its group and its device.
+        threads: CPUs of each process.
+        device: cuda for a GPU each, cpu, or auto: cuda if there are so many.
+        folder: that all nodes can write to.
+
+    Raises:
+        ValueError: the cluster has not so many CPUs or GPUs.
+        ProcessFailed: one of the processes did.
+    """
+    if device == "auto":
+        device = "cuda" if ray.cluster_resources().get("GPU", 0) >= processes else "cpu"
+    asked = {"CPU": processes * threads} | ({"GPU": processes} if device == "cuda" else {})
+    for kind, count in asked.items():
+        there = int(ray.cluster_resources().get(kind, 0))
+        if there < count:
+            raise ValueError(f"--data-parallel {processes}: needs {count} {kind}s, Ray has {there}")
+
+    def loop() -> int:
+        return work(Together(), str(get_device()))
+
+    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # paths of options hold where the program started
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")  # torch may load slowly
+    trainer = TorchTrainer(
+        loop,
+        torch_config=TorchConfig("nccl" if device == "cuda" else "gloo", timeout_s=PATIENCE),
+        scaling_config=ScalingConfig(
+            num_workers=processes,
+            use_gpu=device == "cuda",
+            resources_per_worker={"CPU": threads},
+        ),
+        run_config=RunConfig(
+            name=FILES, storage_path=str(folder), failure_config=FailureConfig(max_failures=0)
+        ),
+    )
+    try:
+        status = trainer.fit().return_value
+    except ray.train.TrainingFailedError as error:
+        raise ProcessFailed(str(error)) from None
+    finally:
+        rmtree(folder / FILES, ignore_errors=True)
+    assert isinstance(status, int)
+    return status

@@ -1,0 +1,93 @@
+"""`--data-parallel`: the run folder of several processes is that of one; and its mistakes."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agents.checkpoint import load
+from agents.supervised import main
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "supervised.py"
+
+FLAGS = ["--task", "delayed_recall", "--task.delay", "1", "--task.length", "2", "--core", "gru"]
+FLAGS += ["--core.hidden", "8", "--training.batch", "7", "--log-seconds", "0", "--threads", "1"]
+FLAGS += ["--reader.readout", "8", "--validate-every", "2"]
+
+
+def losses_of(run):
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return {line["frame"]: line["train/loss"] for line in lines if "train/loss" in line}
+
+
+def start(*flags):
+    """The program as one would type it: Ray's workers cannot be checked by jaxtyping."""
+    return subprocess.Popen(
+        [sys.executable, SCRIPT, *map(str, flags)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def finish(program):
+    """What it printed."""
+    out = program.communicate(timeout=500)[0].decode()
+    assert program.returncode == 0, out[-3000:]
+    return out
+
+
+@pytest.mark.slow
+def test_a_run_over_ray_is_the_run_of_one_process_and_is_resumed_by_either(tmp_path):
+    pytest.importorskip("pyarrow", reason="Ray Train needs the extra `cluster`")
+    one, two = tmp_path / "one", tmp_path / "two"
+    finish(start(*FLAGS, "--steps", 6, "--run-dir", one))
+    told = finish(start(*FLAGS, "--steps", 4, "--data-parallel", 2, "--run-dir", two))
+    assert "test of the best, step" in told
+    assert not (two / "ray").exists() and not (two / "stop").exists()
+    finish(start("--resume", two, "--steps", 5))  # by two processes again
+    finish(start("--resume", two, "--steps", 6, "--data-parallel", 1))
+    assert losses_of(two) == pytest.approx(losses_of(one), rel=1e-4)
+    results = [json.loads((run / "results.json").read_text())["test"] for run in (one, two)]
+    assert results[1] == pytest.approx(results[0], rel=1e-2)
+    assert load(two / "checkpoints").frame == 6
+
+
+@pytest.mark.slow
+def test_a_run_over_ray_that_is_interrupted_writes_a_checkpoint(tmp_path):
+    pytest.importorskip("pyarrow", reason="Ray Train needs the extra `cluster`")
+    flags = ["--steps", 10**6, "--validate-every", 10**6, "--data-parallel", 2]
+    program = start(*FLAGS, *flags, "--run-dir", tmp_path / "run")
+    assert program.stdout is not None
+    for line in iter(program.stdout.readline, b""):
+        if b"loss" in line:
+            program.send_signal(signal.SIGINT)
+            break
+    finish(program)
+    assert load(tmp_path / "run" / "checkpoints").frame >= 1
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("--data-parallel 0", "--data-parallel 0 is out of range: at least 1."),
+        ("--data-parallel 8", "--data-parallel 8 is out of range: at most 7."),
+        (
+            "--data-parallel 2 --core memory_net --core.mode reinforce",
+            "several processes cannot share one",
+        ),
+        ("--ray-address x:1", "--ray-address has no effect beside --data-parallel 1"),
+    ],
+)
+def test_a_mistake_is_named_and_nothing_is_written(flags, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = [flag for flag in FLAGS if "memory_net" not in flags or "core" not in flag]
+    given = [flag for flag in given if "memory_net" not in flags or flag not in ("gru", "8")]
+    try:
+        status = main([*given, *flags.split()])
+    except SystemExit as end:
+        status = end.code
+    message = capsys.readouterr().err
+    assert status == 2 and words in message and "Traceback" not in message
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,110 @@
+"""Two processes that share each batch learn what one learns; checkpoints fit any number of them."""
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from memory.supervised.group import END, Together
+from memory.supervised.reader import ReaderConfig, build_reader
+from memory.supervised.trainer import NotFinite, Trainer, TrainingConfig, check_shared, follow
+from tests.agents.conftest import SMALL_CORES
+from tests.memory.supervised.small_tasks import Stream
+
+CONFIG = TrainingConfig(batch=5, learning_rate=1e-2, decay=0.5)
+
+
+def make(core, group=None):
+    torch.manual_seed(1)
+    task = Stream()
+    reader = build_reader(task, SMALL_CORES[core], ReaderConfig())
+    return Trainer(reader, task, CONFIG, group=group)
+
+
+def train(trainer, updates):
+    losses = []
+    for _ in range(updates):
+        losses.append(trainer.update()["loss"])
+        if trainer.updates == 2:
+            trainer.notice({"accuracy": 0.5}, False)  # the task and the rate change
+    return losses
+
+
+def work(rank, folder, core, start):
+    """Five updates, or three more from what two processes or one have saved."""
+    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
+    trainer = make(core, Together())
+    if start:
+        saved = torch.load(folder / start)
+        trainer.reader.load_state_dict(saved["weights"])
+        trainer.set_state(saved["state"])
+    if rank > 0:
+        follow(trainer)
+        torch.save(trainer.reader.state_dict(), folder / "follower")
+        return
+    losses = train(trainer, 3 if start else 5)
+    save(trainer, losses, folder / "together")
+    next(trainer.reader.parameters()).data.fill_(torch.nan)
+    with pytest.raises(NotFinite):  # for all of them; none waits for another
+        trainer.update()
+    trainer.group.announce(END)
+
+
+def save(trainer, losses, file):
+    weights = {k: v.clone() for k, v in trainer.reader.state_dict().items()}
+    torch.save({"weights": weights, "state": trainer.get_state(), "losses": losses}, file)
+
+
+def together(folder, core, start=""):
+    """What two processes come to."""
+    (folder / "meet").unlink(missing_ok=True)
+    mp.spawn(work, (folder, core, start), nprocs=2)
+    return torch.load(folder / "together")
+
+
+def assert_close(one, other):
+    assert one["losses"] == pytest.approx(other["losses"], rel=1e-4)
+    for name, value in one["weights"].items():
+        torch.testing.assert_close(other["weights"][name], value, atol=1e-4, rtol=1e-3)
+    for a, b in zip(one["state"]["carried"], other["state"]["carried"], strict=True):
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-3)
+
+
+def assert_followed(folder):
+    """The other process has the same weights, to the last bit."""
+    follower = torch.load(folder / "follower")
+    for name, value in torch.load(folder / "together")["weights"].items():
+        assert torch.equal(value, follower[name]), name
+
+
+def test_two_processes_learn_what_one_learns(tmp_path):
+    alone = make("lstm")
+    save(alone, train(alone, 5), tmp_path / "alone")
+    shared = together(tmp_path, "lstm")
+    assert_close(torch.load(tmp_path / "alone"), shared)
+    assert_followed(tmp_path)
+    assert shared["state"]["falls"] == 1 and shared["state"]["task"] == {"rounds": 1}
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_where_one_stopped(tmp_path):
+    alone = make("lstm")
+    save(alone, train(alone, 5), tmp_path / "alone")
+    save(alone, train(alone, 3), tmp_path / "later")
+    assert_close(torch.load(tmp_path / "later"), together(tmp_path, "lstm", start="alone"))
+    assert_followed(tmp_path)
+
+
+@pytest.mark.slow
+def test_processes_keep_the_same_statistics(tmp_path):
+    shared = together(tmp_path, "memory_net, frozen_bn")["weights"]
+    assert_followed(tmp_path)
+    before = make("memory_net, frozen_bn").reader.state_dict()
+    moved = [name for name in shared if not torch.equal(before[name], shared[name])]
+    assert any("variance" in name for name in moved)
+
+
+@pytest.mark.parametrize("core", ["memory_net, reinforce", "memory_net, td_fixed"])
+def test_a_core_that_compares_losses_over_a_batch_cannot_share_it(core):
+    with pytest.raises(ValueError, match="several processes cannot share one"):
+        check_shared(make(core).reader)
