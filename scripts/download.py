@@ -5,6 +5,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from agents.process import prepare
+
+prepare()
+
 from memory.supervised.download import main
 
 if __name__ == "__main__":
