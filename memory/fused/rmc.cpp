@@ -1,4 +1,5 @@
-// The relational memory core over a whole sequence, forward and backward, in float32.
+// The relational memory core over a whole sequence, forward and backward, in float32; products of
+// matrices in bfloat16, where `halves` says so.
 //
 // memory/rmc.py has the formulas and memory/fused/rmc.py the call. The batch is cut into tiles of a
 // few hundred rows; a thread takes a tile through all time steps, so that what a step hands to the
@@ -16,6 +17,7 @@
 
 struct Shape {  // as in memory/fused/rmc.py
     Int steps, batch, features, inputs, slots, heads, key, value, blocks, layers, gates, threads;
+    Int halves;
     float scale, input_bias, forget_bias;
     Int width() const { return heads * value; }
     Int projection() const { return heads * (2 * key + value); }
@@ -69,6 +71,7 @@ Int kept_floats(const Shape& s) {
 struct Desk {
     float *embedded, *qkv, *one, *two, *three, *memory, *gates, *from_input, *input, *carry,
         *head, *scores;
+    Pair* pairs;
 
     Desk(const Shape& s, Pieces& pieces) {
         Int b = s.tile(), ld = padded(s.width()), all = b * s.rows();
@@ -81,6 +84,8 @@ struct Desk {
         input = pieces.take(b * s.inputs * padded(s.features));
         carry = pieces.take(b * s.slots * s.width());
         head = pieces.take(s.rows() * (2 * s.key + s.value)), scores = pieces.take(s.rows());
+        Int widest = std::max({s.projection(), s.width(), s.features, s.gates});
+        pairs = (Pair*)pieces.take(s.halves ? (all + 1) * padded(widest) : 0);
     }
 };
 
@@ -103,6 +108,7 @@ struct Net {
         };
         auto linear = [&](Int in, Int out, Int column, Int stride, bool biased) {
             Linear l{in, out, next, column, stride, biased};
+            l.halves = s.halves;
             l.ahead = backwards ? nullptr : pieces.take(in * padded(out));
             l.back = backwards ? pieces.take(out * padded(in)) : nullptr;
             l.bias = backwards ? nullptr : pieces.take(padded(out));
@@ -139,22 +145,22 @@ struct Net {
     // One step of a tile of `b` elements; `memory` is the state before it, `next` the one after it.
     void forward(Int b, const float* x, const float* memory, const bool* reset, const Kept& k,
                  const Desk& d, float* next) const {
-        enter(b, x, memory, reset, k.blocks[0].rows, d.embedded);
+        enter(b, x, memory, reset, k.blocks[0].rows, d);
         float* candidate = d.two;
         for (Int i = 0; i < s.blocks; i++) {
             const KeptBlock& kept = k.blocks[i];
             Int all = b * s.rows(), asking = b * s.asking(i);
-            qkv[i].forward(all, kept.rows, ld, d.qkv, wide);
+            qkv[i].forward(all, kept.rows, ld, d.qkv, wide, d.pairs, false);
             qkv_norm[i].apply(all, d.qkv, wide, kept.qkv, kept.qkv_scale);
             attend(b, s.asking(i), d.qkv, kept, d.one);
             read_norm[i].apply(asking, d.one, ld, kept.read, kept.read_scale);
             float *in = d.one, *out = i + 1 < s.blocks ? k.blocks[i + 1].rows : candidate;
             for (Int l = 0; l + 1 < s.layers; l++) {
-                mlp[l].forward(asking, in, ld, kept.hidden[l], ld);
+                mlp[l].forward(asking, in, ld, kept.hidden[l], ld, d.pairs, false);
                 in = kept.hidden[l];
                 for (Int j = 0; j < asking * ld; j++) in[j] = in[j] < 0 ? 0 : in[j];
             }
-            mlp.back().forward(asking, in, ld, out, ld);
+            mlp.back().forward(asking, in, ld, out, ld, d.pairs, false);
             add_scaled(out, 1, d.one, asking * ld);
             out_norm[i].apply(asking, out, ld, kept.out, kept.out_scale);
         }
@@ -174,7 +180,7 @@ struct Net {
             read_norm[i].backward(asking, d.one, ld, kept.read, kept.read_scale, gradients);
             backward_attend(b, i, kept, d);
             qkv_norm[i].backward(all, d.qkv, wide, kept.qkv, kept.qkv_scale, gradients);
-            qkv[i].learn(all, d.qkv, wide, kept.rows, ld, gradients);
+            qkv[i].learn(all, d.qkv, wide, kept.rows, ld, d.pairs, gradients);
             for (Int e = 0; e < b; e++)
                 for (Int r = 0; r < s.rows(); r++) {
                     float* row = d.two + (e * s.rows() + r) * ld;
@@ -183,7 +189,7 @@ struct Net {
                     else
                         std::memset(row, 0, ld * sizeof(float));
                 }
-            qkv[i].backward(all, d.qkv, wide, d.two, ld, true);
+            qkv[i].backward(all, d.qkv, wide, d.two, ld, d.pairs, true);
             std::swap(d.one, d.two);
         }
         Int width = s.width(), features = padded(s.features);
@@ -196,9 +202,9 @@ struct Net {
             }
         for (Int r = 0; r < b * s.inputs; r++)
             std::memcpy(d.input + r * features, x + r * s.features, s.features * sizeof(float));
-        embed.learn(b * s.inputs, embedded, ld, d.input, features, gradients);
+        embed.learn(b * s.inputs, embedded, ld, d.input, features, d.pairs, gradients);
         if (!d_x) return;
-        embed.backward(b * s.inputs, embedded, ld, d.input, features, false);
+        embed.backward(b * s.inputs, embedded, ld, d.input, features, d.pairs, false);
         for (Int r = 0; r < b * s.inputs; r++)
             std::memcpy(d_x + r * s.features, d.input + r * features, s.features * sizeof(float));
     }
@@ -230,13 +236,13 @@ struct Net {
    private:
     // The rows that attend: the memory, or the identity where an episode opens, and the input.
     void enter(Int b, const float* x, const float* memory, const bool* reset, float* rows,
-               float* embedded) const {
+               const Desk& d) const {
         Int width = s.width();
-        embed.forward(b * s.inputs, x, s.features, embedded, ld);
+        embed.forward(b * s.inputs, x, s.features, d.embedded, ld, d.pairs, false);
         for (Int e = 0; e < b; e++)
             for (Int r = 0; r < s.rows(); r++, rows += ld) {
                 if (r >= s.slots) {
-                    std::memcpy(rows, embedded + (e * s.inputs + r - s.slots) * ld,
+                    std::memcpy(rows, d.embedded + (e * s.inputs + r - s.slots) * ld,
                                 width * sizeof(float));
                 } else if (reset && reset[e]) {
                     std::memset(rows, 0, width * sizeof(float));
@@ -313,8 +319,8 @@ struct Net {
         float *now = d.one, *next = d.two, *other = d.three;
         for (Int l = s.layers - 1; l > 0; l--) {
             const float* hidden = k.hidden[l - 1];
-            mlp[l].learn(rows, now, ld, hidden, ld, to);
-            mlp[l].backward(rows, now, ld, next, ld, false);
+            mlp[l].learn(rows, now, ld, hidden, ld, d.pairs, to);
+            mlp[l].backward(rows, now, ld, next, ld, d.pairs, false);
             for (Int j = 0; j < rows * ld; j++) next[j] = hidden[j] > 0 ? next[j] : 0;
             now = next;
             std::swap(next, other);
@@ -324,8 +330,8 @@ struct Net {
             std::memcpy(now, d.one, rows * ld * sizeof(float));
         }
         read_norm[block].again(rows, k.read, next, ld);
-        mlp[0].learn(rows, now, ld, next, ld, to);
-        mlp[0].backward(rows, now, ld, d.one, ld, true);
+        mlp[0].learn(rows, now, ld, next, ld, d.pairs, to);
+        mlp[0].backward(rows, now, ld, d.one, ld, d.pairs, true);
     }
 
     // Gates: the next memory from the candidate and the memory that was.
@@ -335,10 +341,10 @@ struct Net {
             each_memory(b, k, [&](Int r, const float* memory) {
                 for (Int c = 0; c < width; c++) d.memory[r * ld + c] = tangent(memory[c]);
             });
-            gate_memory.forward(b * s.slots, d.memory, ld, k.gates, gates);
+            gate_memory.forward(b * s.slots, d.memory, ld, k.gates, gates, d.pairs, false);
             for (Int j = 0; j < s.inputs; j++)
                 gate_input[j].forward(b, d.embedded + j * ld, s.inputs * ld, d.from_input, gates,
-                                      j > 0);
+                                      d.pairs, j > 0);
         }
         each_memory(b, k, [&](Int r, const float* memory) {
             const float* value = candidate + r * ld;
@@ -400,8 +406,8 @@ struct Net {
             }
             add_scaled(d.from_input + r / s.slots * gates, 1, d_write, s.gates);
         });
-        gate_memory.learn(rows, d.gates, gates, d.memory, ld, to);
-        gate_memory.backward(rows, d.gates, gates, d.two, ld, false);
+        gate_memory.learn(rows, d.gates, gates, d.memory, ld, d.pairs, to);
+        gate_memory.backward(rows, d.gates, gates, d.two, ld, d.pairs, false);
         for (Int r = 0; r < rows; r++)
             for (Int c = 0; c < width; c++) {
                 float squashed = d.memory[r * ld + c];
@@ -409,9 +415,9 @@ struct Net {
             }
         for (Int j = 0; j < s.inputs; j++) {
             const float* input = k.blocks[0].rows + (s.slots + j) * ld;
-            gate_input[j].learn(b, d.from_input, gates, input, s.rows() * ld, to);
+            gate_input[j].learn(b, d.from_input, gates, input, s.rows() * ld, d.pairs, to);
             gate_input[j].backward(b, d.from_input, gates, d.embedded + j * ld, s.inputs * ld,
-                                   false);
+                                   d.pairs, false);
         }
     }
 
@@ -471,11 +477,14 @@ void each_tile(const Shape& s, Work work) {
 
 extern "C" {
 
+// Whether this machine multiplies in bfloat16.
+int engram_rmc_halves() { return HALVES; }
+
 // Floats that a forward pass keeps for its backward pass.
 Int engram_rmc_kept(const Shape* s) { return s->tiles() * s->steps * kept_floats(*s); }
 
-// `kept` may be null, then nothing is kept; and so may `reset`, then there are none. Gives 0, or 1 if
-// there is no memory to work in.
+// `kept` may be null, then nothing is kept; and so may `reset`, then there are none. Gives 0, or 1
+// if there is no memory to work in.
 int engram_rmc_forward(const Shape* shape, const float* const* parameters, const float* x,
                        const float* state, const bool* reset, float* outputs, float* kept) {
     const Shape& s = *shape;

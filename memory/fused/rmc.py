@@ -1,7 +1,8 @@
 """The relational memory core over a whole sequence in one call of compiled code, rmc.cpp.
 
 It computes what the plain code of `memory.rmc` does, in float32 on a CPU; tests hold the two
-together. The weights are laid out anew in each call, so that no call can see old ones.
+together. Asked to, it multiplies matrices in bfloat16 and adds up in float32. The weights are laid
+out anew in each call, so that no call can see old ones.
 """
 
 import ctypes
@@ -32,7 +33,7 @@ class Shape(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("steps", "batch", "features", "inputs", "slots")),
         *((name, ctypes.c_int64) for name in ("heads", "key", "value", "blocks", "layers")),
-        *((name, ctypes.c_int64) for name in ("gates", "threads")),
+        *((name, ctypes.c_int64) for name in ("gates", "threads", "halves")),
         *((name, ctypes.c_float) for name in ("scale", "input_bias", "forget_bias")),
     ]
 
@@ -82,7 +83,11 @@ class FusedRMC:
         if any(_watched(module) for module in core.modules() if module is not core):
             return "a hook watches a part of it"
         found = library()
-        return found if isinstance(found, str) else None
+        if isinstance(found, str):
+            return found
+        if self.sizes["halves"] and not found.engram_rmc_halves():
+            raise ValueError("fused=bf16: this CPU has no avx512_bf16; use fused=auto")
+        return None
 
     def _fits(self, inputs: Tensor, state: Tensor, reset: Tensor | None) -> bool:
         """Whether compiled code, which checks nothing, may read them."""

@@ -1,4 +1,4 @@
-// Matrices in tiles that stay in the cache: products, linear layers, normalisation, in float32.
+// Matrices in tiles that stay in the cache: products, linear layers, normalisation.
 //
 // A matrix lies in rows of `ld` floats, a little more than it holds: whole vectors may run over its
 // end, and its rows do not all fall on one set of the cache. What lies past the end is never taken
@@ -10,6 +10,9 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
 
 #if defined(__AVX512F__)
 constexpr int W = 16, M = 8;
@@ -87,21 +90,60 @@ inline void add_scaled(float* y, float a, const float* x, Int n) {
 
 // ---- products of matrices ----
 
+// Two neighbours in a sum, in bfloat16: the lower half of the word comes first. Their products are
+// exact and are summed in float32.
+typedef uint32_t Pair;
+
+inline uint16_t half(float x) {  // to the nearest; NaN stays NaN
+    uint32_t bits;
+    std::memcpy(&bits, &x, 4);
+    return x != x ? 0x7fc0 : (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+}
+
+// Pairs of neighbours in a row.
+inline void pair_across(Int rows, Int columns, const float* x, Int ldx, Pair* to, Int ld) {
+    for (Int r = 0; r < rows; r++) {
+        uint16_t* row = (uint16_t*)(to + r * ld);
+        for (Int c = 0; c < columns; c++) row[c] = half(x[r * ldx + c]);
+        row[columns] = 0;
+    }
+}
+
+// Pairs of neighbours in a column.
+inline void pair_down(Int rows, Int columns, const float* x, Int ldx, Pair* to, Int ld) {
+    for (Int r = 0; r < rows; r += 2)
+        for (Int c = 0; c < columns; c++)
+            to[r / 2 * ld + c] = half(x[r * ldx + c]) |
+                                 (r + 1 < rows ? (Pair)half(x[(r + 1) * ldx + c]) << 16 : 0);
+}
+
+inline Vector add_product(Vector sum, float x, const float* y) {
+    return sum + x * *(const Vector*)y;
+}
+#if defined(__AVX512BF16__)
+constexpr bool HALVES = true;
+inline Vector add_product(Vector sum, Pair x, const Pair* y) {
+    return (Vector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32(x),
+                                    (__m512bh)_mm512_loadu_si512(y));
+}
+#else
+constexpr bool HALVES = false;
+inline Vector add_product(Vector sum, Pair, const Pair*) { return sum; }  // nobody may ask for it
+#endif
+
 // C[R, P] = bias or C, plus A[R, k] B[k, P]. A lies in rows of `lda`, or in columns of it.
-template <int R, bool Columns>
-void corner(Int k, const float* a, Int lda, const float* b, Int ldb, float* c, Int ldc,
-            const float* bias) {
+template <int R, bool Columns, class E>
+void corner(Int k, const E* a, Int lda, const E* b, Int ldb, float* c, Int ldc, const float* bias) {
     Vector sum[R][2];
     for (int i = 0; i < R; i++)
         for (int j = 0; j < 2; j++)
             sum[i][j] = *(const Vector*)((bias ? bias : c + i * ldc) + j * W);
     for (Int p = 0; p < k; p++, b += ldb) {
-        Vector left = *(const Vector*)b, right = *(const Vector*)(b + W);
 #pragma GCC unroll 8
         for (int i = 0; i < R; i++) {
-            float x = Columns ? a[p * lda + i] : a[i * lda + p];
-            sum[i][0] += x * left;
-            sum[i][1] += x * right;
+            E x = Columns ? a[p * lda + i] : a[i * lda + p];
+            sum[i][0] = add_product(sum[i][0], x, b);
+            sum[i][1] = add_product(sum[i][1], x, b + W);
         }
     }
     for (int i = 0; i < R; i++)
@@ -109,13 +151,13 @@ void corner(Int k, const float* a, Int lda, const float* b, Int ldb, float* c, I
 }
 
 // C[rows, P] from `corner`s.
-template <bool Columns, int R = M>
-void panel(Int rows, Int k, const float* a, Int lda, const float* b, Int ldb, float* c, Int ldc,
+template <bool Columns, class E, int R = M>
+void panel(Int rows, Int k, const E* a, Int lda, const E* b, Int ldb, float* c, Int ldc,
            const float* bias) {
     for (; rows >= R; rows -= R, a += Columns ? R : R * lda, c += R * ldc)
         corner<R, Columns>(k, a, lda, b, ldb, c, ldc, bias);
     if constexpr (R > 1)
-        if (rows) panel<Columns, R - 1>(rows, k, a, lda, b, ldb, c, ldc, bias);
+        if (rows) panel<Columns, E, R - 1>(rows, k, a, lda, b, ldb, c, ldc, bias);
 }
 
 // A linear layer, or a slice of the columns of one, with its weight packed into panels.
@@ -124,40 +166,70 @@ struct Linear {
     bool biased;
     float *ahead, *back, *bias;
     Int gradient;  // where [out, padded(in)] lies among a thread's gradients, its bias after it
+    bool halves;   // products in bfloat16: ahead and back hold pairs
 
     void pack(const float* weight, const float* offset, bool backwards) {
         weight += column;
+        auto at = [&](Int o, Int i) { return o < out && i < in ? weight[o * stride + i] : 0; };
         if (backwards) {
             for (Int j = 0; j < in; j += P)
-                for (Int o = 0; o < out; o++)
-                    for (Int i = 0; i < P; i++)
-                        back[j * out + o * P + i] = j + i < in ? weight[o * stride + j + i] : 0;
+                for (Int o = 0; o < even(out); o++)
+                    for (Int i = 0; i < P; i++) put(back + j * length(out), o, i, at(o, j + i));
             return;
         }
         std::memset(bias, 0, padded(out) * sizeof(float));
         if (biased) std::memcpy(bias, offset, out * sizeof(float));
         for (Int j = 0; j < out; j += P)
-            for (Int i = 0; i < in; i += 64)  // few enough that the cache holds what is written
+            for (Int i = 0; i < even(in); i += 64)  // so few that the cache holds what is written
                 for (Int o = 0; o < P; o++)
-                    for (Int c = i; c < std::min(in, i + 64); c++)
-                        ahead[j * in + c * P + o] = j + o < out ? weight[(j + o) * stride + c] : 0;
+                    for (Int c = i; c < std::min(even(in), i + 64); c++)
+                        put(ahead + j * length(in), c, o, at(j + o, c));
     }
-    void forward(Int rows, const float* x, Int ldx, float* y, Int ldy, bool add = false) const {
-        for (Int j = 0; j < out; j += P)
-            panel<false>(rows, in, x, ldx, ahead + j * in, P, y + j, ldy, add ? nullptr : bias + j);
+    // Pairs are made on the desk, if any.
+    void forward(Int rows, const float* x, Int ldx, float* y, Int ldy, Pair* desk, bool add) const {
+        times(rows, in, x, ldx, ahead, out, y, ldy, add ? nullptr : bias, P, desk);
     }
-    void backward(Int rows, const float* dy, Int ldy, float* dx, Int ldx, bool add) const {
+    void backward(Int rows, const float* dy, Int ldy, float* dx, Int ldx, Pair* desk,
+                  bool add) const {
         static const float zeros[P] = {};
-        for (Int j = 0; j < in; j += P)
-            panel<false>(rows, out, dy, ldy, back + j * out, P, dx + j, ldx, add ? nullptr : zeros);
+        times(rows, out, dy, ldy, back, in, dx, ldx, add ? nullptr : zeros, 0, desk);
     }
-    void learn(Int rows, const float* dy, Int ldy, const float* x, Int ldx,
+    void learn(Int rows, const float* dy, Int ldy, const float* x, Int ldx, Pair* desk,
                float* gradients) const {
         float* into = gradients + gradient;
+        Pair* other = desk + (rows + 1) / 2 * padded(out);
+        if (halves) {
+            pair_down(rows, out, dy, ldy, desk, padded(out));
+            pair_down(rows, in, x, ldx, other, padded(in));
+        }
         for (Int j = 0; j < in; j += P)
-            panel<true>(out, rows, dy, ldy, x + j, ldx, into + j, padded(in), nullptr);
+            if (halves)
+                panel<true>(out, (rows + 1) / 2, desk, padded(out), other + j, padded(in), into + j,
+                            padded(in), nullptr);
+            else
+                panel<true>(out, rows, dy, ldy, x + j, ldx, into + j, padded(in), nullptr);
         for (Int r = 0; biased && r < rows; r++)
             add_scaled(into + out * padded(in), 1, dy + r * ldy, out);
+    }
+
+   private:
+    Int even(Int k) const { return halves ? k + k % 2 : k; }
+    Int length(Int k) const { return halves ? even(k) / 2 : k; }
+    void put(float* panel, Int k, Int column, float x) const {
+        if (!halves)
+            panel[k * P + column] = x;
+        else
+            ((uint16_t*)panel)[(k / 2 * P + column) * 2 + k % 2] = half(x);
+    }
+    void times(Int rows, Int k, const float* a, Int lda, const float* b, Int columns, float* c,
+               Int ldc, const float* bias, Int step, Pair* desk) const {
+        if (halves) pair_across(rows, k, a, lda, desk, padded(k) / 2);
+        for (Int j = 0; j < columns; j += P, c += P, bias += bias ? step : 0)
+            if (halves)
+                panel<false>(rows, length(k), desk, padded(k) / 2, (const Pair*)b + j * length(k),
+                             P, c, ldc, bias);
+            else
+                panel<false>(rows, k, a, lda, b + j * k, P, c, ldc, bias);
     }
 };
 

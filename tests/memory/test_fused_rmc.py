@@ -109,6 +109,30 @@ def test_they_are_in_the_papers_size():
     differ((100,), {"heads": 4, "units": 1024}, steps=3, batch=20)
 
 
+@pytest.fixture
+def halves():
+    if not library().engram_rmc_halves():
+        pytest.skip("this CPU has no avx512_bf16")
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "width one" not in case])
+def test_in_halves_outputs_states_and_every_gradient_are_nearly_those(case, halves):
+    shape, options = CASES[case]
+    core, coarse = build(shape, **options), build(shape, **options, fused="bf16")
+    given = draw(core, shape, batch=9)
+    exact, nearly = everything(core, *given), everything(coarse, *given)
+    for name, value in exact.items():
+        apart = (nearly[name] - value).norm()
+        assert 0 < apart < 0.1 * value.norm(), name
+
+
+def test_halves_are_refused_by_a_machine_without_them(monkeypatch):
+    monkeypatch.setattr(library(), "engram_rmc_halves", lambda: 0)
+    core = build(fused="bf16")
+    with pytest.raises(ValueError, match="fused=bf16: this CPU has no avx512_bf16"):
+        core(*draw(core, (10,)))
+
+
 def test_training_goes_the_same_way():
     shape, losses = (10,), {}
     for fused in ("auto", "never"):
@@ -256,6 +280,13 @@ def test_autocast_is_left_to_plain_code():
     core = build()
     with torch.autocast("cpu"):
         assert core.why_plain(*draw(core, (10,))) == "autocast is on"
+
+
+def test_what_torch_compiles_is_left_to_plain_code(monkeypatch):
+    core = build()
+    given = draw(core, (10,))
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert core.why_plain(*given) == "it is being compiled or exported"
 
 
 def test_a_single_step_with_many_weights_is_left_to_plain_code():
