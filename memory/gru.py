@@ -17,11 +17,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from memory.aligned_linear import aligned_linear
 from memory.core import Core, InputKind, select
+from memory.gru_unroll import unroll_gru
 from memory.initialisation import truncated_normal_
 from memory.observed import Observed
 from memory.options import input_shape_of, positive
-from memory.stretches import unroll
+from memory.recurrence import has_own_backward
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,22 +80,27 @@ class GRU(Core[Tensor]):
         state: Float[Tensor, "B D"],
         reset: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B D"]]:
-        """Unroll over time, in fused stretches between resets where that pays."""
-        fresh = self.initial_state(inputs.shape[1])
-        return unroll(self._stretch, self._loop, inputs, state, fresh, reset)
+        """Unroll over time."""
+        if reset is None and inputs.is_cuda:
+            return self._fused(inputs, state)
+        projected = aligned_linear(inputs, self.input_weight, self.input_bias)
+        if self.gates.watched or not has_own_backward(inputs):
+            return self._loop(projected, state, reset)
+        return unroll_gru(projected, self.hidden_weight, self.hidden_bias, state, reset)
 
     def _loop(
         self,
-        inputs: Float[Tensor, "T B F"],
+        projected: Float[Tensor, "T B G"],
         state: Float[Tensor, "B D"],
-        reset: Bool[Tensor, "T B"],
+        reset: Bool[Tensor, "T B"] | None,
     ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B D"]]:
-        """Unroll step by step, with the inputs of all times projected at once."""
-        fresh = self.initial_state(inputs.shape[1])
-        from_inputs = functional.linear(inputs, self.input_weight, self.input_bias)
+        """Unroll step by step behind the projected inputs."""
+        fresh = self.initial_state(projected.shape[1])
         outputs = []
-        for now, opens in zip(from_inputs.unbind(), reset.unbind(), strict=True):
-            state = self._cell(now, select(opens, fresh, state))
+        for t, now in enumerate(projected.unbind()):
+            if reset is not None:
+                state = select(reset[t], fresh, state)
+            state = self._cell(now, state)
             outputs.append(state)
         return torch.stack(outputs), state
 
@@ -106,12 +113,12 @@ class GRU(Core[Tensor]):
             self.gates(gates.unflatten(1, (2, width)))
         forget, keep = gates.chunk(2, dim=1)
         candidate = torch.tanh(now[:, 2 * width :] + forget * carried[:, 2 * width :])
-        return torch.lerp(candidate, state, keep)
+        return candidate + keep * (state - candidate)  # whose types may differ under autocast
 
-    def _stretch(
+    def _fused(
         self, inputs: Float[Tensor, "T B F"], state: Float[Tensor, "B D"]
     ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B D"]]:
-        """Unroll a stretch in which no episode ends: one fused call."""
+        """Unroll where no episode opens: one call."""
         outputs, hidden = torch.gru(
             inputs,
             state[None],

@@ -19,11 +19,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from memory.aligned_linear import aligned_linear
 from memory.core import Core, InputKind, select
 from memory.initialisation import truncated_normal_
+from memory.lstm_unroll import unroll_lstm
 from memory.observed import Observed
 from memory.options import input_shape_of, positive
-from memory.stretches import unroll
+from memory.recurrence import has_own_backward, no_episode_opens
 
 
 class LSTMState(NamedTuple):
@@ -96,19 +98,31 @@ class LSTM(Core[LSTMState]):
         state: LSTMState,
         reset: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Float[Tensor, "T B D"], LSTMState]:
-        """Unroll over time, in fused stretches between resets where that pays."""
-        fresh = self.initial_state(inputs.shape[1])
-        return unroll(self._stretch, self._loop, inputs, state, fresh, reset)
+        """Unroll over time; in one fused call where no episode opens after the first step."""
+        if no_episode_opens(reset):
+            if reset is not None:
+                state = select(reset[0], self.initial_state(inputs.shape[1]), state)
+            return self._fused(inputs, state)
+        bias = self.bias + self.forget_bias
+        projected = aligned_linear(inputs, self.input_weight, bias)
+        if self.gates.watched or not has_own_backward(inputs):
+            return self._loop(projected, state, reset)
+        outputs, *end = unroll_lstm(projected, self.hidden_weight, *state, reset)
+        return outputs, LSTMState(*end)
 
     def _loop(
-        self, inputs: Float[Tensor, "T B F"], state: LSTMState, reset: Bool[Tensor, "T B"]
+        self,
+        projected: Float[Tensor, "T B G"],
+        state: LSTMState,
+        reset: Bool[Tensor, "T B"] | None,
     ) -> tuple[Float[Tensor, "T B D"], LSTMState]:
-        """Unroll step by step, with the inputs of all times projected at once."""
-        fresh = self.initial_state(inputs.shape[1])
-        from_inputs = functional.linear(inputs, self.input_weight, self.bias + self.forget_bias)
+        """Unroll step by step behind the projected inputs."""
+        fresh = self.initial_state(projected.shape[1])
         outputs = []
-        for now, opens in zip(from_inputs.unbind(), reset.unbind(), strict=True):
-            state = self._cell(now, select(opens, fresh, state))
+        for t, now in enumerate(projected.unbind()):
+            if reset is not None:
+                state = select(reset[t], fresh, state)
+            state = self._cell(now, state)
             outputs.append(state.hidden)
         return torch.stack(outputs), state
 
@@ -122,10 +136,10 @@ class LSTM(Core[LSTMState]):
         cell = keep * state.cell + write * torch.tanh(candidate)
         return LSTMState(show * torch.tanh(cell), cell)
 
-    def _stretch(
+    def _fused(
         self, inputs: Float[Tensor, "T B F"], state: LSTMState
     ) -> tuple[Float[Tensor, "T B D"], LSTMState]:
-        """Unroll a stretch in which no episode ends: one fused call."""
+        """Unroll where no episode opens: one call."""
         outputs, hidden, cell = torch.lstm(
             inputs,
             [leaf[None] for leaf in state],

@@ -1,12 +1,13 @@
 """The GRU against its formulas and against torch.nn.GRU."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from memory import GRUConfig
-from memory.core import Core
-from memory.stretches import unroll_stretches
+from memory.core import Core, map_state, state_leaves
 
 
 def build(hidden=6, features=5):
@@ -48,22 +49,52 @@ def test_every_step_follows_the_formulas(rate):
         np.testing.assert_allclose(outputs[:, b].detach(), expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("starts", [[], [0], [6], [0, 19], [4, 9, 14], list(range(20))])
-def test_stretches_and_loop_agree_wherever_episodes_open(starts):
+@pytest.mark.parametrize("starts", [[], [0], [6], [0, 19], [1, 2], list(range(20))])
+def test_numbers_and_gradients_are_those_of_single_steps_wherever_episodes_open(starts):
     core = build()
-    x = torch.randn(20, 4, 5, dtype=torch.double)
+    x = torch.randn(20, 4, 5, dtype=torch.double, requires_grad=True)
     reset = torch.zeros(20, 4, dtype=torch.bool)
     reset[starts, 2] = True
     start = torch.randn(4, 6).double()
-    expected, end = Core.forward(core, x, start, reset)
-    cuts = [0, *(t for t in starts if t)]
-    for outputs, state in (
-        core(x, start, reset),
-        core._loop(x, start, reset),
-        unroll_stretches(core._stretch, x, start, core.initial_state(4), reset, cuts),
-    ):
-        torch.testing.assert_close(outputs, expected)
-        torch.testing.assert_close(state, end)
+    start = map_state(lambda leaf: leaf.requires_grad_(), start)
+    weights = torch.randn(21, 4, 6, dtype=torch.double)
+    learnt = [x, *state_leaves(start), *core.parameters()]
+    results = []
+    for unroll in (core.forward, partial(Core.forward, core)):
+        outputs, end = unroll(x, start, reset)
+        told = torch.cat([outputs, *(leaf[None] for leaf in state_leaves(end))])
+        results.append([told, *torch.autograd.grad((told * weights).sum(), learnt)])
+    for fast, plain in zip(*results, strict=True):
+        torch.testing.assert_close(fast, plain)
+
+
+def test_an_episode_that_opens_forgets_even_what_is_not_a_number():
+    core = build()
+    x = torch.randn(9, 2, 5, dtype=torch.double)
+    reset = torch.zeros(9, 2, dtype=torch.bool)
+    reset[[0, 4], 1] = True
+    start = core.initial_state(2)
+    for leaf in state_leaves(start):
+        leaf[1] = float("nan")
+    outputs, _ = core(x, start, reset)
+    outputs.sum().backward()
+    assert outputs.isfinite().all()
+    assert all(parameter.grad.isfinite().all() for parameter in core.parameters())
+
+
+def test_under_autocast_and_where_it_is_watched_the_plain_loop_answers():
+    core = GRUConfig(hidden=32).build((5,))
+    x, reset = torch.randn(6, 3, 5), torch.zeros(6, 3, dtype=torch.bool)
+    reset[2, 1] = True
+    expected, _ = core(x, core.initial_state(3), reset)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs, _ = core(x, core.initial_state(3), reset)
+        outputs.sum().backward()
+    torch.testing.assert_close(outputs.float(), expected, atol=0.02, rtol=0.02)
+    seen = []
+    core.gates.register_forward_hook(lambda *now: seen.append(now[-1]))
+    torch.testing.assert_close(core(x, core.initial_state(3), reset)[0], expected)
+    assert len(seen) == 6
 
 
 def test_weights_are_laid_out_as_those_of_torch():
