@@ -82,7 +82,7 @@ class GRU(Core[Tensor]):
     ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B D"]]:
         """Unroll over time."""
         if reset is None and inputs.is_cuda:
-            return self._fused(inputs, state)
+            return self._without_episodes(inputs, state)
         projected = aligned_linear(inputs, self.input_weight, self.input_bias)
         if self.gates.watched or not has_own_backward(inputs):
             return self._loop(projected, state, reset)
@@ -115,10 +115,10 @@ class GRU(Core[Tensor]):
         candidate = torch.tanh(now[:, 2 * width :] + forget * carried[:, 2 * width :])
         return candidate + keep * (state - candidate)  # whose types may differ under autocast
 
-    def _fused(
+    def _without_episodes(
         self, inputs: Float[Tensor, "T B F"], state: Float[Tensor, "B D"]
     ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B D"]]:
-        """Unroll where no episode opens: one call."""
+        """Unroll where no episode opens: one call of PyTorch."""
         outputs, hidden = torch.gru(
             inputs,
             state[None],

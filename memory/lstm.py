@@ -12,7 +12,7 @@ the place of the second is taken by the constant forget bias.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, cast
+from typing import ClassVar, Literal, NamedTuple, cast, get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -21,11 +21,14 @@ from torch.nn import functional
 
 from memory.aligned_linear import aligned_linear
 from memory.core import Core, InputKind, select
+from memory.fused.lstm import unroll_compiled, why_not
 from memory.initialisation import truncated_normal_
 from memory.lstm_unroll import unroll_lstm
 from memory.observed import Observed
-from memory.options import input_shape_of, positive
+from memory.options import input_shape_of, one_of, positive
 from memory.recurrence import has_own_backward, no_episode_opens
+
+Fused = Literal["auto", "bf16", "never"]
 
 
 class LSTMState(NamedTuple):
@@ -43,24 +46,30 @@ class LSTMConfig:
     """Hidden units of each layer."""
     layers: int = 1
     """Layers; each sees the input beside the layer below, and the output is all of theirs."""
+    fused: Fused = "auto"
+    """Compute sequences in which episodes open in compiled code where that can be had (float32 on a
+    CPU with a C++ compiler), or never. It gives first derivatives only. With bf16 it computes all
+    sequences and multiplies matrices in bfloat16, if the CPU has avx512_bf16: right to two or three
+    digits only."""
 
     input_kind: ClassVar[InputKind] = "vector"
 
     def build(self, input_shape: tuple[int, ...]) -> "LSTM | StackedLSTM":
         """Make the core for inputs of shape (F,)."""
         positive(hidden=self.hidden, layers=self.layers)
+        one_of("fused", self.fused, get_args(Fused))
         (features,) = input_shape_of("lstm", input_shape, "F")
         if self.layers == 1:
-            return LSTM(features, self.hidden)
-        return StackedLSTM(features, self.hidden, self.layers)
+            return LSTM(features, self.hidden, self.fused)
+        return StackedLSTM(features, self.hidden, self.layers, self.fused)
 
 
 class LSTM(Core[LSTMState]):
     """Long short-term memory; the output is the hidden state."""
 
-    def __init__(self, features: int, hidden: int) -> None:
+    def __init__(self, features: int, hidden: int, fused: Fused = "auto") -> None:
         super().__init__()
-        self.output_size = hidden
+        self.output_size, self.fused = hidden, fused
         self.input_weight = nn.Parameter(torch.empty(4 * hidden, features))
         self.hidden_weight = nn.Parameter(torch.empty(4 * hidden, hidden))
         self.bias = nn.Parameter(torch.zeros(4 * hidden))
@@ -98,17 +107,29 @@ class LSTM(Core[LSTMState]):
         state: LSTMState,
         reset: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Float[Tensor, "T B D"], LSTMState]:
-        """Unroll over time; in one fused call where no episode opens after the first step."""
-        if no_episode_opens(reset):
+        """Unroll over time."""
+        if self.fused != "bf16" and no_episode_opens(reset):
             if reset is not None:
                 state = select(reset[0], self.initial_state(inputs.shape[1]), state)
-            return self._fused(inputs, state)
+            return self._without_episodes(inputs, state)
         bias = self.bias + self.forget_bias
+        if self.why_plain(inputs, state, reset) is None:
+            weights, halves = (self.input_weight, self.hidden_weight, bias), self.fused == "bf16"
+            outputs, *end = unroll_compiled(weights, inputs, *state, reset, halves)
+            return outputs, LSTMState(*end)
         projected = aligned_linear(inputs, self.input_weight, bias)
         if self.gates.watched or not has_own_backward(inputs):
             return self._loop(projected, state, reset)
         outputs, *end = unroll_lstm(projected, self.hidden_weight, *state, reset)
         return outputs, LSTMState(*end)
+
+    def why_plain(
+        self, inputs: Tensor, state: LSTMState, reset: Tensor | None = None
+    ) -> str | None:
+        """Why an unroll is not for compiled code, or None."""
+        if self.fused == "never":
+            return "fused=never"
+        return why_not(self, inputs, *state, reset, self.fused == "bf16")
 
     def _loop(
         self,
@@ -136,10 +157,10 @@ class LSTM(Core[LSTMState]):
         cell = keep * state.cell + write * torch.tanh(candidate)
         return LSTMState(show * torch.tanh(cell), cell)
 
-    def _fused(
+    def _without_episodes(
         self, inputs: Float[Tensor, "T B F"], state: LSTMState
     ) -> tuple[Float[Tensor, "T B D"], LSTMState]:
-        """Unroll where no episode opens: one call."""
+        """Unroll where no episode opens: one call of PyTorch."""
         outputs, hidden, cell = torch.lstm(
             inputs,
             [leaf[None] for leaf in state],
@@ -161,11 +182,11 @@ class StackedLSTM(Core[LSTMState]):
     is joined to what each layer sees of the layer below.
     """
 
-    def __init__(self, features: int, hidden: int, layers: int) -> None:
+    def __init__(self, features: int, hidden: int, layers: int, fused: Fused = "auto") -> None:
         super().__init__()
         self.hidden, self.output_size = hidden, hidden * layers
         widths = [features, *[features + hidden] * (layers - 1)]
-        modules = nn.ModuleList(LSTM(width, hidden) for width in widths)
+        modules = nn.ModuleList(LSTM(width, hidden, fused) for width in widths)
         self.layers = cast("Sequence[LSTM]", modules)
 
     def initial_state(self, batch: int) -> LSTMState:

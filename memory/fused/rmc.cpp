@@ -8,11 +8,9 @@
 // Each element of the batch is computed in one order of operations, whatever the tiles: the forward
 // pass is the same bit for bit for any batch, any number of threads, and any cut of the sequence.
 
-#include <cstdlib>
-#include <system_error>
-#include <thread>
 #include <vector>
 
+#include "threads.h"
 #include "tiles.h"
 
 struct Shape {  // as in memory/fused/rmc.py
@@ -435,42 +433,13 @@ struct Tile {
     Int first, size;
 };
 
-// Memory that a thread of the caller's keeps from call to call.
-float* workspace(Int floats) {
-    struct Block {
-        float* start = nullptr;
-        Int size = 0;
-        ~Block() { std::free(start); }
-    };
-    static thread_local Block block;
-    if (floats > block.size) {
-        std::free(block.start);
-        block.size = (floats + W - 1) / W * W;
-        block.start = (float*)std::aligned_alloc(4 * W, block.size * sizeof(float));
-        if (!block.start) block.size = 0;
-    }
-    return block.start;
-}
-
-// work(thread, number of a tile, the tile) for all tiles; each thread takes a run of them.
+// work(thread, number of a tile, the tile) for all tiles.
 template <class Work>
 void each_tile(const Shape& s, Work work) {
-    auto run = [&](Int thread) {
-        Int tiles = s.tiles(), size = s.tile();
-        for (Int i = thread * tiles / s.threads; i < (thread + 1) * tiles / s.threads; i++)
-            if (i * size < s.batch)
-                work(thread, i, Tile{i * size, std::min(size, s.batch - i * size)});
-    };
-    std::vector<std::thread> others;
-    for (Int i = 1; i < s.threads; i++) {
-        try {
-            others.emplace_back(run, i);
-        } catch (const std::system_error&) {  // there are too many threads already
-            run(i);
-        }
-    }
-    run(0);
-    for (auto& other : others) other.join();
+    share(s.tiles(), s.threads, [&](Int thread, Int i) {
+        Int first = i * s.tile();
+        if (first < s.batch) work(thread, i, Tile{first, std::min(s.tile(), s.batch - first)});
+    });
 }
 
 }  // namespace

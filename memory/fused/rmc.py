@@ -6,20 +6,15 @@ out anew in each call, so that no call can see old ones.
 """
 
 import ctypes
-import logging
-from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from memory.fused.library import load
-
-_log = logging.getLogger(__name__)
+from memory.fused.call import Kept, library_of, pointer, pointers, why_not_compiled
 
 ROWS_PER_THREAD = 32
 """With fewer rows a thread costs more than it helps."""
@@ -41,12 +36,9 @@ class Shape(ctypes.Structure):
 @cache
 def library() -> ctypes.CDLL | str:
     """The compiled code, or why there is none, which is said once."""
-    try:
-        found = load(Path(__file__).with_suffix(".cpp"))
-    except RuntimeError as failure:
-        _log.warning("rmc computes in plain PyTorch, slower than compiled: %s", failure)
-        return str(failure)
-    found.engram_rmc_kept.restype = ctypes.c_int64
+    found = library_of(__file__)
+    if not isinstance(found, str):
+        found.engram_rmc_kept.restype = ctypes.c_int64
     return found
 
 
@@ -64,24 +56,13 @@ class FusedRMC:
         self, core: nn.Module, inputs: Tensor, state: Tensor, reset: Tensor | None
     ) -> str | None:
         """Why this call is for plain PyTorch, or None."""
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
-            return "it is being compiled or exported"
-        if torch.is_autocast_enabled("cpu"):
-            return "autocast is on"
-        parameters = dict(core.named_parameters())
-        if [*parameters] != self.names:
-            return "its parameters are not those it was built with"
-        for tensor in (inputs, state, *parameters.values()):
-            if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
-                return f"{tensor.dtype} on {tensor.device.type}"
-            if type(tensor) not in (Tensor, nn.Parameter):
-                return f"a tensor is a {type(tensor).__name__}"
+        reason = why_not_compiled(core, self.names, (inputs, state))
+        if reason:
+            return reason
         if not self._fits(inputs, state, reset):
             return "inputs, state and resets do not go together"
         if inputs.shape[:2].numel() * self.sizes["slots"] * WEIGHTS_PER_ROW < self.weights:
             return "it is too little to compute for so many weights"
-        if any(_watched(module) for module in core.modules() if module is not core):
-            return "a hook watches a part of it"
         found = library()
         if isinstance(found, str):
             return found
@@ -117,34 +98,6 @@ class FusedRMC:
         return _Sequence.apply(shape, learning, inputs, state, reset, *core.parameters())
 
 
-def _watched(module: nn.Module) -> bool:
-    before, after = module._forward_pre_hooks, module._forward_hooks
-    return bool(before or after or module._backward_hooks or module._backward_pre_hooks)
-
-
-class _Kept:
-    """What a forward pass keeps for its backward pass.
-
-    Memory new to the process costs more than what is written there, so the largest piece that was
-    ever let go is kept, and used again.
-    """
-
-    spare: ClassVar[list[Tensor]] = []
-
-    def __init__(self, floats: int) -> None:
-        try:
-            piece = self.spare.pop()
-        except IndexError:
-            piece = torch.empty(0)
-        fits = len(piece) >= floats
-        self.floats = piece if fits else torch.empty(floats, dtype=torch.float32, device="cpu")
-
-    def __del__(self) -> None:
-        self.spare.append(self.floats)
-        self.spare.sort(key=len)
-        del self.spare[:-1]
-
-
 class _Sequence(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -165,11 +118,11 @@ class _Sequence(torch.autograd.Function):
             ctx.save_for_backward(inputs, reset, *parameters)
             ctx.set_materialize_grads(False)
             ctx.shape, ctx.state_shape = shape, state.shape
-            ctx.kept = _Kept(_code().engram_rmc_kept(ctypes.byref(shape)))
+            ctx.kept = Kept(_code().engram_rmc_kept(ctypes.byref(shape)))
             kept = ctx.kept.floats
         given = (inputs, state, reset, outputs, kept)
         failed = _code().engram_rmc_forward(
-            ctypes.byref(shape), _pointers(parameters), *map(_pointer, given)
+            ctypes.byref(shape), pointers(parameters), *map(pointer, given)
         )
         if failed:
             raise MemoryError(f"rmc: no memory for {shape.threads} threads to work in")
@@ -189,9 +142,9 @@ class _Sequence(torch.autograd.Function):
         given = (inputs, reset, ctx.kept.floats, d_outputs, d_final, d_inputs, d_state)
         failed = _code().engram_rmc_backward(
             ctypes.byref(ctx.shape),
-            _pointers(parameters),
-            *map(_pointer, given),
-            _pointers(d_parameters),
+            pointers(parameters),
+            *map(pointer, given),
+            pointers(d_parameters),
         )
         if failed:
             raise MemoryError(f"rmc: no memory for {ctx.shape.threads} threads to work in")
@@ -202,11 +155,3 @@ def _code() -> ctypes.CDLL:
     found = library()
     assert not isinstance(found, str), found
     return found
-
-
-def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
-    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
-
-
-def _pointers(tensors: Sequence[Tensor]) -> Any:
-    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))

@@ -1,0 +1,86 @@
+"""What calls of compiled code have in common."""
+
+import ctypes
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from memory.fused.library import load
+
+_log = logging.getLogger(__name__)
+
+
+def library_of(module: str) -> ctypes.CDLL | str:
+    """The compiled code beside a Python file, or why there is none, which is said."""
+    source = Path(module).with_suffix(".cpp")
+    try:
+        return load(source)
+    except RuntimeError as failure:
+        _log.warning("%s computes in plain PyTorch, slower than compiled: %s", source.stem, failure)
+        return str(failure)
+
+
+def why_not_compiled(core: nn.Module, names: Sequence[str], given: Iterable[Tensor]) -> str | None:
+    """Why a call is for plain PyTorch, whatever the code; or None.
+
+    Args:
+        names: of the parameters that the core was built with.
+        given: what it is called with.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+        return "it is being compiled or exported"
+    if torch.is_autocast_enabled("cpu"):
+        return "autocast is on"
+    parameters = dict(core.named_parameters())
+    if [*parameters] != names:
+        return "its parameters are not those it was built with"
+    for tensor in (*given, *parameters.values()):
+        if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
+            return f"{tensor.dtype} on {tensor.device.type}"
+        if type(tensor) not in (Tensor, nn.Parameter):
+            return f"a tensor is a {type(tensor).__name__}"
+    if any(_watched(module) for module in core.modules() if module is not core):
+        return "a hook watches a part of it"
+    return None
+
+
+def _watched(module: nn.Module) -> bool:
+    before, after = module._forward_pre_hooks, module._forward_hooks
+    return bool(before or after or module._backward_hooks or module._backward_pre_hooks)
+
+
+class Kept:
+    """What a forward pass keeps for its backward pass.
+
+    Memory new to the process costs more than what is written there, so the largest piece that was
+    ever let go is kept, and used again.
+    """
+
+    spare: ClassVar[list[Tensor]] = []
+
+    def __init__(self, floats: int) -> None:
+        try:
+            piece = self.spare.pop()
+        except IndexError:
+            piece = torch.empty(0)
+        fits = len(piece) >= floats
+        self.floats = piece if fits else torch.empty(floats, dtype=torch.float32, device="cpu")
+
+    def __del__(self) -> None:
+        self.spare.append(self.floats)
+        self.spare.sort(key=len)
+        del self.spare[:-1]
+
+
+def pointer(tensor: Tensor | None) -> ctypes.c_void_p:
+    """Where a tensor begins; null for none."""
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
+def pointers(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+    """Where each of some tensors begins."""
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))

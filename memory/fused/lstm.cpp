@@ -1,0 +1,273 @@
+// An LSTM over a whole sequence, forward and backward, in float32; products of matrices in bfloat16,
+// where `halves` says so.
+//
+// memory/lstm.py has the formulas and memory/fused/lstm.py the call. What steps do not hand on to
+// each other, the products with the inputs and the gradients of the weights, is done for all steps
+// together, in chunks of rows. For the rest the batch is cut into tiles, and a thread takes a tile
+// through all steps, so that the threads meet three times per sequence at most.
+
+#include "threads.h"
+#include "tiles.h"
+
+struct Shape {  // as in memory/fused/lstm.py
+    Int steps, batch, features, width, threads, halves;
+    Int rows() const { return steps * batch; }
+    Int gates() const { return padded(4 * width); }  // length of a row of them
+    Int tiles() const {
+        Int count = (batch + 63) / 64;
+        return std::min(batch, (count + threads - 1) / threads * threads);
+    }
+    Int tile() const { return (batch + tiles() - 1) / tiles(); }
+    // So many rows that weights are read seldom, and so few that the cache holds them.
+    Int chunks() const {
+        Int count = (rows() + 319) / 320;
+        return std::min(rows(), (count + threads - 1) / threads * threads);
+    }
+    Int chunk() const { return (rows() + chunks() - 1) / chunks(); }
+};
+
+namespace {
+
+struct Net {
+    Linear from_input, from_hidden;
+    Int gradients;
+
+    Net(const Shape& s, const float* const* weights, bool backwards, Pieces& pieces) {
+        auto layer = [&](Int in, Int parameter, bool biased) {
+            Linear l{in, 4 * s.width, parameter, 0, in, biased};
+            l.halves = s.halves;
+            l.ahead = backwards ? nullptr : pieces.take(in * padded(l.out));
+            l.back = backwards ? pieces.take(l.out * padded(in)) : nullptr;
+            l.bias = backwards ? nullptr : pieces.take(padded(l.out));
+            l.gradient = parameter ? padded(s.features) * l.out + l.out : 0;
+            if (pieces.base) l.pack(weights[parameter], weights[2], backwards);
+            return l;
+        };
+        from_input = layer(s.features, 0, true), from_hidden = layer(s.width, 1, false);
+        gradients = from_hidden.gradient + padded(s.width) * from_hidden.out;
+    }
+};
+
+// What a thread works in.
+struct Desk {
+    float *input, *hidden, *cell, *d_hidden;
+    Pair* pairs;
+
+    Desk(const Shape& s, Pieces& pieces) {
+        Int rows = std::max(s.chunk(), s.tile()), features = padded(s.features);
+        input = pieces.take(rows * features);
+        hidden = pieces.take(rows * padded(s.width)), cell = pieces.take(s.tile() * s.width);
+        d_hidden = pieces.take(s.tile() * padded(s.width));
+        pairs = (Pair*)pieces.take(s.halves ? (rows + 1) * (s.gates() + features) : 0);
+    }
+};
+
+// What one call works with: `given` are its tensors.
+struct Sequence {
+    const Shape& s;
+    const float *x, *hidden, *cell;
+    const bool* reset;
+    float *outputs, *cells, *gates;  // of all steps; gates in rows of s.gates()
+    float* d_gates = nullptr;        // like them
+
+    bool opens(Int row) const { return reset && reset[row]; }
+    const float* before(Int row, const float* first, const float* later) const {
+        return row < s.batch ? first + row * s.width : later + (row - s.batch) * s.width;
+    }
+    // Rows of the state before each step, zeros where an episode opens.
+    void gather(Int row, Int rows, const float* first, const float* later, float* to,
+                Int ld) const {
+        for (Int r = 0; r < rows; r++, row++, to += ld)
+            if (opens(row))
+                std::memset(to, 0, s.width * sizeof(float));
+            else
+                std::memcpy(to, before(row, first, later), s.width * sizeof(float));
+    }
+
+    void project(const Net& net, Int row, Int rows, const Desk& d) const {
+        net.from_input.forward(rows, x + row * s.features, s.features, gates + row * s.gates(),
+                               s.gates(), d.pairs, false);
+    }
+
+    void step(const Net& net, Int row, Int rows, const Desk& d) const {
+        Int n = s.width, ld = padded(n);
+        gather(row, rows, hidden, outputs, d.hidden, ld);
+        gather(row, rows, cell, cells, d.cell, n);
+        net.from_hidden.forward(rows, d.hidden, ld, gates + row * s.gates(), s.gates(), d.pairs,
+                                true);
+        for (Int r = 0; r < rows; r++, row++) {
+            float *write = gates + row * s.gates(), *keep = write + n, *value = keep + n;
+            float *show = value + n, *next = cells + row * n, *out = outputs + row * n;
+            const float* old = d.cell + r * n;
+#pragma omp simd
+            for (Int c = 0; c < n; c++) {
+                write[c] = sigmoid(write[c]), keep[c] = sigmoid(keep[c]);
+                value[c] = tangent(value[c]), show[c] = sigmoid(show[c]);
+                next[c] = keep[c] * old[c] + write[c] * value[c];
+                out[c] = show[c] * tangent(next[c]);
+            }
+        }
+    }
+
+    // Gives the gradients of the gates. `d_cell`, [tile, width], and d.d_hidden are those of the state after the step, then of the one before.
+    void step_back(const Net& net, Int row, Int rows, const float* d_outputs, float* d_cell,
+                   const Desk& d) const {
+        Int n = s.width, ld = padded(n), first = row;
+        gather(row, rows, cell, cells, d.cell, n);
+        for (Int r = 0; r < rows; r++, row++) {
+            const float *write = gates + row * s.gates(), *keep = write + n, *value = keep + n;
+            const float *show = value + n, *next = cells + row * n, *old = d.cell + r * n;
+            float *d_write = d_gates + row * s.gates(), *d_keep = d_write + n;
+            float *d_value = d_keep + n, *d_show = d_value + n;
+            float *carry = d_cell + r * n, *total = d.d_hidden + r * ld;
+            if (d_outputs) add_scaled(total, 1, d_outputs + row * n, n);
+#pragma omp simd
+            for (Int c = 0; c < n; c++) {
+                float i = write[c], f = keep[c], g = value[c], o = show[c], t = tangent(next[c]);
+                float by_cell = carry[c] + total[c] * o * (1 - t * t);
+                d_write[c] = by_cell * g * i * (1 - i);
+                d_keep[c] = by_cell * old[c] * f * (1 - f);
+                d_value[c] = by_cell * i * (1 - g * g);
+                d_show[c] = total[c] * t * o * (1 - o);
+                carry[c] = by_cell * f;
+            }
+        }
+        net.from_hidden.backward(rows, d_gates + first * s.gates(), s.gates(), d.d_hidden, ld,
+                                 d.pairs, false);
+        for (Int r = 0; r < rows; r++)
+            if (opens(first + r)) {
+                std::memset(d.d_hidden + r * ld, 0, n * sizeof(float));
+                std::memset(d_cell + r * n, 0, n * sizeof(float));
+            }
+    }
+
+    // From the gradients of the gates to those of weights and inputs.
+    void learn(const Net& net, Int row, Int rows, float* d_x, const Desk& d, float* to) const {
+        Int features = padded(s.features);
+        const float* by_gate = d_gates + row * s.gates();
+        gather(row, rows, hidden, outputs, d.hidden, padded(s.width));
+        net.from_hidden.learn(rows, by_gate, s.gates(), d.hidden, padded(s.width), d.pairs, to);
+        for (Int r = 0; r < rows; r++)
+            std::memcpy(d.input + r * features, x + (row + r) * s.features,
+                        s.features * sizeof(float));
+        net.from_input.learn(rows, by_gate, s.gates(), d.input, features, d.pairs, to);
+        if (!d_x) return;
+        net.from_input.backward(rows, by_gate, s.gates(), d.input, features, d.pairs, false);
+        for (Int r = 0; r < rows; r++)
+            std::memcpy(d_x + (row + r) * s.features, d.input + r * features,
+                        s.features * sizeof(float));
+    }
+
+    // work(thread, first element of a tile, their number) for all tiles.
+    template <class Work>
+    void each_tile(Work work) const {
+        each(s.tiles(), s.tile(), s.batch, work);
+    }
+    // work(thread, first row of a chunk, their number) for all chunks.
+    template <class Work>
+    void each_chunk(Work work) const {
+        each(s.chunks(), s.chunk(), s.rows(), work);
+    }
+    template <class Work>
+    void each(Int pieces, Int size, Int all, Work work) const {
+        share(pieces, s.threads, [&](Int thread, Int i) {
+            if (i * size < all) work(thread, i * size, std::min(size, all - i * size));
+        });
+    }
+};
+
+void add_up(const Linear& layer, const float* sums, Int threads, Int each, float* weight,
+            float* bias) {
+    for (Int thread = 0; thread < threads; thread++) {
+        const float* from = sums + thread * each + layer.gradient;
+        for (Int o = 0; o < layer.out; o++)
+            for (Int i = 0; i < layer.in; i++) {
+                float& sum = weight[o * layer.in + i];
+                sum = (thread ? sum : 0) + from[o * padded(layer.in) + i];
+            }
+        for (Int o = 0; layer.biased && o < layer.out; o++)
+            bias[o] = (thread ? bias[o] : 0) + from[layer.out * padded(layer.in) + o];
+    }
+}
+
+}  // namespace
+
+extern "C" {
+
+// Whether this machine multiplies in bfloat16.
+int engram_lstm_halves() { return HALVES; }
+
+// Floats in the gates of all steps.
+Int engram_lstm_gates(const Shape* s) { return s->rows() * s->gates(); }
+
+// The weights are those of the input and of the hidden state, and the bias. `reset` may be null,
+// then no episode opens. Gives 0, or 1 if there is no memory to work in.
+int engram_lstm_forward(const Shape* shape, const float* const* weights, const float* x,
+                        const float* hidden, const float* cell, const bool* reset, float* outputs,
+                        float* cells, float* gates) {
+    const Shape& s = *shape;
+    Pieces count{nullptr};
+    Net(s, weights, false, count);
+    Int common = count.used;
+    Desk(s, count);
+    Int each = count.used - common;
+    float* base = workspace(common + s.threads * each);
+    if (!base) return 1;
+    Pieces pieces{base};
+    Net net(s, weights, false, pieces);
+    auto desk = [&](Int thread) {
+        Pieces own{base + common + thread * each};
+        return Desk(s, own);
+    };
+    Sequence sequence{s, x, hidden, cell, reset, outputs, cells, gates};
+    sequence.each_chunk([&](Int thread, Int row, Int rows) {
+        sequence.project(net, row, rows, desk(thread));
+    });
+    sequence.each_tile([&](Int thread, Int first, Int rows) {
+        Desk d = desk(thread);
+        for (Int t = 0; t < s.steps; t++) sequence.step(net, t * s.batch + first, rows, d);
+    });
+    return 0;
+}
+
+// `d_outputs` and `d_x` may be null; d_hidden and d_cell hold the gradient of
+// the last state, and then that of the first.
+int engram_lstm_backward(const Shape* shape, const float* const* weights, const float* x,
+                         const float* hidden, const float* cell, const bool* reset, float* outputs,
+                         float* cells, float* gates, const float* d_outputs, float* d_hidden,
+                         float* d_cell, float* d_x, float* const* d_weights) {
+    const Shape& s = *shape;
+    Pieces count{nullptr};
+    Int gradients = Net(s, weights, true, count).gradients, common = count.used;
+    Desk(s, count);
+    Int each = count.used - common;
+    float* base = workspace(common + s.threads * (each + gradients) + s.rows() * s.gates());
+    if (!base) return 1;
+    Pieces pieces{base};
+    Net net(s, weights, true, pieces);
+    auto desk = [&](Int thread) {
+        Pieces own{base + common + thread * each};
+        return Desk(s, own);
+    };
+    float *sums = base + common + s.threads * each, *d_gates = sums + s.threads * gradients;
+    Sequence sequence{s, x, hidden, cell, reset, outputs, cells, gates, d_gates};
+    sequence.each_tile([&](Int thread, Int first, Int rows) {
+        Desk d = desk(thread);
+        Int n = s.width, ld = padded(n);
+        for (Int r = 0; r < rows; r++)
+            std::memcpy(d.d_hidden + r * ld, d_hidden + (first + r) * n, n * sizeof(float));
+        for (Int t = s.steps - 1; t >= 0; t--)
+            sequence.step_back(net, t * s.batch + first, rows, d_outputs, d_cell + first * n, d);
+        for (Int r = 0; r < rows; r++)
+            std::memcpy(d_hidden + (first + r) * n, d.d_hidden + r * ld, n * sizeof(float));
+    });
+    std::memset(sums, 0, s.threads * gradients * sizeof(float));
+    sequence.each_chunk([&](Int thread, Int row, Int rows) {
+        sequence.learn(net, row, rows, d_x, desk(thread), sums + thread * gradients);
+    });
+    add_up(net.from_input, sums, s.threads, gradients, d_weights[0], d_weights[2]);
+    add_up(net.from_hidden, sums, s.threads, gradients, d_weights[1], nullptr);
+    return 0;
+}
+
+}  // extern "C"

@@ -1,0 +1,150 @@
+"""The LSTM over a whole sequence in one call of compiled code, lstm.cpp.
+
+It computes what the plain code of `memory.lstm` does, in float32 on a CPU; tests hold the two
+together. Asked to, it multiplies matrices in bfloat16 and adds up in float32. The weights are laid
+out anew in each call, so that no call can see old ones.
+"""
+
+import ctypes
+from functools import cache
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from memory.fused.call import Kept, library_of, pointer, pointers, why_not_compiled
+
+ROWS_PER_THREAD = 16
+"""With fewer elements of the batch a thread costs more than it helps."""
+FEWEST_ROWS = 64
+"""With fewer steps in all of the batch, the new layout of the weights costs more than it helps."""
+NAMES = ["input_weight", "hidden_weight", "bias"]
+
+
+class Shape(ctypes.Structure):
+    """What a call is told in numbers: `Shape` of lstm.cpp, field by field."""
+
+    _fields_ = [
+        (name, ctypes.c_int64)
+        for name in ("steps", "batch", "features", "width", "threads", "halves")
+    ]
+
+
+@cache
+def library() -> ctypes.CDLL | str:
+    """The compiled code, or why there is none, which is said once."""
+    found = library_of(__file__)
+    if not isinstance(found, str):
+        found.engram_lstm_gates.restype = ctypes.c_int64
+    return found
+
+
+def why_not(
+    core: nn.Module,
+    inputs: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    reset: Tensor | None,
+    halves: bool,
+) -> str | None:
+    """Why an unroll is for plain PyTorch, or None.
+
+    Raises:
+        ValueError: bfloat16 is asked for, and this CPU has none.
+    """
+    reason = why_not_compiled(core, NAMES, (inputs, hidden, cell))
+    if reason:
+        return reason
+    weight = core.get_parameter("input_weight")
+    batch, width = inputs.shape[1:2], len(weight) // 4
+    if not (
+        inputs.numel() > 0
+        and inputs.dim() == 3
+        and inputs.shape[2] == weight.shape[1]
+        and hidden.shape == cell.shape == (*batch, width)
+        and (reset is None or (reset.dtype, reset.shape) == (torch.bool, inputs.shape[:2]))
+    ):
+        return "inputs, state and resets do not go together"
+    if inputs.shape[:2].numel() < FEWEST_ROWS:
+        return "it is too little to compute"
+    found = library()
+    if isinstance(found, str):
+        return found
+    if halves and not found.engram_lstm_halves():
+        raise ValueError("fused=bf16: this CPU has no avx512_bf16; use fused=auto")
+    return None
+
+
+def unroll_compiled(
+    weights: tuple[Float[Tensor, "G F"], Float[Tensor, "G D"], Float[Tensor, " G"]],
+    inputs: Float[Tensor, "T B F"],
+    hidden: Float[Tensor, "B D"],
+    cell: Float[Tensor, "B D"],
+    reset: Bool[Tensor, "T B"] | None,
+    halves: bool,
+) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B D"], Float[Tensor, "B D"]]:
+    """Hidden states of all steps, and the last hidden state and cell.
+
+    Args:
+        weights: of the inputs and of the hidden state, and the whole bias; G is 4 D.
+    """
+    steps, batch, features = inputs.shape
+    threads = max(1, min(torch.get_num_threads(), batch // ROWS_PER_THREAD))
+    shape = Shape(steps, batch, features, hidden.shape[1], threads, halves)
+    return _Sequence.apply(shape, inputs, hidden, cell, reset, *weights)
+
+
+class _Sequence(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        shape: Shape,
+        inputs: Tensor,
+        hidden: Tensor,
+        cell: Tensor,
+        reset: Tensor | None,
+        *weights: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        inputs, hidden, cell = (given.contiguous() for given in (inputs, hidden, cell))
+        reset = None if reset is None else reset.contiguous()
+        weights = tuple(weight.contiguous() for weight in weights)
+        outputs, cells = inputs.new_empty(2, *inputs.shape[:2], hidden.shape[1])
+        gates = Kept(_code().engram_lstm_gates(ctypes.byref(shape)))
+        given = (inputs, hidden, cell, reset, outputs, cells, gates.floats)
+        failed = _code().engram_lstm_forward(
+            ctypes.byref(shape), pointers(weights), *map(pointer, given)
+        )
+        if failed:
+            raise MemoryError(f"lstm: no memory for {shape.threads} threads to work in")
+        ctx.save_for_backward(inputs, hidden, cell, reset, outputs, cells, *weights)
+        ctx.shape, ctx.gates = shape, gates
+        return outputs, outputs[-1].clone(), cells[-1].clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, d_outputs: Tensor, d_hidden: Tensor, d_cell: Tensor
+    ) -> Any:
+        *given, one, other, bias = ctx.saved_tensors
+        weights = (one, other, bias)
+        d_outputs = d_outputs.contiguous()
+        d_hidden, d_cell = (
+            d.clone(memory_format=torch.contiguous_format) for d in (d_hidden, d_cell)
+        )
+        d_inputs = torch.empty_like(given[0]) if ctx.needs_input_grad[1] else None
+        d_weights = [torch.empty_like(weight) for weight in weights]
+        given += [ctx.gates.floats, d_outputs, d_hidden, d_cell, d_inputs]
+        failed = _code().engram_lstm_backward(
+            ctypes.byref(ctx.shape), pointers(weights), *map(pointer, given), pointers(d_weights)
+        )
+        if failed:
+            raise MemoryError(f"lstm: no memory for {ctx.shape.threads} threads to work in")
+        return None, d_inputs, d_hidden, d_cell, None, *d_weights
+
+
+def _code() -> ctypes.CDLL:
+    found = library()
+    assert not isinstance(found, str), found
+    return found
