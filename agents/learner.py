@@ -11,6 +11,7 @@ from agents.losses import Loss, impala_loss
 from agents.policy import Policy
 from agents.trajectory import Trajectory, map_trajectory
 from memory.core import TaughtCore
+from memory.penalty import parameter_groups
 
 
 class NotFinite(ArithmeticError):
@@ -152,7 +153,7 @@ class Learner:
 
 def build_optimizer(policy: Policy, config: OptimizerConfig) -> torch.optim.Optimizer:
     """The optimiser a configuration names, over the weights that learn."""
-    weights = [p for p in policy.parameters() if p.requires_grad]
+    weights = parameter_groups([policy])
     if config.name == "adam":
         return torch.optim.Adam(
             weights, config.learning_rate, betas=(config.momentum, config.decay), eps=config.epsilon

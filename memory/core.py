@@ -5,7 +5,7 @@ N slots, K heads, W word, C H W image. Time comes first, batch second.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, Literal, TypeVar
 
 import torch
@@ -79,6 +79,10 @@ class Core(nn.Module, ABC, Generic[S]):
             y, state = self.step(x, state)
             outputs.append(y)
         return torch.stack(outputs), state
+
+    def penalties(self) -> Iterable[tuple[Tensor, float]]:
+        """Weights whose sum of squares, times a factor, an optimiser adds to the loss."""
+        return ()
 
     def outputs_at(
         self,

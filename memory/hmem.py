@@ -21,6 +21,7 @@ Differs from the paper:
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, get_args
 
@@ -57,6 +58,8 @@ class HMemConfig:
     """Bound that growth goes towards (w_max)."""
     output: Output = "input_and_recall"
     """What the next layer sees."""
+    penalty: float = 0.0
+    """Times the squares of K, V and Q, added to the loss; 0.001 in the authors' program."""
 
     input_kind: ClassVar[InputKind] = "vector"
 
@@ -67,6 +70,8 @@ class HMemConfig:
         for name in ("gain", "decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must be from 0 to 1")
+        if not self.penalty >= 0:
+            raise ValueError(f"penalty={self.penalty}: must be 0 or more")
         if not 0 < self.largest < math.inf:
             raise ValueError(f"largest={self.largest}: must be above 0 and finite")
         (features,) = input_shape_of("hmem", input_shape, "F")
@@ -101,6 +106,11 @@ class HMem(Core[Tensor]):
             self.key_norm = nn.LayerNorm(config.units, eps=NORM_EPSILON)
             self.value_norm = nn.LayerNorm(config.units, eps=NORM_EPSILON)
         self.keys, self.recalled = Observed(), Observed()
+
+    def penalties(self) -> Iterable[tuple[Tensor, float]]:
+        """Of keys, values and cues."""
+        layers = (self.key, self.value, self.cue)
+        return [(layer.weight, self.config.penalty) for layer in layers if self.config.penalty]
 
     def initial_state(self, batch: int) -> Float[Tensor, "B U U"]:
         """Zeros."""

@@ -9,6 +9,7 @@ from torch import nn
 
 from memory.core import DecidingCore, TaughtCore, map_state, state_leaves
 from memory.options import one_of, positive
+from memory.penalty import parameter_groups
 from memory.supervised.group import END, Group, Together
 from memory.supervised.objective import objective_of
 from memory.supervised.reader import Reader
@@ -97,11 +98,9 @@ class Trainer:
             )
         if self.group.size > 1:
             check_shared(reader)
-        modules = (reader, self.objective)
-        self.weights = [p for module in modules for p in module.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.Adam(
-            self.weights, config.learning_rate, weight_decay=config.weight_decay
-        )
+        groups = parameter_groups((reader, self.objective), config.weight_decay)
+        self.weights = [weight for group in groups for weight in group["params"]]
+        self.optimizer = torch.optim.Adam(groups, config.learning_rate)
         self.supply = Supply(task, config.batch)
         self.updates = 0
         self.falls = 0
