@@ -51,5 +51,5 @@ def test_weights_that_do_not_learn_are_left_out():
 
 
 def test_a_negative_penalty_is_refused():
-    with pytest.raises(ValueError, match="penalty=-1.0: must be 0 or more"):
+    with pytest.raises(ValueError, match=r"penalty=-1\.0: must be 0 or more"):
         HMemConfig(penalty=-1.0).build((5,))
