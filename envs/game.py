@@ -18,6 +18,8 @@ class Game(Protocol):
     """Of one game: uint8 `[H, W, C]`."""
     action_space: spaces.Discrete
     """Of one game."""
+    told: np.dtype
+    """A record of what a game tells of itself: the infos, by name."""
 
     def seed(self, seeds: np.ndarray, mask: np.ndarray) -> None:
         """Restart the random streams; seeds are uint64 `[N]`, one for each game."""
@@ -34,16 +36,39 @@ class Game(Protocol):
         rewards: np.ndarray,
         terminated: np.ndarray,
         truncated: np.ndarray,
-    ) -> None:
-        """Advance one step, writing into the caller's `[N]` arrays. Never begins an episode."""
+        observations: np.ndarray,
+        told: np.ndarray,
+    ) -> int:
+        """Advance the masked games one step, and show all games. Never begins an episode.
+
+        One call for all of it: at this speed a second one, and a second pass over the games, cost
+        as much as the rules do.
+
+        Args:
+            actions: int64 `[N]`.
+            rewards, terminated, truncated: the caller's `[N]`; written where `mask` is true.
+            observations, told: as in `show`.
+
+        Returns:
+            How many games ended; -1, with nothing done, where an action is out of range.
+        """
+        ...
+
+    def show(self, mask: np.ndarray, observations: np.ndarray, told: np.ndarray) -> None:
+        """Write what the games show and tell.
+
+        Args:
+            observations: the caller's C-contiguous `[N, H, W, C]`.
+            told: the caller's `[N]`, of the dtype `Game.told`.
+        """
         ...
 
     def observe(self, out: np.ndarray, mask: np.ndarray) -> None:
-        """Write observations into the caller's `[N, H, W, C]` array."""
+        """Write what the masked games show alone."""
         ...
 
     def info(self) -> dict[str, np.ndarray]:
-        """What the games would tell about themselves: fresh `[N]` arrays by name."""
+        """What the games tell of themselves: fresh `[N]` arrays by name."""
         ...
 
     def set_options(self, options: Mapping[str, Any]) -> None:
@@ -73,3 +98,19 @@ class Game(Protocol):
     def text(self, index: int) -> str:
         """One game in characters."""
         ...
+
+
+def by_name(told: np.ndarray) -> dict[str, np.ndarray]:
+    """The fields of records as arrays; they share their memory."""
+    return {name: told[name] for name in told.dtype.names or ()}
+
+
+def no_step(num_games: int) -> tuple[np.ndarray, ...]:
+    """Actions, mask, rewards and flags of a step in which no game moves."""
+    return (
+        np.zeros(num_games, np.int64),
+        np.zeros(num_games, np.bool_),
+        np.zeros(num_games),
+        np.zeros(num_games, np.bool_),
+        np.zeros(num_games, np.bool_),
+    )

@@ -31,7 +31,9 @@ class GameEnv(gymnasium.Env):
         self.observation_space = game.observation_space
         self.action_space = game.action_space
         self._num_actions = int(game.action_space.n)
-        self._shape = (1, *(game.observation_space.shape or ()))
+        self._observations = np.zeros((1, *(game.observation_space.shape or ())), np.uint8)
+        self._told = np.zeros(1, game.told)
+        self._names = game.told.names or ()
         self._one = np.ones(1, np.bool_)
         self._action = np.zeros(1, np.int64)
         self._reward = np.zeros(1)
@@ -55,7 +57,9 @@ class GameEnv(gymnasium.Env):
         self.game.begin(self._one)
         if self.render_mode == "human":
             self._show()
-        return self._observation(), self._info()
+        self.game.show(self._one, self._observations, self._told)
+        told = dict(zip(self._names, self._told.item(), strict=True))
+        return self._observations[0].copy(), told
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Advance the game by one step."""
@@ -64,24 +68,24 @@ class GameEnv(gymnasium.Env):
         if not 0 <= action < self._num_actions:
             raise ValueError(f"action is {action}; allowed are 0..{self._num_actions - 1}")
         self._action[0] = action
-        self.game.step(self._action, self._one, self._reward, self._terminated, self._truncated)
+        self.game.step(
+            self._action,
+            self._one,
+            self._reward,
+            self._terminated,
+            self._truncated,
+            self._observations,
+            self._told,
+        )
         if self.render_mode == "human":
             self._show()
         return (
-            self._observation(),
+            self._observations[0].copy(),
             self._reward.item(),
             self._terminated.item(),
             self._truncated.item(),
-            self._info(),
+            dict(zip(self._names, self._told.item(), strict=True)),
         )
-
-    def _observation(self) -> np.ndarray:
-        out = np.empty(self._shape, np.uint8)
-        self.game.observe(out, self._one)
-        return out[0]
-
-    def _info(self) -> dict[str, Any]:
-        return {name: value.item() for name, value in self.game.info().items()}
 
     def set_options(self, options: Mapping[str, Any]) -> None:
         """Change level parameters from the next episode on."""

@@ -7,16 +7,17 @@ import numpy as np
 from gymnasium import error
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
-from numba import njit
 
-from envs.game import Game
+from envs.buffers import Buffers
+from envs.game import Game, by_name
 
 
 class GameVectorEnv(VectorEnv):
     """A batch of games, stepped together by compiled rules.
 
-    The three autoreset modes of Gymnasium are followed to the letter. Observations are always the
-    caller's own: copies from `step`, or written where `step_into` is told.
+    The three autoreset modes of Gymnasium are followed to the letter. What is handed out is the
+    caller's own: nothing writes to it again while the caller holds it, or anything made from it
+    that shares its memory. `step_into` writes observations where it is told.
 
     Args:
         game: the batch of games.
@@ -46,12 +47,15 @@ class GameVectorEnv(VectorEnv):
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.single_observation_space = game.observation_space
         self.single_action_space = game.action_space
+        self._num_actions = int(game.action_space.n)
         self.observation_space = batch_space(game.observation_space, self.num_envs)
         self.action_space = batch_space(game.action_space, self.num_envs)
         self._all = np.ones(self.num_envs, np.bool_)
         self._running = np.zeros(self.num_envs, np.bool_)
         self._started = np.zeros(self.num_envs, np.bool_)
         self._ready = False  # whether every game is known to have begun
+        shape = self.observation_space.shape or ()
+        self._observations, self._final_observations = Buffers(shape), Buffers(shape)
 
     def reset(
         self,
@@ -77,9 +81,10 @@ class GameVectorEnv(VectorEnv):
         self.game.begin(mask)
         self._started |= mask
         self._running |= mask
-        observations = self._empty_observations()
-        self.game.observe(observations, self._started)
-        return observations, self.game.info()
+        observations = np.zeros(self.observation_space.shape or (), np.uint8)
+        told = np.zeros(self.num_envs, self.game.told)
+        self.game.show(self._started, observations, told)
+        return observations, by_name(told)
 
     def _check_mask(self, mask: np.ndarray) -> np.ndarray:
         array = np.asarray(mask)
@@ -104,24 +109,43 @@ class GameVectorEnv(VectorEnv):
     def step(
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Advance every game by one step; observations are a fresh array."""
-        return self.step_into(actions, self._empty_observations())
+        """Advance every game by one step; the arrays are the caller's own."""
+        return self._advance(self._check_actions(actions), self._observations.take())
 
     def step_into(
         self, actions: np.ndarray, observations_out: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Advance every game by one step, and write the observations into the caller's array."""
-        actions = self._check_actions(actions)
         self._check_out(observations_out)
-        if self.autoreset_mode is not AutoresetMode.SAME_STEP or not self._ready:
+        if observations_out.flags.c_contiguous:
+            return self._advance(self._check_actions(actions), observations_out)
+        observations, *rest = self.step(actions)
+        observations_out[...] = observations
+        return observations_out, *rest
+
+    def _advance(
+        self, actions: np.ndarray, observations: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        if not self._ready or self.autoreset_mode is AutoresetMode.DISABLED:
             self._check_running()
         rewards = np.zeros(self.num_envs)
         terminated = np.zeros(self.num_envs, np.bool_)
         truncated = np.zeros(self.num_envs, np.bool_)
-        self.game.step(actions, self._running, rewards, terminated, truncated)
-        infos = self._autoreset(terminated | truncated)
-        self.game.observe(observations_out, self._all)
-        return observations_out, rewards, terminated, truncated, infos
+        told = np.empty(self.num_envs, self.game.told)
+        count = self.game.step(
+            actions, self._running, rewards, terminated, truncated, observations, told
+        )
+        if count < 0:
+            raise ValueError(
+                f"actions range over {actions.min()}..{actions.max()}; "
+                f"allowed are 0..{self._num_actions - 1}"
+            )
+        final = {}
+        if self.autoreset_mode is not AutoresetMode.SAME_STEP:
+            self._autoreset_late(terminated | truncated, observations, told)
+        elif count:
+            final = self._autoreset(terminated | truncated, observations, told)
+        return observations, rewards, terminated, truncated, by_name(told) | final
 
     def _check_running(self) -> None:
         """Refuse to step a game that was never begun, or that the caller has to reset."""
@@ -135,29 +159,33 @@ class GameVectorEnv(VectorEnv):
                 "or choose another autoreset_mode"
             )
 
-    def _autoreset(self, ended: np.ndarray) -> dict[str, Any]:
-        """Begin the episodes that are due; returns the step's infos."""
-        final = {}
-        if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            if ended.any():
-                final = self._final(ended)
-                self.game.begin(ended)
-        else:
-            if self.autoreset_mode is AutoresetMode.NEXT_STEP and not self._running.all():
-                self.game.begin(~self._running)
-            self._running = ~ended
-        return self.game.info() | final
+    def _autoreset_late(
+        self, ended: np.ndarray, observations: np.ndarray, told: np.ndarray
+    ) -> None:
+        """Begin the episodes of games that had ended before this step, if that is the mode."""
+        if self.autoreset_mode is AutoresetMode.NEXT_STEP and not self._running.all():
+            self._renew(~self._running, observations, told)
+        self._running = ~ended
 
-    def _final(self, ended: np.ndarray) -> dict[str, Any]:
-        """The last observations and infos of the ended games, before they begin anew."""
-        observations = self._empty_observations()
-        self.game.observe(observations, ended)
+    def _autoreset(
+        self, ended: np.ndarray, observations: np.ndarray, told: np.ndarray
+    ) -> dict[str, Any]:
+        """Begin anew the games that have just ended; what they last showed and told."""
+        (rows,) = ended.nonzero()
+        final_observations = self._final_observations.take_blank(rows)
+        final_observations[rows] = observations[rows]
+        final_told = told.view(np.uint8).copy().view(told.dtype)  # by fields takes far longer
+        self._renew(ended, observations, told)
         return {
-            "final_obs": observations,
+            "final_obs": final_observations,
             "_final_obs": ended,
-            "final_info": self.game.info(),
+            "final_info": by_name(final_told),
             "_final_info": ended.copy(),
         }
+
+    def _renew(self, mask: np.ndarray, observations: np.ndarray, told: np.ndarray) -> None:
+        self.game.begin(mask)
+        self.game.show(mask, observations, told)
 
     def _check_actions(self, actions: np.ndarray) -> np.ndarray:
         array = np.asarray(actions)
@@ -166,13 +194,7 @@ class GameVectorEnv(VectorEnv):
                 f"actions are {array.dtype} {list(array.shape)}; "
                 f"they must be integers [{self.num_envs}]"
             )
-        array = np.ascontiguousarray(array, np.int64)
-        num_actions = int(self.game.action_space.n)
-        if not _all_below(array, num_actions):
-            raise ValueError(
-                f"actions range over {array.min()}..{array.max()}; allowed are 0..{num_actions - 1}"
-            )
-        return array
+        return np.ascontiguousarray(array, np.int64)
 
     def _check_out(self, out: np.ndarray) -> None:
         space = self.observation_space
@@ -181,9 +203,6 @@ class GameVectorEnv(VectorEnv):
                 f"observations_out is {out.dtype} {list(out.shape)}; "
                 f"it must be {space.dtype} {list(space.shape or ())}"
             )
-
-    def _empty_observations(self) -> np.ndarray:
-        return np.zeros(self.observation_space.shape or (), np.uint8)
 
     def set_options(self, options: Mapping[str, Any]) -> None:
         """Change level parameters; each game follows from its next episode on."""
@@ -214,14 +233,6 @@ class GameVectorEnv(VectorEnv):
             return None
         draw = self.game.text if self.render_mode == "ansi" else self.game.frame
         return tuple(draw(i) for i in range(self.num_envs))
-
-
-@njit(cache=True, nogil=True)
-def _all_below(actions, num_actions):
-    for action in actions:
-        if action < 0 or action >= num_actions:
-            return False
-    return True
 
 
 def check_render_mode(render_mode: str | None, allowed: Sequence[str]) -> str | None:

@@ -10,6 +10,7 @@ from gymnasium import spaces
 from envs import random
 from envs.boxworld import rules
 from envs.boxworld.draw import draw_frame, draw_text, draw_view
+from envs.game import by_name, no_step
 from envs.options import check_names
 
 if TYPE_CHECKING:
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
 OPTIONS = ("solution_length", "num_distractors", "distractor_length", "num_backward", "max_steps")
 """Fields of the configuration that a reset may change."""
 FIXED = ("grid_size", "view", "view_size")
-INFO = (
-    ("solved", "solved"),
-    ("boxes_opened", "boxes_opened"),
-    ("solution_length", "solution_length"),
-    ("num_distractors", "num_distractors"),
-    ("held_key", "held"),
-)
-"""Names in the infos, and the fields of `rules.ROOM` they show."""
 
 
 class BoxWorld:
@@ -58,6 +51,8 @@ class BoxWorld:
     Terminated by the gem or by opening a distractor; truncated after `max_steps` steps.
     """
 
+    told = rules.TOLD
+
     def __init__(self, num_games: int, config: "BoxWorldConfig"):
         self.num_games = num_games
         self.config = config
@@ -69,17 +64,9 @@ class BoxWorld:
         self.streams = np.zeros(num_games, np.uint64)
         self.cells = np.zeros((num_games, size, size), np.uint8)
         self.rooms = np.zeros(num_games, rules.ROOM)
-        self._window = window
+        self._all = np.ones(num_games, np.bool_)
+        self._no_step = no_step(num_games)
         self._use(config)
-        self._tell()
-
-    def _tell(self) -> None:
-        # Views, made once: an indexing by name in each step would cost more than the copies.
-        self._told = {name: self.rooms[field] for name, field in INFO}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__ |= state
-        self._tell()  # unpickled views would be arrays of their own
 
     def _use(self, config: "BoxWorldConfig") -> None:
         self.config = config
@@ -115,23 +102,38 @@ class BoxWorld:
         rewards: np.ndarray,
         terminated: np.ndarray,
         truncated: np.ndarray,
-    ) -> None:
-        """Advance the masked games by one step."""
-        rules.step(self.cells, self.rooms, actions, mask, rewards, terminated, truncated)
+        observations: np.ndarray,
+        told: np.ndarray,
+    ) -> int:
+        """Advance the masked games by one step, and show all games."""
+        return rules.step(
+            self.cells,
+            self.rooms,
+            actions,
+            mask,
+            rewards,
+            terminated,
+            truncated,
+            self._all,
+            observations,
+            told,
+        )
+
+    def show(self, mask: np.ndarray, observations: np.ndarray, told: np.ndarray) -> None:
+        """Write the masked games' observations and what they tell: progress, and the level's."""
+        # A step in which none moves: the drawing need not be compiled twice.
+        rules.step(self.cells, self.rooms, *self._no_step, mask, observations, told)
 
     def observe(self, out: np.ndarray, mask: np.ndarray) -> None:
         """Write the masked games' observations."""
-        self._draw(self.cells, self.rooms, out, mask)
-
-    def _draw(
-        self, cells: np.ndarray, rooms: np.ndarray, out: np.ndarray, mask: np.ndarray
-    ) -> None:
-        draw = rules.observe_window if self._window else rules.observe_room
-        draw(cells, rooms, out, mask)
+        self.show(mask, out, np.empty(self.num_games, self.told))
 
     def info(self) -> dict[str, np.ndarray]:
         """The level's parameters, progress in it, and the colour held (-1: none)."""
-        return {name: values.copy() for name, values in self._told.items()}
+        told = np.empty(self.num_games, self.told)
+        shown = np.empty((self.num_games, *(self.observation_space.shape or ())), np.uint8)
+        self.show(self._all, shown, told)
+        return by_name(told)
 
     def set_options(self, options: Mapping[str, Any]) -> None:
         """Change level parameters from the next episode on."""
@@ -158,10 +160,9 @@ class BoxWorld:
 
     def view(self, index: int) -> np.ndarray:
         """What the agent observes as RGB; beside a window, the held key."""
-        out = np.zeros((1, *(self.observation_space.shape or ())), np.uint8)
-        one = slice(index, index + 1)
-        self._draw(self.cells[one], self.rooms[one], out, np.ones(1, np.bool_))
-        return draw_view(out[0])
+        out = np.empty((self.num_games, *(self.observation_space.shape or ())), np.uint8)
+        self.observe(out, np.arange(self.num_games) == index)
+        return draw_view(out[index])
 
     def text(self, index: int) -> str:
         """The room in characters."""

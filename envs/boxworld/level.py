@@ -51,7 +51,9 @@ def draw_objects(streams, i, problem, objects):
 
 @njit(cache=True, nogil=True)
 def _shuffled_colours(streams, i):
-    colours = np.arange(NUM_COLOURS).astype(np.uint8)
+    colours = np.empty(NUM_COLOURS, np.uint8)
+    for k in range(NUM_COLOURS):
+        colours[k] = k
     for k in range(NUM_COLOURS - 1, 0, -1):
         j = random.below(streams, i, k + 1)
         colours[k], colours[j] = colours[j], colours[k]
@@ -103,11 +105,11 @@ def _try_to_place(streams, i, cells, objects, count):
 
 @njit(cache=True, nogil=True)
 def _clear(cells):
-    cells[:] = EMPTY
-    cells[0, :] = BORDER
-    cells[-1, :] = BORDER
-    cells[:, 0] = BORDER
-    cells[:, -1] = BORDER
+    last = len(cells) - 1
+    for row in range(last + 1):  # assignments to slices take longer, to compile and to run
+        for column in range(last + 1):
+            inside = 0 < row < last and 0 < column < last
+            cells[row, column] = EMPTY if inside else BORDER
 
 
 @njit(cache=True, nogil=True)

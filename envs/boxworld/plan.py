@@ -7,7 +7,7 @@ not been seen is `UNSEEN`.
 import numpy as np
 from numba import njit
 
-from envs.boxworld.cells import BORDER, EMPTY, GEM, KEY, LOCK, WRONG_LOCK
+from envs.boxworld.cells import BORDER, EMPTY, GEM, KEY, LOCK, NUM_COLOURS, WRONG_LOCK
 from envs.boxworld.rules import MOVES, NO_KEY
 
 UNSEEN = -1
@@ -160,3 +160,58 @@ def look(known, cells, top, left, row, column, view):
         known[:, : left + 1] = BORDER
     if column + half >= size - 1:
         known[:, left + size - 1 :] = BORDER
+
+
+@njit(cache=True, nogil=True)
+def count_unsolvable(cells, rooms):
+    """How many of many games just begun cannot be solved."""
+    count = 0
+    for i in range(len(rooms)):
+        count += not solvable(cells[i], rooms[i].row, rooms[i].column)
+    return count
+
+
+@njit(cache=True, nogil=True)
+def solvable(cells, row, column):
+    """Whether the chain of boxes can be followed from the gem back to a key that lies free.
+
+    Exact: only a lock or a free key has to be walked to, as what a box holds is entered from where
+    its lock was; and cells become empty but never full, so what can be walked to at the start can
+    be ever after.
+
+    Args:
+        cells: a true room, in which distractors differ.
+        row, column: of the agent.
+    """
+    steps = distances(cells, row, column)
+    wanted = GEM
+    for _ in range(NUM_COLOURS + 1):  # or the chain goes round in a circle
+        r, c = _on_a_way(cells, wanted)
+        if r < 0:
+            return False
+        lock = cells[r, c + 1]
+        if lock < LOCK:
+            return wanted != GEM and _beside(steps, r, c)
+        if not _beside(steps, r, c + 1):
+            return False
+        wanted = KEY + lock - LOCK
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _on_a_way(cells, wanted):
+    """The cell that holds what is wanted, free or in a box of the solution, or (-1, -1)."""
+    for r in range(cells.shape[0]):
+        for c in range(cells.shape[1] - 1):
+            if cells[r, c] == wanted and cells[r, c + 1] < WRONG_LOCK:
+                return r, c
+    return -1, -1
+
+
+@njit(cache=True, nogil=True)
+def _beside(steps, row, column):
+    """Whether a cell next to this one can be walked to."""
+    for move in MOVES:
+        if steps[row + move[0], column + move[1]] < FAR:
+            return True
+    return False

@@ -13,6 +13,7 @@ from numba import njit
 from envs import random
 from envs.boxworld.cells import AGENT, BORDER, EMPTY, GEM, KEY, LOCK, PALETTE, WRONG_LOCK
 from envs.boxworld.level import draw_objects, empty_cell, place
+from envs.words import as_words, store
 
 ROOM = np.dtype(
     [
@@ -30,9 +31,24 @@ ROOM = np.dtype(
 )
 """What is known of one game, beside its cells and its random stream."""
 
+TOLD = np.dtype(
+    [
+        ("solved", np.bool_),
+        ("boxes_opened", np.int32),
+        ("solution_length", np.int32),
+        ("num_distractors", np.int32),
+        ("held_key", np.int32),  # colour of the key in hand, or NO_KEY
+    ],
+    align=True,
+)
+"""What a game tells of itself in the infos."""
+
 NO_KEY = -1
 MOVES = np.array([[-1, 0], [1, 0], [0, -1], [0, 1]])
 """Row and column of each action: up, down, left, right."""
+
+FIRST, SECOND = as_words(PALETTE, 0), as_words(PALETTE, 1)
+USUAL_VIEW = 5
 
 GEM_REWARD = 10.0
 BOX_REWARD = 1.0
@@ -68,13 +84,24 @@ def begin(streams, cells, rooms, mask, lengths, distractors, problem):
 
 
 @njit(cache=True, nogil=True)
-def step(cells, rooms, actions, mask, rewards, terminated, truncated):
-    """Advance the masked games by one step."""
+def step(cells, rooms, actions, mask, rewards, terminated, truncated, shown, out, told):
+    """Advance the games in `mask` by one step and show those in `shown`; how many ended.
+
+    Where an action is none of `MOVES`, nothing is done, and -1 returned.
+    """
+    for action in actions:
+        if action < 0 or action >= len(MOVES):
+            return -1
+    ended, size, row_of_cells = 0, cells.shape[1], cells.reshape(-1)
     for i in range(len(rooms)):
         if mask[i]:
             rewards[i], terminated[i] = _move(cells[i], rooms[i], MOVES[actions[i]])
             rooms[i].steps += 1
             truncated[i] = not terminated[i] and rooms[i].steps >= rooms[i].max_steps
+            ended += terminated[i] or truncated[i]
+        if shown[i]:
+            _show(row_of_cells, size, rooms[i], i, out, told)
+    return ended
 
 
 @njit(cache=True, nogil=True)
@@ -106,51 +133,55 @@ def _move(cells, room, move):
 
 
 @njit(cache=True, nogil=True)
-def observe_window(cells, rooms, out, mask):
-    """Draw the masked games' windows, centred on the agent: RGB, then the RGB of the held key."""
-    size, view = np.uint64(cells.shape[1]), out.shape[1]
-    for i in range(len(rooms)):
-        if not mask[i]:
-            continue
-        top, left, red, green, blue = _window(rooms[i], view)
-        for r in range(view):
-            row = np.uint64(top + r)  # unsigned: a cell above the room is as far out as one below
-            for c in range(view):
-                column = np.uint64(left + c)
-                cell = np.uint8(BORDER)
-                if row < size and column < size:
-                    cell = cells[i, row, column]
-                out[i, r, c, 0] = PALETTE[cell, 0]  # written out: a loop costs twice the time
-                out[i, r, c, 1] = PALETTE[cell, 1]
-                out[i, r, c, 2] = PALETTE[cell, 2]
-                out[i, r, c, 3] = red
-                out[i, r, c, 4] = green
-                out[i, r, c, 5] = blue
-        for channel in range(3):
-            out[i, view // 2, view // 2, channel] = PALETTE[AGENT, channel]
+def _show(cells, size, room, i, out, told):
+    """Show and tell game i; `cells` is all cells of all games, in one row."""
+    told[i].solved = room.solved
+    told[i].boxes_opened = room.boxes_opened
+    told[i].solution_length = room.solution_length
+    told[i].num_distractors = room.num_distractors
+    told[i].held_key = room.held
+    first, view = i * size * size, out.shape[1]
+    if out.shape[3] == 3:
+        _draw_room(cells, first, size, room, out, i)
+    elif view == USUAL_VIEW:  # a constant, so that the loops are unrolled: half the time
+        _draw_window(cells, first, size, room, out, i, USUAL_VIEW)
+    else:
+        _draw_window(cells, first, size, room, out, i, view)
 
 
-@njit(cache=True, nogil=True)
-def _window(room, view):
-    """First row and column of the agent's window, and the colour of the held key."""
-    key = KEY + room.held if room.held != NO_KEY else BORDER
-    red, green, blue = PALETTE[key, 0], PALETTE[key, 1], PALETTE[key, 2]
-    return np.int64(room.row) - view // 2, np.int64(room.column) - view // 2, red, green, blue
+@njit(cache=True, nogil=True, inline="always")
+def _draw_window(cells, first, size, room, out, i, view):
+    """A window centred on the agent: RGB, then the RGB of the held key.
 
-
-@njit(cache=True, nogil=True)
-def observe_room(cells, rooms, out, mask):
-    """Draw the masked games' whole rooms; the held key shows in the corner of the border."""
-    size = cells.shape[1]
-    for i in range(len(rooms)):
-        if not mask[i]:
-            continue
-        for row in range(size):
-            for column in range(size):
+    Args:
+        cells: of all games, in one row; those of game i begin at `first`.
+    """
+    top, left, last = room.row - view // 2, room.column - view // 2, view - 1
+    key = np.uint64(KEY + room.held if room.held != NO_KEY else BORDER)  # the border is black
+    offset = 6 * i * view * view
+    for r in range(view):
+        row = first + size * min(max(top + r, 0), size - 1)  # beyond the border as on it
+        for c in range(view):
+            cell = cells[np.uint64(row + min(max(left + c, 0), size - 1))]
+            if r < last or c < last:
+                store(out, offset + 6 * (view * r + c), FIRST[cell] | SECOND[key])
+            else:  # a word would reach into another game's picture
                 for channel in range(3):
-                    out[i, row, column, channel] = PALETTE[cells[i, row, column], channel]
-        room = rooms[i]
-        for channel in range(3):
-            out[i, room.row, room.column, channel] = PALETTE[AGENT, channel]
-            if room.held != NO_KEY:
-                out[i, 0, 0, channel] = PALETTE[KEY + room.held, channel]
+                    out[i, r, c, channel] = PALETTE[cell, channel]
+                    out[i, r, c, 3 + channel] = PALETTE[key, channel]
+    for channel in range(3):
+        out[i, view // 2, view // 2, channel] = PALETTE[AGENT, channel]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _draw_room(cells, first, size, room, out, i):
+    """The whole room; the held key shows in the corner of the border."""
+    end, last = first + size * size, size - 1
+    for k in range(first, end - 3, 2):
+        store(out, 3 * k, FIRST[cells[np.uint64(k)]] | SECOND[cells[np.uint64(k + 1)]])
+    for channel in range(3):
+        for column in range(size - 3, size):  # a word would reach into another game's picture
+            out[i, last, column, channel] = PALETTE[cells[first + size * last + column], channel]
+        out[i, room.row, room.column, channel] = PALETTE[AGENT, channel]
+        if room.held != NO_KEY:
+            out[i, 0, 0, channel] = PALETTE[KEY + room.held, channel]

@@ -5,57 +5,73 @@ from numba import njit
 
 from envs.minipacman.maze import COLUMNS, FOOD, ROWS, WALL
 from envs.minipacman.rules import POWER_STEPS
+from envs.words import as_words, store
 
-PALETTE = np.array([[0, 0, 0], [255, 255, 255], [0, 0, 255]], np.uint8)
-"""Colours of empty, wall and food."""
+YELLOW, CYAN, GREEN, GHOST = range(3, 7)
+PALETTE = np.array(
+    [
+        [0, 0, 0],  # EMPTY, WALL and FOOD come first
+        [255, 255, 255],
+        [0, 0, 255],
+        [255, 255, 0],
+        [0, 255, 255],
+        [0, 255, 0],
+        # A ghost by the power that is left: from red at none to yellow at all of it.
+        *([255, 255 * power // POWER_STEPS, 0] for power in range(POWER_STEPS + 1)),
+    ],
+    np.uint8,
+)
+"""Colours of what lies in a cell, by its code, and of what is drawn over it."""
+FIRST, SECOND = as_words(PALETTE, 0), as_words(PALETTE, 1)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def draw_maze(game, out, i):
+    """Draw the whole maze as picture i of uint8 `out` `[N, 15, 19, 3]`."""
+    cells, offset, last = game.cells.reshape(-1), 3 * i * ROWS * COLUMNS, ROWS * COLUMNS - 1
+    for k in range(0, last, 2):
+        store(out, offset + 3 * k, FIRST[cells[k]] | SECOND[cells[k + 1]])
+    for channel in range(3):  # a word would reach into another game's picture
+        out[i, ROWS - 1, COLUMNS - 1, channel] = PALETTE[cells[last], channel]
+
+
+@njit(nogil=True, cache=True, inline="always")
+def draw_window(game, out, i, view, top, left):
+    """Draw the part of the maze that has (top, left) as its corner, walls beyond it."""
+    offset, last = 3 * i * view * view, view - 1
+    for r in range(view):
+        row = min(max(top + r, 0), ROWS - 1)  # beyond the outer wall as on it
+        for c in range(view):
+            code = game.cells[row, min(max(left + c, 0), COLUMNS - 1)]
+            if r < last or c < last - 1:
+                store(out, offset + 3 * (view * r + c), FIRST[code])
+            else:  # a word would reach into another game's picture
+                for channel in range(3):
+                    out[i, r, c, channel] = PALETTE[code, channel]
 
 
 @njit(nogil=True, cache=True)
-def observe(games, out, mask, full):
-    """Draw the masked games into uint8 `out` `[N, H, W, 3]`.
-
-    Either the whole maze, or a window with Pacman in its centre.
-    """
-    height, width = out.shape[1], out.shape[2]
-    for i in range(len(games)):
-        if mask[i]:
-            top = 0 if full else games[i].row - height // 2
-            left = 0 if full else games[i].column - width // 2
-            draw(games[i], out[i], top, left)
-
-
-@njit(nogil=True, cache=True)
-def draw(game, out, top, left):
-    """Draw the part of a game that has (top, left) as its corner; walls beyond the maze."""
-    for r in range(out.shape[0]):
-        for c in range(out.shape[1]):
-            row = top + r
-            column = left + c
-            inside = 0 <= row < ROWS and 0 <= column < COLUMNS
-            code = game.cells[row, column] if inside else WALL
-            out[r, c, 0] = PALETTE[code, 0]
-            out[r, c, 1] = PALETTE[code, 1]
-            out[r, c, 2] = PALETTE[code, 2]
+def draw_things(game, out, i, top, left):
+    """Draw what is over the maze, where (top, left) is the corner of the picture."""
+    # Colours are cast because `dot` would be compiled for each constant anew.
     if game.power_bar:
         # The bar lies in the bottom wall and shrinks towards its left end.
         for column in range(-(-COLUMNS * game.power // POWER_STEPS)):
-            dot(out, ROWS - 1 - top, column - left, 255, 255, 0)
+            dot(out, i, ROWS - 1 - top, column - left, np.int64(YELLOW))
     for pill in range(game.num_pills):
-        dot(out, game.pill_row[pill] - top, game.pill_column[pill] - left, 0, 255, 255)
-    edible = 255 * game.power // POWER_STEPS  # from yellow back to red
+        dot(out, i, game.pill_row[pill] - top, game.pill_column[pill] - left, np.int64(CYAN))
     for ghost in range(game.num_ghosts):
-        row = game.ghost_row[ghost] - top
-        dot(out, row, game.ghost_column[ghost] - left, 255, edible, 0)
-    dot(out, game.row - top, game.column - left, 0, 255, 0)
+        row, column = game.ghost_row[ghost] - top, game.ghost_column[ghost] - left
+        dot(out, i, row, column, GHOST + game.power)
+    dot(out, i, game.row - top, game.column - left, np.int64(GREEN))
 
 
 @njit(nogil=True, cache=True)
-def dot(out, row, column, red, green, blue):
+def dot(out, i, row, column, code):
     """Colour one cell, if it is in the picture."""
-    if 0 <= row < out.shape[0] and 0 <= column < out.shape[1]:
-        out[row, column, 0] = red
-        out[row, column, 1] = green
-        out[row, column, 2] = blue
+    if 0 <= row < out.shape[1] and 0 <= column < out.shape[2]:
+        for channel in range(3):
+            out[i, row, column, channel] = PALETTE[code, channel]
 
 
 def text(game: np.void) -> str:

@@ -8,7 +8,9 @@ import numpy as np
 from gymnasium import spaces
 
 from envs import random
-from envs.minipacman import draw, level, rules
+from envs.game import by_name, no_step
+from envs.minipacman import batch, level
+from envs.minipacman.draw import text
 from envs.minipacman.maze import COLUMNS, ROWS
 from envs.options import check_names
 from envs.pixels import enlarge
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 OPTIONS = ("mode", "rules", "frame_cap", "stochasticity", "power_bar")
 """Fields of the configuration that a reset may change."""
 FIXED = ("view", "view_size")
-INFO = ("level", "food_left", "power", "died", "score")
 
 
 class MiniPacman:
@@ -51,16 +52,20 @@ class MiniPacman:
     Terminated when a ghost catches Pacman; truncated after `frame_cap` steps.
     """
 
+    told = batch.TOLD
+
     def __init__(self, num_games: int, config: "MiniPacmanConfig"):
         self.num_games = num_games
         full = config.view == "full"
         shape = (ROWS, COLUMNS, 3) if full else (config.view_size, config.view_size, 3)
         self.observation_space: spaces.Box = spaces.Box(0, 255, shape, np.uint8)
-        self.action_space = spaces.Discrete(5)
+        self.action_space = spaces.Discrete(batch.NUM_ACTIONS)
         self.games = np.zeros(num_games, level.GAME)
         """The games as records, see `envs.minipacman.level.GAME`."""
         self.streams = np.zeros(num_games, np.uint64)
         self._full = full
+        self._all = np.ones(num_games, np.bool_)
+        self._no_step = no_step(num_games)
         self._use(config)
 
     def _use(self, config: "MiniPacmanConfig") -> None:
@@ -84,17 +89,44 @@ class MiniPacman:
         rewards: np.ndarray,
         terminated: np.ndarray,
         truncated: np.ndarray,
+        observations: np.ndarray,
+        told: np.ndarray,
+    ) -> int:
+        """Advance the masked games by one step, and show all games."""
+        return batch.step(
+            self.games,
+            self.streams,
+            actions,
+            mask,
+            rewards,
+            terminated,
+            truncated,
+            self._all,
+            observations,
+            told,
+            self._full,
+        )
+
+    def show(self, mask: np.ndarray, observations: np.ndarray, told: np.ndarray) -> None:
+        """Write the masked games' observations and what they tell."""
+        self._show(mask, observations, told, self._full)
+
+    def _show(
+        self, mask: np.ndarray, observations: np.ndarray, told: np.ndarray, full: bool
     ) -> None:
-        """Advance one step, writing into the caller's `[N]` arrays."""
-        rules.step(self.games, self.streams, actions, mask, rewards, terminated, truncated)
+        # A step in which none moves: the drawing need not be compiled twice.
+        batch.step(self.games, self.streams, *self._no_step, mask, observations, told, full)
 
     def observe(self, out: np.ndarray, mask: np.ndarray) -> None:
-        """Write observations into the caller's `[N, H, W, 3]` array."""
-        draw.observe(self.games, out, mask, self._full)
+        """Write the masked games' observations."""
+        self.show(mask, out, np.empty(self.num_games, self.told))
 
     def info(self) -> dict[str, np.ndarray]:
         """Level (from 1), food left in it, steps of power left, and the episode's end and score."""
-        return {name: self.games[name].copy() for name in INFO}
+        told = np.empty(self.num_games, self.told)
+        shown = np.empty((self.num_games, *(self.observation_space.shape or ())), np.uint8)
+        self.show(self._all, shown, told)
+        return by_name(told)
 
     def set_options(self, options: Mapping[str, Any]) -> None:
         """Change settings from the next episode on."""
@@ -116,17 +148,19 @@ class MiniPacman:
 
     def frame(self, index: int) -> np.ndarray:
         """The whole of one game as RGB `[240, 304, 3]`."""
-        picture = np.empty((ROWS, COLUMNS, 3), np.uint8)
-        draw.draw(self.games[index], picture, 0, 0)
-        return enlarge(picture)
+        return enlarge(self._picture(index, full=True))
 
     def view(self, index: int) -> np.ndarray:
         """What the agent of one game observes, as RGB with cells of 16 pixels."""
-        one = slice(index, index + 1)
-        picture = np.empty((1, *(self.observation_space.shape or ())), np.uint8)
-        draw.observe(self.games[one], picture, np.ones(1, np.bool_), self._full)
-        return enlarge(picture[0])
+        return enlarge(self._picture(index, full=self._full))
+
+    def _picture(self, index: int, full: bool) -> np.ndarray:
+        shape = (ROWS, COLUMNS, 3) if full else self.observation_space.shape or ()
+        pictures = np.empty((self.num_games, *shape), np.uint8)
+        mask, told = np.arange(self.num_games) == index, np.empty(self.num_games, self.told)
+        self._show(mask, pictures, told, full)
+        return pictures[index]
 
     def text(self, index: int) -> str:
         """One game in characters."""
-        return draw.text(self.games[index])
+        return text(self.games[index])

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from envs.minipacman.maze import FREE_CELLS, FULL_OF_FOOD, NUM_FREE
+from envs.minipacman.maze import COLUMNS, FREE_CELLS, FULL_OF_FOOD, NUM_FREE, ROWS
 from envs.random import below
 
 MODES = ("regular", "avoid", "hunt", "ambush", "rush")
@@ -53,12 +53,14 @@ at most one move."""
 
 
 @njit(nogil=True, cache=True)
-def begin_level(game, streams, i, level):
-    """Lay out a level: food everywhere, then pills, Pacman and ghosts at random."""
-    game.level = level
+def begin_level(game, streams, i):
+    """Lay out the next level: food everywhere, then pills, Pacman and ghosts at random."""
+    game.level += 1
     game.timer = 0
     game.power = 0
-    game.cells[:] = FULL_OF_FOOD
+    for row in range(ROWS):  # a copy by slices takes seconds to compile
+        for column in range(COLUMNS):
+            game.cells[row, column] = FULL_OF_FOOD[row, column]
     game.food_left = NUM_FREE
     game.num_pills = NUM_PILLS
     for pill in range(NUM_PILLS):
@@ -68,12 +70,12 @@ def begin_level(game, streams, i, level):
     cell = below(streams, i, NUM_FREE)
     game.row = game.via_row = FREE_CELLS[cell, 0]
     game.column = game.via_column = FREE_CELLS[cell, 1]
-    game.num_ghosts = min(1 + (level - 1) // 2, MAX_GHOSTS)
+    game.num_ghosts = min(1 + (game.level - 1) // 2, MAX_GHOSTS)
     for ghost in range(game.num_ghosts):
         place_ghost(game, streams, i, ghost)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def place_ghost(game, streams, i, ghost):
     """Put a ghost on a free cell that is not near Pacman, facing any way, even a wall.
 
@@ -104,4 +106,5 @@ def begin(games, streams, mask, options):
             game.frame = 0
             game.score = 0.0
             game.died = False
-            begin_level(game, streams, i, 1)
+            game.level = 0
+            begin_level(game, streams, i)

@@ -52,19 +52,6 @@ FOOD_ENDS_LEVEL = np.array([[1, 1, 0, 0, 0], [1, 0, 0, 0, 0]], np.bool_)
 
 
 @njit(nogil=True, cache=True)
-def step(games, streams, actions, mask, rewards, terminated, truncated):
-    """Advance the masked games by one step."""
-    for i in range(len(games)):
-        if mask[i]:
-            game = games[i]
-            reward = advance(game, streams, i, actions[i])
-            game.score += reward
-            rewards[i] = reward
-            terminated[i] = game.died
-            truncated[i] = game.frame >= game.frame_cap and not game.died
-
-
-@njit(nogil=True, cache=True)
 def advance(game, streams, i, action):
     """One step of one game; the reward."""
     game.frame += 1
@@ -76,11 +63,11 @@ def advance(game, streams, i, action):
         reward += move_ghosts(game, streams, i)
     time_is_up = game.timer == LEVEL_STEPS[int(game.paper), game.mode]
     if game.level == level and time_is_up and not game.died:
-        begin_level(game, streams, i, level + 1)
+        begin_level(game, streams, i)
     return reward
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def move_pacman(game, streams, i, action):
     """Pacman's one or two moves, with what they eat; may begin the next level. The reward."""
     moves = 2 if game.paper and game.power > 0 else 1
@@ -112,7 +99,7 @@ def eat(game, streams, i):
         game.food_left -= 1
         reward += REWARDS[game.mode, PER_FOOD]
         if game.food_left == 0 and FOOD_ENDS_LEVEL[int(game.paper), game.mode]:
-            begin_level(game, streams, i, game.level + 1)
+            begin_level(game, streams, i)
             return reward
     for pill in range(game.num_pills):
         if game.pill_row[pill] == game.row and game.pill_column[pill] == game.column:
@@ -120,12 +107,12 @@ def eat(game, streams, i):
             game.power = POWER_STEPS
             reward += REWARDS[game.mode, PER_PILL]
             if game.mode == RUSH and game.num_pills == 0:
-                begin_level(game, streams, i, game.level + 1)
+                begin_level(game, streams, i)
             break
     return reward
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def remove_pill(game, pill):
     """Take a pill away; the later ones move up."""
     game.num_pills -= 1
@@ -151,7 +138,7 @@ def move_ghosts(game, streams, i):
     return 0.0
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def ghost_speed(game):
     """The probability that a ghost moves in this step."""
     if game.paper:
@@ -160,20 +147,20 @@ def ghost_speed(game):
     return 0.5 * speed if game.power > 0 else speed
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def on_pacman(game, ghost):
     """Whether a ghost is on Pacman's cell."""
     return game.ghost_row[ghost] == game.row and game.ghost_column[ghost] == game.column
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def on_pacmans_path(game, ghost):
     """Whether a ghost is on Pacman's cell, or on the one that Pacman crossed in this step."""
     crossed = game.ghost_row[ghost] == game.via_row and game.ghost_column[ghost] == game.via_column
     return crossed or on_pacman(game, ghost)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def meet(game, streams, i, ghost):
     """Pacman dies, or eats the ghost; eating the last one may begin the next level. The reward."""
     if game.power == 0:
@@ -185,7 +172,7 @@ def meet(game, streams, i, ghost):
         game.ghost_column[k] = game.ghost_column[k + 1]
         game.ghost_direction[k] = game.ghost_direction[k + 1]
     if game.num_ghosts == 0 and (game.mode == HUNT or game.mode == AMBUSH):
-        begin_level(game, streams, i, game.level + 1)
+        begin_level(game, streams, i)
     return REWARDS[game.mode, PER_GHOST]
 
 
@@ -203,7 +190,7 @@ def move_ghost(game, streams, i, ghost):
     game.ghost_column[ghost] = column + COLUMN_STEP[direction]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def follow_corridor(game, ghost):
     """Straight on if possible, else the exit (of two) that does not lead back."""
     exits = EXITS[game.ghost_row[ghost], game.ghost_column[ghost]]
@@ -213,7 +200,7 @@ def follow_corridor(game, ghost):
     return exits[1] if exits[0] == REVERSE[direction] else exits[0]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def choose_exit(game, streams, i, ghost):
     """The exit, never the way back, that leads most towards Pacman, or most away when edible.
 
@@ -237,7 +224,7 @@ def choose_exit(game, streams, i, ghost):
     return best
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def random_exit(streams, i, row, column, back):
     """Any exit but the way back, all equally likely."""
     number = NUM_EXITS[row, column]

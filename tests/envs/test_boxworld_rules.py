@@ -50,8 +50,14 @@ def play(game: BoxWorld, *actions: int) -> tuple[float, bool, bool]:
     """Reward and flags of the last of the actions."""
     reward, terminated, truncated = np.zeros(1), np.zeros(1, np.bool_), np.zeros(1, np.bool_)
     for action in actions:
-        game.step(np.array([action]), ONE, reward, terminated, truncated)
+        game.step(np.array([action]), ONE, reward, terminated, truncated, *blank(game))
     return reward[0], bool(terminated[0]), bool(truncated[0])
+
+
+def blank(game: BoxWorld) -> tuple[np.ndarray, np.ndarray]:
+    """Where a step writes what the games show and tell."""
+    shape = (game.num_games, *game.observation_space.shape)
+    return np.zeros(shape, np.uint8), np.zeros(game.num_games, game.told)
 
 
 def where(game: BoxWorld) -> tuple[int, int]:
@@ -150,7 +156,7 @@ def test_games_that_are_not_masked_are_left_alone():
     before = game.get_state()
     mask, outcome = np.array([False, True, False]), (np.full(3, 7.0), *np.ones((2, 3), np.bool_))
     for action in (0, 1, 2, 3):
-        game.step(np.full(3, action), mask, *outcome)
+        game.step(np.full(3, action), mask, *outcome, *blank(game))
     after = game.get_state()
     assert after["steps"].tolist() == [0, 4, 0]
     assert (after["cells"][[0, 2]] == before["cells"][[0, 2]]).all()
@@ -255,7 +261,7 @@ def test_a_random_player_gets_what_it_gets_in_the_released_game(
     returns, opened_wrong = np.zeros(count), np.zeros(count, np.bool_)
     for _ in range(120):
         outcome = np.zeros(count), np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-        game.step(rng.integers(0, 4, count), running, *outcome)
+        game.step(rng.integers(0, 4, count), running, *outcome, *blank(game))
         returns += outcome[0]
         opened_wrong |= outcome[0] < 0
         running &= ~(outcome[1] | outcome[2])

@@ -53,7 +53,9 @@ def play_all(game, action):
     """One step of all games; rewards, terminated, truncated."""
     n = game.num_games
     rewards, terminated, truncated = np.zeros(n), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
-    game.step(np.full(n, action), np.ones(n, np.bool_), rewards, terminated, truncated)
+    shown = np.zeros((n, *game.observation_space.shape), np.uint8)
+    told, every = np.zeros(n, game.told), np.ones(n, np.bool_)
+    game.step(np.full(n, action), every, rewards, terminated, truncated, shown, told)
     return rewards, terminated, truncated
 
 
