@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from envs.boxworld import BoxWorld, BoxWorldConfig
 from envs.boxworld.cells import BORDER, EMPTY, GEM, KEY, LOCK, WRONG_LOCK
 from envs.boxworld.config import most_objects
+from envs.boxworld.plan import count_unsolvable, solvable
 
 
 def levels(config: BoxWorldConfig, count: int, seed: int = 0) -> BoxWorld:
@@ -201,3 +202,46 @@ def test_whatever_is_asked_for_the_level_is_sound(data):
         assert len(loose) == 1
         assert len(boxes) == length + distractors * config.distractor_length + backward
         assert any(all(lock < WRONG_LOCK for lock in way) for way in solve(loose, boxes))
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"solution_length": 5, "num_distractors": 5}, {"num_backward": 2}]
+)
+def test_no_level_is_found_unsolvable(fields):
+    game = levels(BoxWorldConfig(**fields), 20_000)
+    assert count_unsolvable(game.cells, game.rooms) == 0
+
+
+SOLVABLE = """
+########
+#.....a#
+#......#
+#.bA...#
+#......#
+#.*B...#
+#......#
+########
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, True),
+        ({(1, 6): EMPTY}, False),  # no key lies free
+        ({(3, 2): EMPTY, (3, 3): EMPTY}, False),  # a box of the chain is missing
+        ({(3, 3): WRONG_LOCK}, False),  # it is a distractor's
+        ({(3, 2): KEY + 2}, False),  # it holds another key
+        ({(5, 3): EMPTY}, False),  # the gem lies free: no level is so
+        ({(1, 5): BORDER, (2, 6): BORDER}, False),  # nobody reaches the key
+        ({(4, 3): BORDER, (6, 3): BORDER, (5, 4): BORDER}, False),  # nor the gem's lock
+        ({(4, 2): BORDER, (5, 1): BORDER, (6, 2): BORDER}, True),  # the gem is reached through it
+        ({(5, 3): LOCK + 1, (3, 2): KEY + 0}, False),  # the chain goes round in a circle
+    ],
+)
+def test_a_level_is_solvable_where_the_chain_can_be_walked(change, expected):
+    codes = {"#": BORDER, ".": EMPTY, "*": GEM, "A": LOCK, "B": LOCK + 1, "a": KEY, "b": KEY + 1}
+    cells = np.array([[codes[c] for c in row] for row in SOLVABLE.split()], np.uint8)
+    for place, code in change.items():
+        cells[place] = code
+    assert solvable(cells, 1, 1) == expected
