@@ -105,7 +105,9 @@ def by_name(told: np.ndarray) -> dict[str, np.ndarray]:
     return {name: told[name] for name in told.dtype.names or ()}
 
 
-def no_step(num_games: int) -> tuple[np.ndarray, ...]:
+def no_step(
+    num_games: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Actions, mask, rewards and flags of a step in which no game moves."""
     return (
         np.zeros(num_games, np.int64),

@@ -119,9 +119,9 @@ class GameVectorEnv(VectorEnv):
         self._check_out(observations_out)
         if observations_out.flags.c_contiguous:
             return self._advance(self._check_actions(actions), observations_out)
-        observations, *rest = self.step(actions)
+        observations, rewards, terminated, truncated, infos = self.step(actions)
         observations_out[...] = observations
-        return observations_out, *rest
+        return observations_out, rewards, terminated, truncated, infos
 
     def _advance(
         self, actions: np.ndarray, observations: np.ndarray

@@ -4,6 +4,8 @@ A pixel is three bytes, and three stores cost three times one. So two pixels are
 eight bytes and stored whole, over the two bytes too many of the word before.
 """
 
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -21,8 +23,7 @@ def as_words(colours: np.ndarray, place: int) -> np.ndarray:
     return padded.view(np.uint64)[:, 0]
 
 
-@intrinsic
-def store(typing_context, array, offset, word):
+def _store(typing_context, array, offset, word):
     """Write a word over the bytes of a C-contiguous array from any offset on.
 
     Nothing is checked: the whole word must lie inside.
@@ -40,3 +41,6 @@ def store(typing_context, array, offset, word):
         return context.get_dummy_value()
 
     return types.void(array, types.int64, word), generate
+
+
+store: Any = intrinsic(_store)  # called without the context

@@ -49,7 +49,7 @@ def draw_objects(streams, i, problem, objects):
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _shuffled_colours(streams, i):
     colours = np.empty(NUM_COLOURS, np.uint8)
     for k in range(NUM_COLOURS):
@@ -60,7 +60,7 @@ def _shuffled_colours(streams, i):
     return colours
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _draw_branch(streams, i, length, boxes, colours, objects, count):
     """Draw a distractor branch: its first lock is of the solution, the keys in it never are."""
     lock = colours[random.below(streams, i, length)]
@@ -103,7 +103,7 @@ def _try_to_place(streams, i, cells, objects, count):
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _clear(cells):
     last = len(cells) - 1
     for row in range(last + 1):  # assignments to slices take longer, to compile and to run
@@ -112,7 +112,7 @@ def _clear(cells):
             cells[row, column] = EMPTY if inside else BORDER
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _is_free(cells, row, column):
     """Whether the cell, a lock to its right and everything around the two are empty."""
     for r in range(row - 1, row + 2):

@@ -28,18 +28,6 @@ def run(bench, monkeypatch, *flags: str) -> None:
 def test_a_quick_run_measures_all_and_draws_it(bench, tmp_path, monkeypatch):
     out = tmp_path / "envs.json"
     quick = ["--rounds", "2", "--seconds", "0.01", "--starts", "0", "--levels", "500"]
-        "--rounds",
-        "2",
-        "--seconds",
-        "0.01",
-        "--starts",
-        "0",
-        "--sizes",
-        "1",
-        "8",
-        "--levels",
-        "500",
-    ]
     run(bench, monkeypatch, "--out", str(out), *quick, "--sizes", "1", "8")
     results = json.loads(out.read_text())
     assert set(results["steps"]) == set(bench.IDS)
