@@ -333,6 +333,40 @@ def test_observations_can_be_written_into_the_caller_s_array(id):
     assert (strided[:, 0] == 0).all()
 
 
+def test_what_is_held_stays_as_it_was_and_what_is_let_go_is_used_again(id):
+    env = vector(id, 3, AutoresetMode.SAME_STEP, **cap(id, 2))
+    env.reset(seed=0)
+    held, kept = [], []
+    for actions in actions_for(env, 12):
+        held.append(env.step(actions))
+        kept.append(copy.deepcopy(held[-1]))
+    assert_same(held, kept)
+    del held
+    places = {env.step(actions)[0].__array_interface__["data"][0] for _ in range(8)}
+    assert len(places) == 1
+
+
+def test_observations_are_written_where_pixels_do_not_lie_side_by_side(id):
+    env, twin = vector(id, 3), vector(id, 3)
+    env.reset(seed=0)
+    twin.reset(seed=0)
+    height, width, channels = env.single_observation_space.shape
+    out = np.zeros((3, height, 2 * width, channels), np.uint8)
+    actions = actions_for(env, 1)[0]
+    assert_same(env.step_into(actions, out[:, :, ::2])[0], twin.step(actions)[0])
+    assert (out[:, :, 1::2] == 0).all()
+
+
+def test_a_refused_action_changes_nothing(id):
+    env = vector(id, 2, **cap(id, 1))
+    env.reset(seed=0)
+    env.step(np.zeros(2, np.int64))  # both end, and begin anew with the next step
+    before = env.get_state()
+    with pytest.raises(ValueError, match="actions range over 0..9"):
+        env.step(np.array([0, 9]))
+    assert_same(env.get_state(), before)
+
+
 def test_an_array_that_does_not_fit_is_refused(id):
     env = vector(id, 3)
     env.reset(seed=0)
