@@ -362,7 +362,7 @@ def test_a_refused_action_changes_nothing(id):
     env.reset(seed=0)
     env.step(np.zeros(2, np.int64))  # both end, and begin anew with the next step
     before = env.get_state()
-    with pytest.raises(ValueError, match="actions range over 0..9"):
+    with pytest.raises(ValueError, match=r"actions range over 0\.\.9"):
         env.step(np.array([0, 9]))
     assert_same(env.get_state(), before)
 
