@@ -12,9 +12,7 @@ import argparse
 import json
 import os
 import platform
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +26,7 @@ from agents.process import prepare
 prepare()
 
 import torch
+from steady import watch
 
 from agents.build import build_learner, build_policy, build_rollout
 from agents.command_line import parse
@@ -75,48 +74,14 @@ def steady_run(flags: list[str], asked: argparse.Namespace) -> dict[str, float]:
     """Watch a run between the end of its warm-up and the end of the count."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        command = [sys.executable, "scripts/impala.py", *flags, "--run-dir", str(run)]
-        process = subprocess.Popen(
-            [*command, "--log-seconds", "1"], cwd=ROOT, stdout=subprocess.DEVNULL
-        )
-        try:
-            time.sleep(asked.warm_up)
-            before = (frames(run), cpu_seconds(process.pid))
-            time.sleep(asked.seconds)
-            after = (frames(run), cpu_seconds(process.pid))
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-    (first, began), last = before[0], after[0]
-    count, seconds = last[0] - first, last[1] - began
+        program = [sys.executable, str(ROOT / "scripts/impala.py")]
+        command = [*program, *flags, "--run-dir", str(run), "--log-seconds", "1"]
+        progress, output = run / "metrics.jsonl", Path(folder) / "output"
+        steady = watch(command, progress, asked.warm_up, asked.seconds, output)
     return {
-        "frames_per_second": count / seconds,
-        "frames_per_cpu_second": count / (after[1] - before[1]),
+        "frames_per_second": steady.frames_per_second,
+        "frames_per_cpu_second": steady.frames_per_cpu_second,
     }
-
-
-def frames(run: Path) -> tuple[int, float]:
-    """The newest frame in the log, and when it was written."""
-    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
-    return last["frame"], last["time"]
-
-
-def cpu_seconds(process: int) -> float:
-    """CPU time of a process and all that descend from it."""
-    tick, parents, used = os.sysconf("SC_CLK_TCK"), {}, {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:  # it ended meanwhile
-            continue
-        number = int(stat.parent.name)
-        parents[number] = int(fields[1])
-        used[number] = (int(fields[11]) + int(fields[12])) / tick
-    family, grown = {process}, True
-    while grown:
-        more = {child for child, parent in parents.items() if parent in family} - family
-        family, grown = family | more, bool(more)
-    return sum(used.get(member, 0.0) for member in family)
 
 
 def bound(flags: list[str]) -> dict[str, float]:

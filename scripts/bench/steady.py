@@ -1,0 +1,97 @@
+"""A training program at steady state: what it learns from per second, and what it takes.
+
+The program adds a line of JSON with `frame`, `time` and whatever else to a file while it learns;
+`metrics.jsonl` of a run is such a file.
+"""
+
+import json
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from process_tree import cpu_seconds, end, memory
+
+START_LIMIT = 600.0
+"""Seconds until a program must have learned from its first frames."""
+
+
+class Ended(RuntimeError):
+    """The program ended, or learned nothing, while it was watched."""
+
+
+class Steady(NamedTuple):
+    """What was measured between the end of the warm-up and the end of the count."""
+
+    frames_per_second: float
+    frames_per_cpu_second: float
+    resident_mb: float
+    proportional_mb: float
+    processes: int
+
+
+def watch(
+    command: Sequence[str],
+    progress: Path,
+    warm_up: float,
+    seconds: float,
+    output: Path,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Steady:
+    """Start a program, watch it at steady state, and end it.
+
+    Args:
+        progress: file of its lines.
+        warm_up: seconds not counted, from the first frames learned on.
+        seconds: that count.
+        output: file for all it says.
+        folder: where it is started.
+
+    Raises:
+        Ended: it ended or stood still; tells the last that it said.
+    """
+    with output.open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)
+        try:
+            _wait_for_frames(process, progress, output)
+            time.sleep(warm_up)
+            return _count(process, progress, seconds, output)
+        finally:
+            end(process)
+
+
+def newest(progress: Path) -> tuple[int, float]:
+    """The newest frame of a file of progress, and when it was written; zeros if there is none."""
+    lines = progress.read_text().split("\n")[:-1] if progress.exists() else []
+    last = json.loads(lines[-1]) if lines else {"frame": 0, "time": 0.0}
+    return last["frame"], last["time"]
+
+
+def _wait_for_frames(process: subprocess.Popen, progress: Path, output: Path) -> None:
+    limit = time.monotonic() + START_LIMIT
+    while newest(progress)[0] == 0:
+        if process.poll() is not None:
+            raise Ended(f"it ended with status {process.returncode}: {_last_words(output)}")
+        if time.monotonic() > limit:
+            raise Ended(f"it learned nothing in {START_LIMIT:.0f} s: {_last_words(output)}")
+        time.sleep(0.1)
+
+
+def _count(process: subprocess.Popen, progress: Path, seconds: float, output: Path) -> Steady:
+    cpu, begun, before = cpu_seconds(process.pid), time.monotonic(), newest(progress)
+    time.sleep(seconds)
+    cpu, passed, after = cpu_seconds(process.pid) - cpu, time.monotonic() - begun, newest(progress)
+    if process.poll() is not None:
+        raise Ended(f"it ended with status {process.returncode}: {_last_words(output)}")
+    if after[0] == before[0]:
+        raise Ended(f"it stood still at frame {after[0]}: {_last_words(output)}")
+    # Frames are counted between two lines of the file, CPU time between two readings of ours.
+    rate = (after[0] - before[0]) / (after[1] - before[1])
+    return Steady(rate, rate * passed / cpu, *memory(process.pid))
+
+
+def _last_words(output: Path) -> str:
+    said = output.read_text(errors="replace").strip().splitlines()
+    return said[-1] if said else "it said nothing"

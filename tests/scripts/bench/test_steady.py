@@ -1,0 +1,65 @@
+"""What a program is seen to do at steady state: `scripts/bench/steady.py`."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+LEARNS = """
+import json, sys, time
+begun = time.time()
+while True:
+    time.sleep(0.01)
+    seconds = time.time() - begun
+    line = {"frame": int(5000 * max(0, seconds - 0.2)), "time": begun + seconds}
+    print(json.dumps(line), file=open(sys.argv[1], "a"))
+"""
+BURNS = "while True: pass"
+PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {BURNS!r}])"
+
+
+def test_frames_per_second_are_those_of_the_program(tmp_path):
+    from steady import watch
+
+    progress = tmp_path / "progress"
+    command = [sys.executable, "-c", LEARNS, str(progress)]
+    steady = watch(command, progress, 0.1, 1.0, tmp_path / "output")
+    assert steady.frames_per_second == pytest.approx(5000, rel=0.05)
+    assert steady.frames_per_cpu_second > steady.frames_per_second
+    assert steady.processes == 1
+    assert 0 < steady.proportional_mb <= steady.resident_mb
+
+
+def test_a_program_that_ends_is_told_with_its_last_words(tmp_path):
+    from steady import Ended, watch
+
+    command = [sys.executable, "-c", "raise SystemExit('no such game')"]
+    with pytest.raises(Ended, match="status 1: no such game"):
+        watch(command, tmp_path / "progress", 0, 1, tmp_path / "output")
+
+
+def test_a_line_that_is_not_whole_yet_does_not_count(tmp_path):
+    from steady import newest
+
+    progress = tmp_path / "progress"
+    assert newest(progress) == (0, 0.0)
+    progress.write_text('{"frame": 5, "time": 2.0}\n{"frame": 9')
+    assert newest(progress) == (5, 2.0)
+
+
+def test_a_tree_of_processes_counts_and_ends_whole():
+    from process_tree import cpu_seconds, end, family, memory
+
+    parent = subprocess.Popen([sys.executable, "-c", PARENT])
+    limit = time.monotonic() + 60
+    while cpu_seconds(parent.pid) < 0.5 and time.monotonic() < limit:
+        time.sleep(0.05)
+    members = family(parent.pid)
+    assert len(members) == memory(parent.pid).processes == 2
+    assert cpu_seconds(parent.pid) >= 0.5  # the parent itself only waits
+    (child,) = members - {parent.pid}
+    end(parent)
+    while child in family(1) and time.monotonic() < limit:
+        time.sleep(0.05)
+    assert child not in family(1)
