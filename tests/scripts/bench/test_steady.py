@@ -10,7 +10,10 @@ LEARNS = """
 import json, sys, time
 begun = time.time()
 while True:
-    time.sleep(0.01)
+    time.sleep(0.05)
+    busy = time.process_time() + 0.01  # a tick of the clock that counts CPU time
+    while time.process_time() < busy:
+        pass
     seconds = time.time() - begun
     line = {"frame": int(5000 * max(0, seconds - 0.2)), "time": begun + seconds}
     print(json.dumps(line), file=open(sys.argv[1], "a"))
@@ -24,7 +27,7 @@ def test_frames_per_second_are_those_of_the_program(tmp_path):
 
     progress = tmp_path / "progress"
     command = [sys.executable, "-c", LEARNS, str(progress)]
-    steady = watch(command, progress, 0.1, 1.0, tmp_path / "output")
+    steady = watch(command, progress, 0.1, 2.0, tmp_path / "output")
     assert steady.frames_per_second == pytest.approx(5000, rel=0.05)
     assert steady.frames_per_cpu_second > steady.frames_per_second
     assert steady.processes == 1
@@ -63,3 +66,20 @@ def test_a_tree_of_processes_counts_and_ends_whole():
     while child in family(1) and time.monotonic() < limit:
         time.sleep(0.05)
     assert child not in family(1)
+
+
+def test_cpu_time_of_a_child_that_ended_stays_counted():
+    from process_tree import cpu_seconds, end, family
+
+    busy = "import time; [0 for _ in iter(lambda: time.process_time() < 0.5, False)]"
+    waits = f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {busy!r}])"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", f"{waits}; print(flush=True); time.sleep(60)"],
+        stdout=subprocess.PIPE,
+    )
+    assert parent.stdout is not None
+    parent.stdout.readline()
+    assert len(family(parent.pid)) == 1
+    assert cpu_seconds(parent.pid) >= 0.5
+    end(parent)
+    parent.stdout.close()
