@@ -87,12 +87,12 @@ def _checkpoint_of(folder: Path | None, policy: Policy) -> Checkpoint | None:
 
 
 def learner_threads(config: ImpalaConfig) -> int:
-    """As asked, or what the workers leave of this machine's CPUs."""
+    """As asked, or the CPUs that workers leave and one more, since they do not act all the time."""
     if config.learner_threads != "auto":
         return config.learner_threads
     cpus = len(os.sched_getaffinity(0))
     workers = cpus - 1 if config.workers == "auto" else config.workers
-    return max(1, cpus - workers)
+    return min(cpus, max(1, cpus - workers) + 1)
 
 
 def _fail(error: object, status: int) -> int:

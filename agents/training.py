@@ -30,6 +30,16 @@ TELLING = 100
 MakeWorkers = Callable[[ImpalaConfig, Callable[[], Orders]], Workers]
 
 
+def most_waiting(config: ImpalaConfig, processes: int) -> int:
+    """Trajectories that may wait or be under way.
+
+    What the learner has too little of for a batch, what all actors bring, and what one worker more
+    makes meanwhile: so that whichever worker delivers can begin anew at once.
+    """
+    largest_group = -(-config.actors // processes)
+    return config.batch + config.actors + largest_group
+
+
 class Training:
     """Everything a run holds in the learner's process.
 
@@ -95,7 +105,7 @@ class Training:
     def _gather(self) -> None:
         """Take in what the workers have, waiting only when there is nothing to learn from."""
         hungry = len(self.queue) < self.config.batch
-        room = 2 * self.config.batch + self.config.actors - len(self.queue)
+        room = most_waiting(self.config, self.workers.num_processes) - len(self.queue)
         with self.clock.measure("gathering"):
             deliveries = self.workers.gather(room, wait=hungry)
         for delivery in deliveries:

@@ -12,6 +12,8 @@ import torch
 
 from agents import main as door
 from agents.checkpoint import load
+from agents.command_line import parse
+from agents.training import most_waiting
 
 
 def train(folder, *flags):
@@ -127,6 +129,24 @@ def test_a_loss_that_is_not_finite_stops_the_run_names_the_term_and_keeps_the_ch
     assert "loss/value is nan" in capsys.readouterr().err
     assert load(tmp_path / "run" / "checkpoints").frame == 200
     assert (tmp_path / "run" / "not_finite_batch.pt").exists()
+
+
+@pytest.mark.parametrize(("actors", "processes"), [(100, 1), (100, 3), (7, 7), (5, 2)])
+def test_a_worker_that_delivers_to_a_hungry_learner_may_begin_anew_at_once(actors, processes):
+    config = parse(["--actors", str(actors)]).config
+    group = -(-actors // processes)
+    waiting, of_others = config.batch - 1 + group, actors - group
+    assert waiting + of_others + group <= most_waiting(config, processes)
+    assert most_waiting(config, processes) <= config.batch * (config.max_lag - 2)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "workers", "threads"), [(1, "auto", 1), (2, "auto", 2), (16, "auto", 2), (16, 4, 13)]
+)
+def test_the_learner_takes_what_workers_leave_and_one_cpu_more(cpus, workers, threads, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cpus))
+    config = parse(["--workers", str(workers)]).config
+    assert door.learner_threads(config) == threads
 
 
 def test_a_second_signal_ends_the_process_at_once():
