@@ -44,7 +44,8 @@ CASES = {
     "nth farthest, rmc": "--task nth_farthest --core rmc",
     "babi 1, entnet": "--config babi-entnet",
     "babi 1, hmem": "--config babi-hmem",
-    "babi joint, working_memory": "--config babi-working_memory --core working_memory",
+    "babi joint, working_memory": "--config babi-working_memory --core working_memory "
+    "--task.source completed",
     "nlvr, pictures": "--config nlvr-wmemnn --training.batch 64",
     "nlvr, things, lstm": "--task nlvr --core lstm --task.given things",
     "language model, lstm": "--config language_model-wikitext2 --core lstm",
