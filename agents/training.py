@@ -34,10 +34,13 @@ def most_waiting(config: ImpalaConfig, processes: int) -> int:
     """Trajectories that may wait or be under way.
 
     What the learner has too little of for a batch, what all actors bring, and what one worker more
-    makes meanwhile: so that whichever worker delivers can begin anew at once.
+    makes meanwhile: so that whichever worker delivers can begin anew at once; but not so many that
+    they would grow too old while they wait.
     """
     largest_group = -(-config.actors // processes)
-    return config.batch + config.actors + largest_group
+    young = config.batch * config.max_lag
+    least = config.actors + 2 * config.batch
+    return max(least, min(config.batch + config.actors + largest_group, young))
 
 
 class Training:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,7 +138,13 @@ def test_a_worker_that_delivers_to_a_hungry_learner_may_begin_anew_at_once(actor
     group = -(-actors // processes)
     waiting, of_others = config.batch - 1 + group, actors - group
     assert waiting + of_others + group <= most_waiting(config, processes)
-    assert most_waiting(config, processes) <= config.batch * (config.max_lag - 2)
+
+
+def test_what_waits_for_the_learner_does_not_grow_too_old_but_all_actors_fit_in():
+    config = parse(["--actors", "1000", "--batch", "100", "--max-lag", "13"]).config
+    assert most_waiting(config, 1) == 1300
+    assert most_waiting(config, 10) == 1200
+    assert most_waiting(replace(config, max_lag=11), 1) == 1200
 
 
 @pytest.mark.parametrize(
