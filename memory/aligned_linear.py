@@ -1,7 +1,7 @@
 """A linear layer over features of any number, at the speed of a round number.
 
-The libraries behind PyTorch lose up to a third of their speed in the backward pass where rows of a
-matrix do not begin at multiples of a vector register (`scripts/bench/recurrences.py`).
+The libraries behind PyTorch are slower in the backward pass where rows of a matrix do not begin at
+multiples of a vector register.
 """
 
 import torch

@@ -71,11 +71,7 @@ class _Unroll(torch.autograd.Function):
             forget, keep, candidate = gates[t].chunk(3, dim=1)
             d_forget, d_keep, d_candidate = d_projected[t].chunk(3, dim=1)
             d_hidden = d_hidden + d_outputs[t]
-            _tanh_backward(
-                torch.lerp(d_hidden, torch.zeros_like(keep), keep),
-                candidate,
-                grad_input=d_candidate,
-            )
+            _tanh_backward(d_hidden * (1 - keep), candidate, grad_input=d_candidate)
             _sigmoid_backward(d_hidden * (hiddens[t] - candidate), keep, grad_input=d_keep)
             _sigmoid_backward(d_candidate * carried[t], forget, grad_input=d_forget)
             d_carried[t, :, : 2 * width] = d_projected[t, :, : 2 * width]

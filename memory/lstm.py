@@ -12,7 +12,7 @@ the place of the second is taken by the constant forget bias.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, cast, get_args
+from typing import ClassVar, NamedTuple, cast, get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -21,14 +21,13 @@ from torch.nn import functional
 
 from memory.aligned_linear import aligned_linear
 from memory.core import Core, InputKind, select
+from memory.fused.call import Fused
 from memory.fused.lstm import unroll_compiled, why_not
 from memory.initialisation import truncated_normal_
 from memory.lstm_unroll import unroll_lstm
 from memory.observed import Observed
 from memory.options import input_shape_of, one_of, positive
 from memory.recurrence import has_own_backward, no_episode_opens
-
-Fused = Literal["auto", "bf16", "never"]
 
 
 class LSTMState(NamedTuple):

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from memory.attention import AttentionBlock, Heads
 from memory.core import Core, InputKind, select
+from memory.fused.call import Fused
 from memory.fused.rmc import FusedRMC
 from memory.initialisation import linear
 from memory.observed import Observed
@@ -36,7 +37,6 @@ from memory.options import divisible, input_shape_of, one_of, positive
 Gate = Literal["unit", "memory", "none"]
 Scale = Literal["key", "qkv"]
 RMCInput = Literal["flat", "rows"]
-Fused = Literal["auto", "bf16", "never"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import ctypes
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from memory.fused.library import load
 
 _log = logging.getLogger(__name__)
+
+Fused = Literal["auto", "bf16", "never"]
+"""Whether a core computes in compiled code: where it can, there in bfloat16, or never."""
 
 
 def library_of(module: str) -> ctypes.CDLL | str:
