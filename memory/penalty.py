@@ -1,11 +1,18 @@
-"""Penalties on the weights of cores, applied by their optimiser."""
+"""Penalties on the weights of modules, applied by their optimiser."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from torch import nn
+from torch import Tensor, nn
 
-from memory.core import Core
+
+@runtime_checkable
+class Penalised(Protocol):
+    """A module with penalties of its own."""
+
+    def penalties(self) -> Iterable[tuple[Tensor, float]]:
+        """Weights whose sum of squares, times a factor, an optimiser adds to the loss."""
+        ...
 
 
 def parameter_groups(
@@ -14,14 +21,14 @@ def parameter_groups(
     """The weights that learn, in groups for an optimiser of PyTorch, each with its `weight_decay`.
 
     Args:
-        weight_decay: of all weights; a core's own penalty comes on top.
+        weight_decay: of all weights; a module's own penalties come on top.
     """
     modules = list(modules)
     own = {
         weight: penalty
         for module in modules
         for part in module.modules()
-        if isinstance(part, Core)
+        if isinstance(part, Penalised)
         for weight, penalty in part.penalties()
     }
     weights = [p for module in modules for p in module.parameters() if p.requires_grad]

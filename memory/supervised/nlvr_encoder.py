@@ -11,14 +11,15 @@ With `Reads`, the encoder also does the network's reads. For box b with memories
     p_i = softmax over i of  tanh(w . relu(A' relu(A [m_i; q])))        o_b = sum over i of p_i m_i
 
 and once more with t(o_b), a rectified layer, in place of q; each of the six reads has weights of
-its own. What was read in the first round, and in the second, are six steps, q the seventh: the core
+its own. The weights of the reads and of t are penalised. What was read in the first round, and in the second, are six steps, q the seventh: the core
 relates them.
 
 Differs from the paper: a box may be given as its things, of which each is one memory; what a read
 finds is normalised over the batch, so that what differs between pictures is not small beside the
-sentence; there is no penalty on weights; padding words are not read.
+sentence; padding words are not read.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -35,6 +36,8 @@ WORD, SENTENCE = 100, 128
 """Of a word, and of q."""
 CELLS = 7
 ROUNDS = 2
+PENALTY = 1e-3
+"""Factor of the sum of squares of the weights that read, added to the loss."""
 
 
 class NlvrInputs(NamedTuple):
@@ -68,8 +71,8 @@ class Cells(nn.Module):
         super().__init__()
         self.mean, self.deviation = mean, deviation
         self.layers = nn.Sequential(
-            *(nn.Conv2d(3, WIDTH, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 3)),
-            *(nn.Conv2d(WIDTH, WIDTH - 2, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2)),
+            *(nn.Conv2d(3, WIDTH, 3, padding=1), nn.MaxPool2d(3, 3), nn.ReLU()),
+            *(nn.Conv2d(WIDTH, WIDTH - 2, 3, padding=1), nn.MaxPool2d(3, 2), nn.ReLU()),
         )
         for layer in self.layers:
             if isinstance(layer, nn.Conv2d):
@@ -177,6 +180,15 @@ class Reads(Encoder):
         self.look, self.sentence = look, Sentence(words)
         self.reads = nn.ModuleList(Read() for _ in range(ROUNDS * BOXES))
         self.ask_again = nn.Sequential(nn.Linear(WIDTH, SENTENCE), nn.ReLU())
+
+    def penalties(self) -> Iterable[tuple[Tensor, float]]:
+        """Of the layers that score a memory, and of that which asks again."""
+        return [
+            (layer.weight, PENALTY)
+            for part in (self.reads, self.ask_again)
+            for layer in part.modules()
+            if isinstance(layer, nn.Linear)
+        ]
 
     def forward(self, inputs: NlvrInputs) -> Float[Tensor, "7 B D"]:
         """Narrower steps are filled up with zeros."""

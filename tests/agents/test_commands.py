@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +150,33 @@ def test_idle_threads_sleep_unless_the_user_says_otherwise(monkeypatch):
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     prepare()
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+FAULTS = """
+import ctypes, resource
+{first}
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+for _ in range(3):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    block = ctypes.c_void_p(libc.malloc(1 << 26))
+    ctypes.memset(block, 1, 1 << 26)
+    libc.free(block)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="an option of glibc")
+def test_memory_that_was_freed_is_not_cleared_anew_unless_the_user_says_otherwise():
+    prepared = FAULTS.format(first="from agents.process import prepare; prepare()")
+
+    def faults(code, **environment):
+        environment = os.environ | environment
+        return int(subprocess.check_output([sys.executable, "-c", code], env=environment))
+
+    assert faults(prepared) < 100
+    assert faults(FAULTS.format(first="")) > 100
+    assert faults(prepared, MALLOC_MMAP_THRESHOLD_="131072") > 100
 
 
 def test_preparing_a_process_imports_no_torch():
