@@ -1,4 +1,4 @@
-"""How hard programs are while a core learns to execute them: their length and their nesting.
+"""How hard sequences are while a core learns, in two respects: their length and their nesting.
 
 Sources: Zaremba and Sutskever, "Learning to execute" (2014), section 3.3; the generator of Santoro
 et al., "Relational recurrent neural networks" (2018).
@@ -9,7 +9,8 @@ et al., "Relational recurrent neural networks" (2018).
 * `combine`: both drawn from 1 to those of the level;
 * `blend`: those of the level in 4 of 5 cases, else as in `mix` ("combined" in the first paper).
 
-The level rises when a core has 95 % right at it in a validation, or has been no better in five.
+The level rises when a core has enough (95 %) right at it in a validation, or has been no better in
+five.
 
 Differs from the sources: the first goes back to length 1 with each rise in nesting, the second
 raises its level by a change of the loss; there too it begins at length and nesting 1.
@@ -23,28 +24,28 @@ from jaxtyping import Int
 from numpy import ndarray
 from numpy.random import Generator
 
-from memory.supervised.batch import Batch
-from memory.supervised.head import Answered
-from memory.supervised.measure import Measure, Usual
-
 CurriculumName = Literal["mix", "largest", "naive", "combine", "blend"]
 
-MASTERED, PATIENCE = 0.95, 5
-"""The accuracy at which a level rises, and the validations without a better one."""
+PATIENCE = 5
+"""Validations without a better one after which a level rises."""
 
 
 class Level(NamedTuple):
-    """How hard programs are."""
+    """How hard a sequence is."""
 
     length: int
     nesting: int
 
 
 class Curriculum:
-    """Draws how hard programs are, and grows harder where it is one that does."""
+    """Draws how hard sequences are, and grows harder where it is one that does.
 
-    def __init__(self, name: CurriculumName, largest: Level) -> None:
-        self.name, self.largest = name, largest
+    Args:
+        mastered: the accuracy at which a level rises.
+    """
+
+    def __init__(self, name: CurriculumName, largest: Level, mastered: float = 0.95) -> None:
+        self.name, self.largest, self.mastered = name, largest, mastered
         self.level = Level(1, 1) if name in ("naive", "combine", "blend") else largest
         self.best, self.stalled = 0.0, 0
 
@@ -59,13 +60,13 @@ class Curriculum:
         return np.where(mixed, _up_to(self.largest, random, size), level)
 
     def notice(self, validation: Mapping[str, float]) -> bool:
-        """Be told how a validation went; true if programs are harder from now on."""
+        """Be told how a validation went; true if sequences are harder from now on."""
         if self.level == self.largest:
             return False
         accuracy = validation["level_accuracy"]
         is_better = accuracy > self.best
         self.best, self.stalled = max(accuracy, self.best), 0 if is_better else self.stalled + 1
-        if accuracy < MASTERED and self.stalled < PATIENCE:
+        if accuracy < self.mastered and self.stalled < PATIENCE:
             return False
         length, nesting = self.level
         is_long = length == self.largest.length
@@ -90,29 +91,3 @@ def fixed(level: Level, size: int) -> Int[ndarray, "2 B"]:
 
 def _up_to(level: Level, random: Generator, size: int) -> Int[ndarray, "2 B"]:
     return random.integers(1, np.array(level)[:, None] + 1, (2, size))
-
-
-LEVEL_GROUP = 1
-"""`Batch.groups` of programs of the present level; those of the largest kind belong to none."""
-
-
-class Graded(Measure):
-    """The usual of programs of the largest kind; then the accuracy at a level, and that level."""
-
-    def __init__(self, level: Level) -> None:
-        self.level, self.of_largest, self.of_level = level, Usual(), Usual()
-
-    def add(self, batch: Batch, answered: Answered) -> None:
-        """Take in the answers to a batch, all of one kind."""
-        (self.of_largest if batch.groups is None else self.of_level).add(batch, answered)
-
-    def results(self) -> dict[str, float]:
-        """Nothing of the level where it was not asked for."""
-        results = self.of_largest.results()
-        if not self.of_level.answers:
-            return results
-        return results | {
-            "level_accuracy": self.of_level.results()["accuracy"],
-            "level_length": self.level.length,
-            "level_nesting": self.level.nesting,
-        }

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from numpy.random import SeedSequence
 
 from memory.supervised.batch import Batch
 from memory.supervised.task import CHUNK, Task, random_source
@@ -38,5 +39,10 @@ class GeneratedTask(Task):
 
     def random(self, split: str, number: int) -> torch.Generator:
         """The random numbers of one batch."""
-        (state,) = random_source(self.seed, split, number).generate_state(1, np.uint64)
-        return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+        return torch_generator(random_source(self.seed, split, number))
+
+
+def torch_generator(source: SeedSequence) -> torch.Generator:
+    """PyTorch's random numbers from a source."""
+    (state,) = source.generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))

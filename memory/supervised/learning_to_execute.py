@@ -13,13 +13,12 @@ never sees a right character of the answer: it is given its own in their place.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
-import torch
 from jaxtyping import Int
 from numpy import ndarray
 from numpy.random import Generator, default_rng
@@ -27,16 +26,9 @@ from numpy.random import Generator, default_rng
 from memory.options import one_of, positive
 from memory.supervised import deepmind_programs, zaremba_programs
 from memory.supervised.batch import Batch
-from memory.supervised.curriculum import (
-    LEVEL_GROUP,
-    Curriculum,
-    CurriculumName,
-    Graded,
-    Level,
-    fixed,
-)
-from memory.supervised.measure import Measure
-from memory.supervised.task import CHUNK, Encoder, Task, random_source
+from memory.supervised.curriculum import Curriculum, CurriculumName, Level
+from memory.supervised.graded_task import GradedTask, Hardness
+from memory.supervised.task import Encoder, random_source
 from memory.supervised.written import (
     NOTHING,
     OneHot,
@@ -59,9 +51,6 @@ REWRITES: dict[str, Callable[[ndarray], ndarray]] = {
     "double": lambda digits: np.concatenate([digits, digits]),
 }
 """What the memory tasks ask for."""
-
-Hardness = Callable[[Generator, int], Int[ndarray, "2 B"]]
-"""Draws lengths and nestings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,42 +89,21 @@ class LearningToExecuteConfig:
         return LearningToExecute(self, seed)
 
 
-class LearningToExecute(Task):
+class LearningToExecute(GradedTask):
     """Inputs are numbers of characters, `[T, B]`, or one of `NOTHING` and `DUE`."""
 
+    held_out_sizes = HELD_OUT
+
     def __init__(self, config: LearningToExecuteConfig, seed: int) -> None:
+        nesting = 1 if config.programs in REWRITES else config.nesting
+        super().__init__(Curriculum(config.curriculum, Level(config.length, nesting)))
         self.config, self.seed = config, seed
         self.num_classes = 12 if config.programs == "zaremba" else 10
         self.learns_from_own_answers = config.decoder == "guesses"
-        nesting = 1 if config.programs in REWRITES else config.nesting
-        self.curriculum = Curriculum(config.curriculum, Level(config.length, nesting))
 
     def encoder(self) -> Encoder:
         """One-hot."""
         return OneHot()
-
-    def batch(self, number: int, size: int) -> Batch:
-        """A training batch."""
-        return self._batch("train", number, size, self.curriculum.draw)
-
-    def held_out(self, split: str) -> Iterator[Batch]:
-        """Programs of the largest kind; in a validation, as many of the present level besides.
-
-        Those of Zaremba and Sutskever are never trained on; of the others small ones recur.
-        """
-        level, largest = self.curriculum.level, self.curriculum.largest
-        chunks = HELD_OUT[split] // CHUNK
-        for number in range(chunks):
-            yield self._batch(split, number, CHUNK, lambda _, size: fixed(largest, size))
-        if split != "validation" or level == largest:
-            return
-        for number in range(chunks, 2 * chunks):
-            batch = self._batch(split, number, CHUNK, lambda _, size: fixed(level, size))
-            yield batch._replace(groups=torch.full((CHUNK,), LEVEL_GROUP))
-
-    def measures(self) -> list[Measure]:
-        """Of programs of the largest kind, and of those of the present level where there are."""
-        return [Graded(self.curriculum.level)]
 
     def plateaus(self) -> dict[str, float]:
         """Guessing, and writing at each place the character that is likeliest there."""
@@ -151,19 +119,12 @@ class LearningToExecute(Task):
         share = likeliest / sum(map(Counter.total, counts))
         return {"chance": 1 / self.num_classes, "likeliest at each place": share}
 
-    def notice(self, validation: Mapping[str, float]) -> bool:
-        """Whether programs are harder from now on."""
-        return self.curriculum.notice(validation)
+    def draw(self, split: str, number: int, size: int, hardness: Hardness) -> Batch:
+        """Programs as hard as is said.
 
-    def get_state(self) -> dict[str, Any]:
-        """How hard programs are."""
-        return self.curriculum.get_state()
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `get_state` gave."""
-        self.curriculum.set_state(state)
-
-    def _batch(self, split: str, number: int, size: int, hardness: Hardness) -> Batch:
+        Those of Zaremba and Sutskever in the held-out sets are never trained on; of the others
+        small ones recur.
+        """
         random = default_rng(random_source(self.seed, split, number))
         if self.config.programs == "zaremba":
             written = _several_lines(random, split, size, hardness)

@@ -11,8 +11,8 @@ With `Reads`, the encoder also does the network's reads. For box b with memories
     p_i = softmax over i of  tanh(w . relu(A' relu(A [m_i; q])))        o_b = sum over i of p_i m_i
 
 and once more with t(o_b), a rectified layer, in place of q; each of the six reads has weights of
-its own. The weights of the reads and of t are penalised. What was read in the first round, and in the second, are six steps, q the seventh: the core
-relates them.
+its own. The weights of the reads and of t are penalised. What was read in the first round, and in
+the second, are six steps, q the seventh: the core relates them.
 
 Differs from the paper: a box may be given as its things, of which each is one memory; what a read
 finds is normalised over the batch, so that what differs between pictures is not small beside the

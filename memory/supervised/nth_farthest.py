@@ -7,17 +7,27 @@ question (n, m) stands beside each of them. The answer, a label, is due at the l
 The vector of label m is among the candidates: it is the farthest but N - 1, at distance 0. A model
 that has understood this much and no more answers m then, guesses among the others otherwise, and is
 right 2 times in N: the plateau of 25 % at N = 8, where training may stay for long.
+
+Differs from the paper: training may begin with few vectors of few dimensions (`--task.curriculum`).
+The other dimensions of these are zeros; validation and test are always of the full size.
 """
 
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
+from numpy.random import default_rng
 from torch.nn.functional import one_hot
 
-from memory.options import positive
+from memory.options import one_of, positive
 from memory.supervised.batch import Batch
-from memory.supervised.generated import GeneratedTask
-from memory.supervised.task import Encoder, Plain
+from memory.supervised.curriculum import Curriculum, CurriculumName, Level
+from memory.supervised.generated import HELD_OUT, torch_generator
+from memory.supervised.graded_task import GradedTask, Hardness
+from memory.supervised.task import Encoder, Plain, random_source
+
+MASTERED = 0.8
+"""Accuracy at which a level rises: what is learnt of one is soon half of the next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,20 +38,29 @@ class NthFarthestConfig:
     """Vectors, and labels."""
     dimensions: int = 16
     """Of each vector."""
+    curriculum: CurriculumName = "largest"
+    """Vectors and dimensions of a training batch: the largest only, as in the paper, or any up to
+    it; or, as a level that rises, in vectors first: those of the level, any up to it, or the level
+    blended with any."""
 
     def build(self, seed: int) -> "NthFarthest":
         """Make the task."""
+        one_of("curriculum", self.curriculum, get_args(CurriculumName))
         positive(vectors=self.vectors, dimensions=self.dimensions)
-        return NthFarthest(self.vectors, self.dimensions, seed)
+        largest = Level(self.vectors, self.dimensions)
+        return NthFarthest(Curriculum(self.curriculum, largest, MASTERED), seed)
 
 
-class NthFarthest(GeneratedTask):
+class NthFarthest(GradedTask):
     """Inputs are [vector; label; n; m], `d + 3 N` features per step."""
 
-    def __init__(self, vectors: int, dimensions: int, seed: int) -> None:
-        super().__init__(seed)
-        self.vectors, self.dimensions, self.num_classes = vectors, dimensions, vectors
-        self.longest_episode = vectors
+    held_out_sizes = dict.fromkeys(("validation", "test"), HELD_OUT)
+
+    def __init__(self, curriculum: Curriculum, seed: int) -> None:
+        super().__init__(curriculum)
+        self.vectors, self.dimensions = curriculum.largest
+        self.num_classes = self.longest_episode = self.vectors
+        self.seed = seed
 
     def encoder(self) -> Encoder:
         """Inputs are vectors already."""
@@ -51,17 +70,19 @@ class NthFarthest(GeneratedTask):
         """Guessing, and knowing no more than that m is nearest to itself."""
         return {"chance": 1 / self.vectors, "answer yourself": min(1.0, 2 / self.vectors)}
 
-    def draw(self, size: int, random: torch.Generator) -> Batch:
-        """Sequences, all at once."""
-        count = self.vectors
+    def draw(self, split: str, number: int, size: int, hardness: Hardness) -> Batch:
+        """Sequences, all at once, and of one length."""
+        source = random_source(self.seed, split, number)
+        count, dimensions = hardness(default_rng(source), 1)[:, 0].tolist()
+        random = torch_generator(source)
         points = 2 * torch.rand(size, count, self.dimensions, generator=random) - 1
+        points[..., dimensions:] = 0
         labels = torch.rand(size, count, generator=random).argsort(dim=1)
         asked = torch.randint(count, (2, size), generator=random)  # n and m, from 0
         answers = nth_farthest(points, labels, *asked)
-        question = one_hot(asked, count).transpose(0, 1).flatten(1).float()
-        inputs = torch.cat(
-            [points, one_hot(labels, count), question[:, None].expand(-1, count, -1)], dim=-1
-        )
+        question = one_hot(asked, self.vectors).transpose(0, 1).flatten(1).float()
+        names = one_hot(labels, self.vectors)
+        inputs = torch.cat([points, names, question[:, None].expand(-1, count, -1)], dim=-1)
         scored = torch.zeros(count, size, dtype=torch.bool)
         scored[-1] = True
         return Batch(inputs.transpose(0, 1).contiguous(), answers.expand(count, -1), scored)

@@ -88,19 +88,33 @@ def test_streams_of_the_splits_share_no_number():
     assert len(draws) == 5
 
 
-def test_nth_farthest_by_brute_force():
-    task = TASKS["nth_farthest"](vectors=5, dimensions=3).build(seed=1)
+@pytest.mark.parametrize(("vectors", "dimensions"), [(5, 3), (3, 2)])
+def test_nth_farthest_by_brute_force(vectors, dimensions):
+    task = TASKS["nth_farthest"](vectors=5, dimensions=3, curriculum="naive").build(seed=1)
+    task.set_state({"level": [vectors, dimensions], "best": 0.0, "stalled": 0})
     batch = task.batch(0, 40)
+    assert len(batch.inputs) == vectors
     for b in range(40):
         rows = batch.inputs[:, b]
         points, labels = rows[:, :3], rows[:, 3:8].argmax(1)
         n, m = rows[0, 8:13].argmax(), rows[0, 13:].argmax()
-        assert (rows[:, 8:] == rows[0, 8:]).all()
-        assert points.abs().max() <= 1 and sorted(labels.tolist()) == list(range(5))
+        assert (rows[:, 8:] == rows[0, 8:]).all() and (points[:, dimensions:] == 0).all()
+        assert points.abs().max() <= 1 and sorted(labels.tolist()) == list(range(vectors))
         reference = points[labels.tolist().index(int(m))]
-        far = sorted(range(5), key=lambda i: -(points[i] - reference).norm().item())
+        far = sorted(range(vectors), key=lambda i: -(points[i] - reference).norm().item())
         assert batch.targets[-1, b] == labels[far[n]]
     assert batch.scored[-1].all() and not batch.scored[:-1].any()
+
+
+def test_nth_farthest_is_judged_at_its_full_size_whatever_the_level():
+    plain = TASKS["nth_farthest"](vectors=4, dimensions=2).build(seed=2)
+    graded = TASKS["nth_farthest"](vectors=4, dimensions=2, curriculum="blend").build(seed=2)
+    full = list(plain.held_out("validation"))
+    *some, last = graded.held_out("validation")
+    assert all(torch.equal(a.inputs, b.inputs) for a, b in zip(full, some, strict=False))
+    assert len(last.inputs) == 1 and last.groups is not None
+    assert all(len(batch.inputs) == 4 for batch in graded.held_out("test"))
+    assert graded.notice({"level_accuracy": 0.8}) and graded.curriculum.level == (2, 1)
 
 
 def test_nth_farthest_by_hand():
