@@ -12,10 +12,7 @@ two halves of the work are timed here, on one thread, part by part, in CPU time.
 
 import argparse
 import csv
-import math
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,45 +23,18 @@ from agents.process import prepare
 prepare()
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from agent import PLAIN, Agent, cpu_time, operations, time_of
 
-from agents.build import build_learner, build_policy, build_rollout
-from agents.command_line import parse
 from agents.losses import impala_loss
 from agents.policy import PolicyOutput
 from agents.rollout import Rollout
-from agents.trajectory import Trajectory, take
+from agents.trajectory import Trajectory
 from memory.core import state_leaves
 
 GPU = (67.0, 4800.0)
 """An H200's float32 TFLOP/s outside its tensor cores, and GB/s."""
 WEIGHT_PASSES = 8
 """Readings and writings of each weight, or of what belongs to it, per update."""
-
-
-class Agent:
-    """One network with trajectories to learn from."""
-
-    def __init__(self, env: str, core: str, fused: bool) -> None:
-        plain = ["--core.fused", "never"] if not fused and core in ("rmc", "lstm") else []
-        flags = ["--env", env, "--core", core, "--actors", "100", *plain]
-        self.config = parse(flags).config
-        policy = build_policy(self.config)
-        self.rollout = build_rollout(self.config, policy, range(self.config.actors), 0)
-        self.learner = build_learner(self.config, build_policy(self.config))
-        for _ in range(3):  # so that episodes no longer end together
-            trajectory = self.rollout.unroll(0).trajectory
-        self.batch = take(trajectory, 0, min(self.config.batch, self.config.actors))
-
-    @property
-    def acted(self) -> int:
-        """Frames of an unroll of all actors."""
-        return self.config.unroll * self.config.actors
-
-    @property
-    def learnt(self) -> int:
-        """Frames of an update."""
-        return self.batch.terminated.numel()
 
 
 def main() -> None:
@@ -92,11 +62,13 @@ def main() -> None:
 
 def figures(env: str, core: str, machine: dict[str, tuple[float, float]]) -> dict[str, str]:
     """One row of the table; times are microseconds per frame."""
-    plain, agent = Agent(env, core, fused=False), Agent(env, core, fused=True)
+    flags = ["--env", env, "--core", core, "--actors", "100"]
+    plain = Agent([*flags, *(PLAIN if core in ("rmc", "lstm") else ())])
+    agent = Agent(flags)
     weights = 4 * sum(p.numel() for p in agent.learner.policy.parameters())
     frame = sum(leaf.nbytes for leaf in state_leaves(agent.batch)) / agent.learnt
-    acting = operations(lambda: plain.rollout.unroll(0)) / agent.acted
-    learning = operations(lambda: plain.learner.update(plain.batch)) / agent.learnt
+    acting = operations(plain.act) / agent.acted
+    learning = operations(plain.learn) / agent.learnt
     acting_bytes = frame + weights / agent.config.actors
     learning_bytes = frame + WEIGHT_PASSES * weights / agent.learnt
     row = {
@@ -119,9 +91,9 @@ def times(agent: Agent) -> dict[str, float]:
     """CPU microseconds per frame of acting and learning, and of their parts."""
     acting, acted = acting_parts(agent.rollout), agent.config.actors
     learning, learnt = learning_parts(agent), agent.learnt
-    found = {"acting_us": 1e6 * cpu_time(lambda: agent.rollout.unroll(0)) / agent.acted}
+    found = {"acting_us": 1e6 * cpu_time(agent.act) / agent.acted}
     found |= {f"acting_{name}_us": 1e6 * cpu_time(part) / acted for name, part in acting.items()}
-    found["learning_us"] = 1e6 * cpu_time(lambda: agent.learner.update(agent.batch)) / learnt
+    found["learning_us"] = 1e6 * cpu_time(agent.learn) / learnt
     for name, part in learning.items():
         found[f"learning_{name}_us"] = 1e6 * cpu_time(part) / learnt
     return found
@@ -173,13 +145,6 @@ def loss_of(output: PolicyOutput, batch: Trajectory, agent: Agent) -> torch.Tens
     return loss.policy + loss.value - loss.entropy
 
 
-def operations(work: Callable[[], object]) -> int:
-    """Floating-point operations in products and convolutions."""
-    with FlopCounterMode(display=False) as counter:
-        work()
-    return counter.get_total_flops()
-
-
 def peak(side: int = 1024) -> float:
     """Operations per second of the best of some products of square matrices."""
     a, b = torch.randn(side, side), torch.randn(side, side)
@@ -190,21 +155,6 @@ def bandwidth(floats: int = 50_000_000) -> float:
     """Bytes per second, read and written, of the best of some copies."""
     a, b = torch.ones(floats), torch.ones(floats)
     return 8 * floats / min(time_of(lambda: b.copy_(a), 10))
-
-
-def cpu_time(work: Callable[[], object], repeats: int = 9) -> float:
-    """Median CPU seconds of a call, after one that does not count."""
-    return statistics.median(time_of(work, repeats + 1)[1:])
-
-
-def time_of(work: Callable[[], object], repeats: int) -> list[float]:
-    """CPU seconds of each of some calls."""
-    found = [math.inf] * repeats
-    for i in range(repeats):
-        begun = time.process_time()
-        work()
-        found[i] = time.process_time() - begun
-    return found
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ The program adds a line of JSON with `frame`, `time` and whatever else to a file
 
 import json
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import NamedTuple
 
 from process_tree import cpu_seconds, end, memory
 
+IMPALA = Path(__file__).resolve().parents[1] / "impala.py"
 START_LIMIT = 600.0
 """Seconds until a program must have learned from its first frames."""
 
@@ -60,6 +63,18 @@ def watch(
             return _count(process, progress, seconds, output)
         finally:
             end(process)
+
+
+def watch_training(flags: Sequence[str], warm_up: float, seconds: float) -> Steady:
+    """Watch a run of `scripts/impala.py` as `watch` does; its folder is not kept.
+
+    Raises:
+        Ended: it ended or stood still; tells the last that it said.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        command = [sys.executable, str(IMPALA), *flags, "--run-dir", str(run), "--log-seconds", "1"]
+        return watch(command, run / "metrics.jsonl", warm_up, seconds, Path(folder) / "output")
 
 
 def newest(progress: Path) -> tuple[int, float]:

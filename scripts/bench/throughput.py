@@ -14,24 +14,19 @@ import os
 import platform
 import statistics
 import sys
-import tempfile
-import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from agents.process import prepare
 
 prepare()
 
 import torch
-from steady import watch
+from agent import Agent, cpu_time
+from steady import watch_training
 
-from agents.build import build_learner, build_policy, build_rollout
-from agents.command_line import parse
 from agents.run import versions
-from agents.trajectory import take
 
 
 def main() -> None:
@@ -72,12 +67,7 @@ def summary(runs: tuple[dict, ...], bounds: tuple[dict, ...]) -> dict:
 
 def steady_run(flags: list[str], asked: argparse.Namespace) -> dict[str, float]:
     """Watch a run between the end of its warm-up and the end of the count."""
-    with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
-        program = [sys.executable, str(ROOT / "scripts/impala.py")]
-        command = [*program, *flags, "--run-dir", str(run), "--log-seconds", "1"]
-        progress, output = run / "metrics.jsonl", Path(folder) / "output"
-        steady = watch(command, progress, asked.warm_up, asked.seconds, output)
+    steady = watch_training(flags, asked.warm_up, asked.seconds)
     return {
         "frames_per_second": steady.frames_per_second,
         "frames_per_cpu_second": steady.frames_per_cpu_second,
@@ -86,29 +76,15 @@ def steady_run(flags: list[str], asked: argparse.Namespace) -> dict[str, float]:
 
 def bound(flags: list[str]) -> dict[str, float]:
     """Time acting and learning alone, each on one thread; CPU microseconds per frame."""
-    config = parse(flags).config
     torch.set_num_threads(1)
-    rollout = build_rollout(config, build_policy(config), range(config.actors), 0)
-    learner = build_learner(config, build_policy(config))
-    trajectory = rollout.unroll(0).trajectory
-    batch = take(trajectory, 0, min(config.batch, config.actors))
-    acting = cpu_time(lambda: rollout.unroll(0)) / trajectory.terminated.numel()
-    learning = cpu_time(lambda: learner.update(batch)) / batch.terminated.numel()
+    agent = Agent(flags)
+    acting = cpu_time(agent.act) / agent.acted
+    learning = cpu_time(agent.learn) / agent.learnt
     return {
         "acting_us_per_frame": 1e6 * acting,
         "learning_us_per_frame": 1e6 * learning,
         "bound_frames_per_cpu_second": 1 / (acting + learning),
     }
-
-
-def cpu_time(work, repeats: int = 9) -> float:
-    """Median CPU seconds of a call, after one that does not count."""
-    times = []
-    for _ in range(repeats + 1):
-        begun = time.process_time()
-        work()
-        times.append(time.process_time() - begun)
-    return statistics.median(times[1:])
 
 
 if __name__ == "__main__":

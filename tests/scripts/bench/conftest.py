@@ -1,5 +1,6 @@
 """The scripts import one another by name, as Python does for a script's own folder."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,4 +8,6 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def folder_of_the_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "scripts/bench"))
+    # Behind the repository, as the scripts themselves have it: one of them is called `envs`, too.
+    folder = Path(__file__).parents[3] / "scripts/bench"
+    monkeypatch.setattr(sys, "path", [*sys.path, str(folder)])

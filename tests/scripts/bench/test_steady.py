@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,14 @@ while True:
     line = {"frame": int(5000 * max(0, seconds - 0.2)), "time": begun + seconds}
     print(json.dumps(line), file=open(sys.argv[1], "a"))
 """
+TRAINS = """
+import os, sys
+*flags, _, folder, _, seconds = sys.argv[1:]
+assert sys.argv[-4] == "--run-dir" and sys.argv[-2:] == ["--log-seconds", "1"]
+print(*flags, folder, file=open({kept!r}, "w"))
+os.mkdir(folder)
+sys.argv[1:] = [folder + "/metrics.jsonl"]
+"""
 BURNS = "while True: pass"
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {BURNS!r}])"
 
@@ -32,6 +41,19 @@ def test_frames_per_second_are_those_of_the_program(tmp_path):
     assert steady.frames_per_cpu_second > steady.frames_per_second
     assert steady.processes == 1
     assert 0 < steady.proportional_mb <= steady.resident_mb
+
+
+def test_a_training_is_watched_in_a_folder_that_is_not_kept(tmp_path, monkeypatch):
+    import steady
+
+    program, kept = tmp_path / "impala.py", tmp_path / "folder"
+    program.write_text(TRAINS.format(kept=str(kept)) + LEARNS)
+    monkeypatch.setattr(steady, "IMPALA", program)
+    found = steady.watch_training(["--actors", "7"], 0.0, 0.5)
+    assert found.frames_per_second > 0
+    *flags, folder = kept.read_text().split()
+    assert flags == ["--actors", "7"]
+    assert not Path(folder).exists()
 
 
 def test_a_program_that_ends_is_told_with_its_last_words(tmp_path):

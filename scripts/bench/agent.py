@@ -1,0 +1,80 @@
+"""One agent, its acting and its learning measured alone: operations counted, CPU time taken.
+
+Whoever imports this has called `agents.process.prepare` before.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+from torch.utils.flop_counter import FlopCounterMode
+
+from agents.build import build_learner, build_policy, build_rollout
+from agents.command_line import parse
+from agents.trajectory import take
+
+PLAIN = ("--core.fused", "never")
+"""Flags with which PyTorch computes every product of `lstm` and `rmc`, where it can be counted."""
+
+
+class Agent:
+    """One network with trajectories to learn from.
+
+    Args:
+        flags: as `scripts/impala.py` takes them.
+        unrolls: acted before anything is measured; after three, episodes no longer end together.
+    """
+
+    def __init__(self, flags: Sequence[str], unrolls: int = 3) -> None:
+        self.config = parse([*flags]).config
+        policy = build_policy(self.config)
+        self.rollout = build_rollout(self.config, policy, range(self.config.actors), 0)
+        self.learner = build_learner(self.config, build_policy(self.config))
+        for _ in range(unrolls - 1):
+            self.rollout.unroll(0)
+        trajectory = self.rollout.unroll(0).trajectory
+        self.batch = take(trajectory, 0, min(self.config.batch, self.config.actors))
+        # An episode opens, as in most batches: where none does, an LSTM is one call of PyTorch,
+        # which takes another time, and of which no operation is counted.
+        self.batch.inputs.resets[1, 0] = True
+
+    @property
+    def acted(self) -> int:
+        """Frames of an unroll of all actors."""
+        return self.config.unroll * self.config.actors
+
+    @property
+    def learnt(self) -> int:
+        """Frames of an update."""
+        return self.batch.terminated.numel()
+
+    def act(self) -> None:
+        """An unroll of all actors."""
+        self.rollout.unroll(0)
+
+    def learn(self) -> None:
+        """An update."""
+        self.learner.update(self.batch)
+
+
+def operations(work: Callable[[], object]) -> int:
+    """Floating-point operations in products and convolutions."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops()
+
+
+def cpu_time(work: Callable[[], object], repeats: int = 9) -> float:
+    """Median CPU seconds of a call, after one that does not count."""
+    return statistics.median(time_of(work, repeats + 1)[1:])
+
+
+def time_of(work: Callable[[], object], repeats: int) -> list[float]:
+    """CPU seconds of each of some calls."""
+    found = [math.inf] * repeats
+    for i in range(repeats):
+        begun = time.process_time()
+        work()
+        found[i] = time.process_time() - begun
+    return found

@@ -1,0 +1,94 @@
+"""How cost grows with actors, workers, the length of an unroll, slots and the size of the core.
+
+    python scripts/bench/scaling.py --out docs/results/scaling.csv
+
+First the parts, in this process, on one thread, in CPU time: a step of the environments of all
+actors, a step of all actors, an update. Each should grow as its work does: environments as the
+actors, acting and learning as their operations, counted while PyTorch computes the plain way. The
+expected curve meets the measured one at the largest value.
+
+Then whole runs of `scripts/impala.py`, watched at steady state. Frames per second should depend on
+none of actors, workers and unroll; expected is the bound of `throughput.py`: all CPUs do nothing
+but act and learn, at what both cost alone.
+
+Slopes on log axes, measured and expected, are printed as a table; they, the figure and what it was
+measured on go beside the CSV.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from agents.process import prepare
+
+prepare()
+
+import torch
+from scaling_parts import SIZES, cpu_rate, environment, parts
+from scaling_report import Line, draw, slope, table, write
+from scaling_runs import lines_of, watch_all
+
+from agents.run import versions
+
+
+def main() -> None:
+    """Measure parts, then runs; write what is there after each."""
+    asked = arguments()
+    torch.set_num_threads(1)
+    conditions = {"versions": versions(), "load": os.getloadavg()}
+    base = ("--env", asked.env)
+    lines = [environment(base)]
+    for core in asked.cores:
+        lines += parts((*base, "--core", core), core, asked.calls)
+    report(lines, conditions, asked.out)
+    base = (*base, "--core", asked.run_core)
+    bound = (os.cpu_count() or 1) * cpu_rate(base, asked.calls)
+    rates = watch_all(base, bound, asked.rounds, asked.warm_up, asked.seconds)
+    lines += lines_of(rates, asked.run_core, bound)
+    report(lines, conditions, asked.out)
+    print(table(lines))
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--out", type=Path, required=True, help="CSV; figure and slopes beside it")
+    parser.add_argument("--env", default="boxworld")
+    parser.add_argument("--cores", nargs="+", choices=SIZES, default=[*SIZES])
+    parser.add_argument("--run-core", choices=SIZES, default="lstm", help="core of the whole runs")
+    parser.add_argument("--calls", type=int, default=5, help="of a part, for a median")
+    parser.add_argument("--rounds", type=int, default=1, help="over the whole runs, for a median")
+    parser.add_argument("--warm-up", type=float, default=3.0, help="seconds not counted")
+    parser.add_argument("--seconds", type=float, default=6.0, help="seconds that count, at least")
+    asked = parser.parse_args()
+    if min(asked.calls, asked.rounds) < 1 or asked.warm_up < 0 or asked.seconds <= 0:
+        parser.error("--calls, --rounds at least 1; --warm-up at least 0; --seconds above 0")
+    if not asked.out.parent.is_dir():
+        parser.error(f"--out {asked.out}: there is no folder {asked.out.parent}")
+    return asked
+
+
+def report(lines: Sequence[Line], conditions: dict[str, Any], out: Path) -> None:
+    """The CSV, and beside it the figure and the slopes."""
+    write(lines, out)
+    draw(lines, out.with_suffix(".png"))
+    slopes = {
+        f"{line.name}, {line.unit}, against {line.axis}": {
+            kind: round(slope(line.values, figures), 3)
+            for kind, figures in (("measured", line.measured), ("expected", line.expected))
+        }
+        for line in lines
+    }
+    out.with_suffix(".json").write_text(
+        json.dumps(conditions | {"slopes": slopes}, indent=1) + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
