@@ -38,10 +38,13 @@ LIMIT = 4.5
 BUSY = """
 import os, sys
 os.sched_setaffinity(0, {int(sys.argv[1])})
+parent = os.getppid()
 print(flush=True)
-while True:
-    pass
+while os.getppid() == parent:
+    for _ in range(1_000_000):
+        pass
 """
+"""Computes nothing on one core, until it is ended or its parent is."""
 Figures = dict[str, float]
 
 

@@ -2,8 +2,11 @@
 
 import json
 import os
+import subprocess
 import sys
+import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +55,36 @@ def test_one_process_is_held_on_each_core_and_all_end(monkeypatch):
         raise KeyError
     assert held == [{cpu} for cpu in sorted(os.sched_getaffinity(0))]
     assert all(process.poll() is not None for process in processes)
+
+
+def test_no_busy_process_outlives_the_program():
+    import beside
+
+    program = f"""
+import sys
+sys.path += {sys.path!r}
+from beside import busy
+with busy() as processes:
+    print(*(process.pid for process in processes), flush=True)
+    input()
+"""
+    pipe = subprocess.PIPE
+    parent = subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, text=True)
+    assert parent.stdout is not None
+    pids = [int(word) for word in parent.stdout.readline().split()]
+    assert len(pids) == len(beside.cpus())
+    parent.kill()
+    parent.communicate()
+    limit = time.monotonic() + 60
+    while any(map(is_running, pids)) and time.monotonic() < limit:
+        time.sleep(0.05)
+    assert not any(map(is_running, pids))
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process that has not ended."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.fixture
