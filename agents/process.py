@@ -26,8 +26,8 @@ def keep_freed_memory() -> None:
     """Have this process reuse large blocks of memory where glibc would give them back at once.
 
     Every update frees and asks for the same few dozen megabytes. The system would clear them anew
-    each time, which takes between a twentieth and half of an update. A setting of the user's own stays; where there
-    is no glibc nothing changes.
+    each time, which takes between a twentieth and half of an update. A setting of the user's own
+    stays; where there is no glibc nothing changes.
     """
     if sys.platform != "linux" or "MALLOC_MMAP_THRESHOLD_" in os.environ:
         return
