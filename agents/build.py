@@ -30,34 +30,46 @@ def build_policy(config: ImpalaConfig) -> Policy:
 def build_rollout(
     config: ImpalaConfig, policy: Policy, actors: range, start_version: int = 0, attempt: int = 0
 ) -> Rollout:
-    """A group of the run's actors; see `agents.streams.actor_seeds` for when they begin."""
+    """A group of the run's actors; see `agents.streams.actor_seeds` for when they begin.
+
+    Raises:
+        ValueError: they are to act on a GPU and there is none.
+    """
+    device = compute_device(config.acting_device, "acting-device")
     return Rollout(
         config.env.make_vector(len(actors)),
-        policy,
+        policy.to(device),
         actors=actors,
         unroll=config.unroll,
         seed=config.seed,
         start_version=start_version,
         attempt=attempt,
         report=config.env.report,
+        graphs=uses_graphs(config, device),
     )
 
 
-def compute_device(asked: str) -> str:
-    """The device meant by `--device`.
+def compute_device(asked: str, option: str = "device") -> str:
+    """The device meant by an option.
 
     Raises:
         ValueError: a GPU is asked for and there is none.
     """
     if asked == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda: PyTorch finds no CUDA device here; use auto or cpu.")
+        raise ValueError(f"--{option} cuda: PyTorch finds no CUDA device here; use cpu.")
     return "cuda" if asked != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def uses_graphs(config: ImpalaConfig, device: str) -> bool:
+    """Whether computation on a device is captured."""
+    return config.graphs == "auto" and device == "cuda"
 
 
 def build_learner(config: ImpalaConfig, policy: Policy) -> Learner:
     """The learner of a run, on the device it asks for."""
     device = compute_device(config.device)
-    return Learner(policy, config.loss, config.optimizer, config.frames, device)
+    graphs = uses_graphs(config, device) and not policy.core.branches_on_data
+    return Learner(policy, config.loss, config.optimizer, config.frames, device, graphs)
 
 
 def load_weights(network: nn.Module, checkpoint: Checkpoint) -> None:

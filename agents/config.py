@@ -144,6 +144,11 @@ class ImpalaConfig:
     """CPU threads of the learner."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the learner computes."""
+    acting_device: Literal["cpu", "cuda"] = "cpu"
+    """Where the actors' networks compute; workers that are processes share the cluster's GPUs."""
+    graphs: Literal["auto", "never"] = "auto"
+    """Capture the update and the acting step as CUDA graphs where they compute on a GPU: without
+    it, most of the time goes into launching kernels."""
     ray_address: str | None = None
     """Address of a running Ray cluster; None starts one on this machine."""
     on_env_error: Literal["stop", "restart"] = "stop"

@@ -50,8 +50,8 @@ class _Worker:
 class _Host:
     """One worker as this process sees it; replaced by a new process when it is lost."""
 
-    def __init__(self, config: ImpalaConfig, actors: range, cpus: float) -> None:
-        self.config, self.actors, self.cpus = config, actors, cpus
+    def __init__(self, config: ImpalaConfig, actors: range, cpus: float, gpus: float) -> None:
+        self.config, self.actors, self.cpus, self.gpus = config, actors, cpus, gpus
         self.asked: dict[ray.ObjectRef, float] = {}
         """Unrolls in flight, and when they were asked for."""
         self.attempt = 0
@@ -94,7 +94,9 @@ class _Host:
         self.worker = self._start()
 
     def _start(self) -> Any:
-        options = _Worker.options(num_cpus=self.cpus, scheduling_strategy="SPREAD")
+        options = _Worker.options(
+            num_cpus=self.cpus, num_gpus=self.gpus, scheduling_strategy="SPREAD"
+        )
         return options.remote(self.config, self.actors, self.attempt)
 
 
@@ -111,7 +113,8 @@ class RayWorkers(Workers):
         self.num_processes = num_workers(config)
         cpus = min(1.0, ray.cluster_resources().get("CPU", 1.0) / self.num_processes)
         groups = np.array_split(np.arange(config.actors), self.num_processes)
-        self._hosts = [_Host(config, range(int(g[0]), int(g[-1]) + 1), cpus) for g in groups]
+        gpus = gpus_for_each(config, self.num_processes)
+        self._hosts = [_Host(config, range(int(g[0]), int(g[-1]) + 1), cpus, gpus) for g in groups]
         self._published: tuple[int, ray.ObjectRef] | None = None
 
     def gather(self, room: int, wait: bool) -> list[Delivery]:
@@ -181,6 +184,20 @@ def num_workers(config: ImpalaConfig) -> int:
         return config.workers
     cpus = int(ray.cluster_resources().get("CPU", os.cpu_count() or 1))
     return max(1, min(config.actors, cpus - 1))
+
+
+def gpus_for_each(config: ImpalaConfig, processes: int) -> float:
+    """A worker's share of the cluster's GPUs; none where the actors compute on CPUs.
+
+    Raises:
+        ValueError: the actors are to compute on GPUs and the cluster has none.
+    """
+    if config.acting_device == "cpu":
+        return 0.0
+    gpus = ray.cluster_resources().get("GPU", 0.0)
+    if not gpus:
+        raise ValueError("--acting-device cuda: Ray finds no GPU in the cluster; use cpu.")
+    return min(1.0, gpus / processes)
 
 
 def connect_ray(ray_address: str | None) -> None:

@@ -81,6 +81,8 @@ IMPALA = Program(
             "frames",
             "workers",
             "device",
+            "acting_device",
+            "graphs",
             "learner_threads",
             "ray_address",
             "checkpoint_minutes",

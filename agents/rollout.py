@@ -9,6 +9,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
+from agents.captured import Captured
 from agents.policy import Action, Policy
 from agents.streams import ActionStreams, actor_seeds
 from agents.trajectory import Inputs, Trajectory
@@ -34,6 +35,22 @@ class Unroll(NamedTuple):
     episodes: list[Episode]
 
 
+class Step(NamedTuple):
+    """What one step of all actors is given."""
+
+    inputs: Inputs
+    """T = 1."""
+    state: Any
+    uniforms: Tensor
+
+
+class Acted(NamedTuple):
+    """What one step of all actors gives."""
+
+    action: Action
+    state: Any
+
+
 class Rollout:
     """`len(actors)` environments, their recurrent states, and a copy of the policy.
 
@@ -41,6 +58,10 @@ class Rollout:
         env: steps `len(actors)` environments; begins episodes in the same step (SAME_STEP).
         actors: numbers of these actors in the run; they decide the seeds.
         report: names in the environment's `final_info` to keep with each episode.
+        graphs: capture the acting step. On a CPU, where nothing can be captured, it then computes
+            in the same way.
+
+    The policy acts where its weights are; trajectories are on the CPU.
     """
 
     def __init__(
@@ -54,6 +75,7 @@ class Rollout:
         start_version: int = 0,
         attempt: int = 0,
         report: tuple[str, ...] = (),
+        graphs: bool = False,
     ) -> None:
         self.env: Any = env  # seeds per environment and states are more than VectorEnv promises
         self.policy, self.actors, self.length = policy.eval(), actors, unroll
@@ -72,6 +94,8 @@ class Rollout:
             torch.ones(count, dtype=torch.bool),
         )
         self.state = policy.initial_state(count)
+        self.device = next(policy.parameters()).device
+        self._captured = Captured(self._step, self.device) if graphs else None
 
     @torch.no_grad()
     def unroll(self, version: int) -> Unroll:
@@ -87,15 +111,14 @@ class Rollout:
         record = Record(self.length, self.now, self.policy, self.state, version)
         episodes: list[Episode] = []
         for t in range(self.length):
-            action, self.state = self.policy.act(
-                _one_step(self.now), self.state, torch.from_numpy(self.random.next())
-            )
+            action, self.state = self._act()
             record.act(t, self.now, action)
-            observations, rewards, terminated, truncated, info = self._advance(action.actions)
+            actions = action.actions.cpu()
+            observations, rewards, terminated, truncated, info = self._advance(actions)
             ended = terminated | truncated
             self.now = Inputs(
                 torch.as_tensor(observations),
-                action.actions,
+                actions,
                 torch.as_tensor(rewards, dtype=torch.float32),
                 torch.from_numpy(ended),
             )
@@ -118,7 +141,7 @@ class Rollout:
             "env": self.env.get_state(),
             "random": self.random.streams.copy(),
             "now": list(self.now),
-            "state": state_leaves(self.state),
+            "state": [leaf.cpu() for leaf in state_leaves(self.state)],
             "returns": self.returns.copy(),
             "lengths": self.lengths.copy(),
         }
@@ -129,8 +152,16 @@ class Rollout:
         self.random.streams[:] = state["random"]
         self.now = Inputs(*state["now"])
         leaves = iter(state["state"])
-        self.state = map_state(lambda _: next(leaves), self.state)
+        self.state = map_state(lambda leaf: next(leaves).to(leaf.device), self.state)
         self.returns, self.lengths = state["returns"].copy(), state["lengths"].copy()
+
+    def _act(self) -> Acted:
+        """One step of the policy, from where the actors are."""
+        step = Step(_one_step(self.now), self.state, torch.from_numpy(self.random.next()))
+        return self._captured(step) if self._captured else self._step(_moved(step, self.device))
+
+    def _step(self, step: Step) -> Acted:
+        return Acted(*self.policy.act(*step))
 
     def _advance(self, actions: Tensor):
         """Step the environments."""
@@ -174,18 +205,24 @@ def _one_step(inputs: Inputs) -> Inputs:
     return Inputs(*(x[None] for x in inputs))
 
 
+def _moved(state: Any, device: torch.device) -> Any:
+    """A state on a device; itself where it is there."""
+    return map_state(lambda leaf: leaf.to(device), state)
+
+
 class Record:
     """The trajectory of one unroll while it is written."""
 
     def __init__(self, length: int, now: Inputs, policy: Policy, state: Any, version: int) -> None:
         count, num_actions = len(now.resets), policy.encoder.num_actions
+        self.device = device = next(policy.parameters()).device
         self.inputs = Inputs(*(x.new_empty(length + 1, *x.shape) for x in now))
-        self.logits = torch.empty(length, count, num_actions)
+        self.logits = torch.empty(length, count, num_actions, device=device)
         self.terminated = torch.empty(length, count, dtype=torch.bool)
         self.truncated = torch.empty(length, count, dtype=torch.bool)
         self.truncation_values = torch.zeros(length, count)
-        self.decisions = torch.zeros(length + 1, count, policy.decision_size)
-        self.decision_logits = torch.zeros(length + 1, count, policy.decision_size)
+        self.decisions = torch.zeros(length + 1, count, policy.decision_size, device=device)
+        self.decision_logits = torch.zeros_like(self.decisions)
         self.state = state
         self.version = torch.full((count,), version)
         self.length = length
@@ -221,21 +258,21 @@ class Record:
 
     def close(self, now: Inputs, policy: Policy, state: Any) -> None:
         """Write the last input, and the values of what was truncated."""
-        action, _ = policy.act(_one_step(now), state, None)
+        action, _ = policy.act(_moved(_one_step(now), self.device), state, None)
         self.act(self.length, now, action)
         if self._truncated_at:
             inputs = Inputs(*(torch.cat(x) for x in zip(*self._truncated_inputs, strict=True)))
             states = map_state(lambda *leaves: torch.cat(leaves), *self._truncated_states)
-            action, _ = policy.act(_one_step(inputs), states, None)
+            action, _ = policy.act(_moved(_one_step(inputs), self.device), states, None)
             counts = [len(where) for _, where in self._truncated_at]
             for (t, where), values in zip(
-                self._truncated_at, action.values.split(counts), strict=True
+                self._truncated_at, action.values.cpu().split(counts), strict=True
             ):
                 self.truncation_values[t, where] = values
 
     def trajectory(self) -> Trajectory:
-        """What was written."""
-        return Trajectory(
+        """What was written, on the CPU."""
+        whole = Trajectory(
             self.inputs,
             self.logits,
             self.terminated,
@@ -246,3 +283,4 @@ class Record:
             self.state,
             self.version,
         )
+        return _moved(whole, torch.device("cpu"))

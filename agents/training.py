@@ -67,7 +67,6 @@ class Training:
         self.mix = LevelMix(getattr(config.env, "stages", ({},)), config.grow_levels)
         self.clock = Clock()
         self._published: tuple[int, Tensor] | None = None
-        self._losses: dict[str, float] = {}
         self._lags: list[int] = []
         self._best_return: float | None = None
         self._restore_learner(checkpoint)
@@ -129,7 +128,7 @@ class Training:
         self._lags += (self.learner.updates - batch.version).tolist()
         with self.clock.measure("learning"):
             try:
-                self._losses = self.learner.update(batch)
+                self.learner.learn(batch)
             except NotFinite:
                 with suppress(OSError):
                     torch.save(state_leaves(batch), self.run.folder / "not_finite_batch.pt")
@@ -153,7 +152,8 @@ class Training:
 
     def _report(self) -> None:
         """Metrics to the log, and to whoever watches."""
-        if not self._losses:
+        losses = self.learner.read()
+        if not losses:
             return
         speed = self._speed()
         episodes = {
@@ -163,7 +163,7 @@ class Training:
         }
         known = {name: value for name, value in episodes.items() if value is not None}
         mix = {"levels/stage": self.mix.stage}
-        self.run.log(known | self._losses | speed | mix, self.learner.frames)
+        self.run.log(known | losses | speed | mix, self.learner.frames)
         self.monitor.update(
             Status(
                 frames=self.learner.frames,
@@ -174,7 +174,7 @@ class Training:
                 learner=speed["speed/learner_utilisation"],
                 actors=speed["speed/actor_utilisation"],
                 restarts=self.workers.num_restarts,
-                loss=self._losses["loss/total"],
+                loss=losses["loss/total"],
             )
         )
 
@@ -207,6 +207,7 @@ class Training:
 
         Raises:
             CheckpointError: it could not be written; older checkpoints are kept.
+            NotFinite: an update that was handed over was not made; nothing is written.
         """
         is_best = self._is_best()
         best = self.episodes.mean_return if is_best else self._best_return

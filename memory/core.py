@@ -55,6 +55,9 @@ class Core(nn.Module, ABC, Generic[S]):
     """Width D of the output at each step."""
     carries_gradient: bool = True
     """Whether gradient flows through the state, from an output back to earlier inputs."""
+    branches_on_data: bool = False
+    """Whether what its learning computes, not only with what, depends on the values of tensors: a
+    GPU must then be asked for them, and nothing can be captured."""
 
     @abstractmethod
     def initial_state(self, batch: int) -> S:

@@ -55,6 +55,7 @@ class TaughtMemoryNet(TaughtCore[Tensor]):
         self.discount, self.dampening = discount, dampening
         self.rewrite = rewrite
         self.critic = None
+        self.branches_on_data = teaching == "published"  # it normalises over whichever are pairs
         if teaching == "td_fixed":
             hidden = linear(rewrite.features + rewrite.units, CRITIC_UNITS)
             self.critic = nn.Sequential(hidden, nn.ReLU(), linear(CRITIC_UNITS, 1))

@@ -48,15 +48,14 @@ def interrupt_at(frames, monkeypatch):
     """Send this process a SIGTERM when the learner has made so many frames."""
     from agents.learner import Learner
 
-    update = Learner.update
+    learn = Learner.learn
 
-    def update_and_interrupt(self, batch):
-        metrics = update(self, batch)
+    def learn_and_interrupt(self, batch):
+        learn(self, batch)
         if self.frames == frames:
             os.kill(os.getpid(), signal.SIGTERM)
-        return metrics
 
-    monkeypatch.setattr(Learner, "update", update_and_interrupt)
+    monkeypatch.setattr(Learner, "learn", learn_and_interrupt)
 
 
 @pytest.mark.parametrize(

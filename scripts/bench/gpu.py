@@ -1,0 +1,191 @@
+"""Frames per second of acting and of learning on a GPU, captured as graphs and launched one by one.
+
+    python scripts/bench/gpu.py --out docs/results/gpu.json --traces runs/gpu
+
+Acting is whole unrolls, the environments on one CPU core and the network on the GPU; learning is
+whole updates, the batch on the CPU before each. Neither waits for the other: the smaller of the two
+rates is what one process of each allows. The two ways are timed in turn, and each figure is the
+median of the rounds. `busy` is the time of the GPU's kernels, as the profiler adds it up, as a
+share of the time that passed without a profiler. A trace of one update of each way, for
+chrome://tracing or Perfetto, goes to --traces.
+
+With `--device cpu` the same code runs with nothing captured, to see that it works.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from agents.process import prepare
+
+prepare()
+
+import torch
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
+
+from agents.build import build_policy, compute_device
+from agents.config import ImpalaConfig
+from agents.learner import Learner
+from agents.rollout import Rollout
+from envs import ENVS
+from memory import CORES
+
+WAYS = ("eager", "captured")
+PRECISIONS = ("float32", "tf32", "bfloat16")
+SETTLED = 6
+"""Calls before the first that counts: the warm-up, the capture, and some replays."""
+
+
+class Agent:
+    """One network that acts and learns on a device in one of the two ways."""
+
+    def __init__(self, config: ImpalaConfig, way: str, precision: str) -> None:
+        graphs, device = way == "captured", config.device
+        self.device, self.updates = device, 0
+        actors = range(config.actors)
+        env, policy = config.env.make_vector(config.actors), build_policy(config).to(device)
+        self.rollout = Rollout(
+            env, policy, actors=actors, unroll=config.unroll, seed=config.seed, graphs=graphs
+        )
+        learning = build_policy(config)
+        if precision == "bfloat16":  # of the update alone: what acts keeps its state in float32
+            halves = torch.autocast(device, torch.bfloat16, cache_enabled=False)
+            learning.forward = halves(learning.forward)
+        self.learner = Learner(
+            learning, config.loss, config.optimizer, config.frames, device, graphs
+        )
+        for _ in range(3):  # so that episodes no longer end together
+            self.batch = self.rollout.unroll(0).trajectory
+
+    def act(self) -> None:
+        """One unroll."""
+        self.rollout.unroll(0)
+
+    def learn(self) -> None:
+        """One update, handed over."""
+        self.learner.learn(self.batch)
+
+    def settle(self) -> None:
+        """Have everything chosen and captured."""
+        for _ in range(SETTLED):
+            self.act()
+            self.learn()
+        self.learner.read()
+
+
+def main() -> None:
+    """Measure each core at each size and precision, and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--traces", type=Path, help="folder for the traces")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--env", default="boxworld")
+    parser.add_argument("--cores", nargs="+", default=["lstm", "rmc"])
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
+    parser.add_argument("--trajectories", nargs="+", type=int, default=[32, 256, 1024])
+    parser.add_argument("--unroll", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement")
+    asked = parser.parse_args()
+    try:
+        compute_device(asked.device)
+    except ValueError as error:
+        parser.error(str(error))
+    figures = {"torch": torch.__version__, "device": device_name(asked.device), "rows": []}
+    for core in asked.cores:
+        for trajectories in asked.trajectories:
+            for precision in asked.precisions:
+                row = {"core": core, "trajectories": trajectories, "precision": precision}
+                figures["rows"].append(row | measure(core, trajectories, precision, asked))
+                print(json.dumps(figures["rows"][-1]), flush=True)
+                asked.out.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def device_name(device: str) -> str:
+    """What computes."""
+    return torch.cuda.get_device_name() if device == "cuda" else device
+
+
+def measure(
+    core: str, trajectories: int, precision: str, asked: argparse.Namespace
+) -> dict[str, float]:
+    """Frames per second of both ways, their ratio, and how busy the GPU is."""
+    torch.set_float32_matmul_precision("highest" if precision == "float32" else "high")
+    config = ImpalaConfig(
+        env=ENVS[asked.env],
+        core=CORES[core](),
+        actors=trajectories,
+        batch=trajectories,
+        unroll=asked.unroll,
+        device=asked.device,
+    )
+    agents = {way: Agent(config, way, precision) for way in WAYS}
+    found: dict[str, float] = {}
+    run = f"{core}-{trajectories}-{precision}"
+    for agent in agents.values():
+        agent.settle()
+    frames = trajectories * asked.unroll
+    for name in ("learn",) if precision == "bfloat16" else ("act", "learn"):
+        seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+        for _ in range(asked.rounds):
+            for way, agent in agents.items():
+                seconds[way].append(time_of(getattr(agent, name), asked.device, asked.seconds))
+        medians = {way: statistics.median(times) for way, times in seconds.items()}
+        found |= {f"{name}, frames/s, {way}": frames / medians[way] for way in WAYS}
+        found[f"{name}, captured to eager"] = medians["eager"] / medians["captured"]
+        for way, agent in agents.items():
+            found[f"{name}, ms, {way}"] = 1e3 * medians[way]
+            trace = asked.traces and asked.traces / f"{run}-{name}-{way}.json"
+            kernels = kernel_seconds(getattr(agent, name), asked.device, trace)
+            found[f"{name}, busy, {way}"] = kernels / medians[way]
+    return {key: float(f"{value:.4g}") for key, value in found.items()}
+
+
+def time_of(work: Callable[[], None], device: str, least: float) -> float:
+    """Seconds of a call, of as many as take some time."""
+    calls = 0
+    wait(device)
+    begun = time.perf_counter()
+    while time.perf_counter() - begun < least:
+        work()
+        calls += 1
+    wait(device)
+    return (time.perf_counter() - begun) / calls
+
+
+def wait(device: str) -> None:
+    """Until the GPU has done all it was given."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def kernel_seconds(work: Callable[[], None], device: str, trace: Path | None) -> float:
+    """Of the GPU's kernels and copies in one call; writes its trace. On a CPU there are none."""
+    activities = [ProfilerActivity.CPU]
+    if device == "cuda":
+        activities.append(ProfilerActivity.CUDA)
+    with profile(activities=activities) as profiler:
+        work()
+        wait(device)
+    if trace:
+        trace.parent.mkdir(parents=True, exist_ok=True)
+        profiler.export_chrome_trace(str(trace))
+    return device_seconds(profiler.key_averages())
+
+
+def device_seconds(events: Iterable[Any]) -> float:
+    """Of what ran on the GPU; the operations that launched it are told the same time again."""
+    on_gpu = (event for event in events if event.device_type == DeviceType.CUDA)
+    return sum(event.self_device_time_total for event in on_gpu) / 1e6
+
+
+if __name__ == "__main__":
+    main()
