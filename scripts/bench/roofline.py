@@ -145,10 +145,19 @@ def loss_of(output: PolicyOutput, batch: Trajectory, agent: Agent) -> torch.Tens
     return loss.policy + loss.value - loss.entropy
 
 
-def peak(side: int = 1024) -> float:
-    """Operations per second of the best of some products of square matrices."""
+def peak(side: int = 1024, channels: int = 256, places: int = 30) -> float:
+    """Operations per second of the best of some products of square matrices and convolutions.
+
+    Convolutions, since what multiplies matrices for PyTorch does not use every CPU to the full.
+    """
     a, b = torch.randn(side, side), torch.randn(side, side)
-    return 2 * side**3 / min(time_of(lambda: a @ b, 20))
+    last = torch.channels_last
+    maps = torch.randn(4, channels, places + 2, places + 2).contiguous(memory_format=last)
+    weight = torch.randn(channels, channels, 3, 3).contiguous(memory_format=last)
+    with torch.no_grad():
+        product = 2 * side**3 / min(time_of(lambda: a @ b, 20))
+        each = 2 * 9 * (channels * places) ** 2 * 4
+        return max(product, each / min(time_of(lambda: torch.conv2d(maps, weight), 20)))
 
 
 def bandwidth(floats: int = 50_000_000) -> float:
