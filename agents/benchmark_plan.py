@@ -29,7 +29,7 @@ from agents.program import CONFIGS
 from agents.supervised import SUPERVISED
 
 FOLDER = CONFIGS / "benchmark"
-_NO_MATTER = ("device", "threads", "checkpoint_minutes", "log_seconds")
+_NO_MATTER = ("device", "threads", "graphs", "checkpoint_minutes", "log_seconds")
 """Options that do not make it another run."""
 SECTIONS = ("seeds", "settings", "tasks", "cores")
 

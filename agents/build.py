@@ -1,5 +1,7 @@
 """From a configuration to the parts of a run."""
 
+from typing import Literal
+
 import torch
 from torch import nn
 
@@ -45,7 +47,7 @@ def build_rollout(
         start_version=start_version,
         attempt=attempt,
         report=config.env.report,
-        graphs=uses_graphs(config, device),
+        graphs=uses_graphs(config.graphs, device),
     )
 
 
@@ -60,15 +62,15 @@ def compute_device(asked: str, option: str = "device") -> str:
     return "cuda" if asked != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def uses_graphs(config: ImpalaConfig, device: str) -> bool:
-    """Whether computation on a device is captured."""
-    return config.graphs == "auto" and device == "cuda"
+def uses_graphs(graphs: Literal["auto", "never"], device: str) -> bool:
+    """Whether computation on a device is captured, as `--graphs` says."""
+    return graphs == "auto" and device == "cuda"
 
 
 def build_learner(config: ImpalaConfig, policy: Policy) -> Learner:
     """The learner of a run, on the device it asks for."""
     device = compute_device(config.device)
-    graphs = uses_graphs(config, device) and not policy.core.branches_on_data
+    graphs = uses_graphs(config.graphs, device) and not policy.core.branches_on_data
     return Learner(policy, config.loss, config.optimizer, config.frames, device, graphs)
 
 

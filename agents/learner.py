@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from agents.captured import Captured
 from agents.config import LossConfig, OptimizerConfig
 from agents.losses import Loss, impala_loss
 from agents.policy import Policy
 from agents.staging import Staging
 from agents.trajectory import Trajectory
+from memory.captured import Captured
 from memory.core import TaughtCore
 from memory.penalty import parameter_groups
 

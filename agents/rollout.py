@@ -9,11 +9,11 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
-from agents.captured import Captured
 from agents.policy import Action, Policy
 from agents.streams import ActionStreams, actor_seeds
 from agents.trajectory import Inputs, Trajectory
 from envs.fault import EnvironmentFault
+from memory.captured import Captured
 from memory.core import map_state, state_leaves
 
 

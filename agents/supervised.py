@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from agents.build import compute_device, load_weights
+from agents.build import compute_device, load_weights, uses_graphs
 from agents.checkpoint import Checkpoint, CheckpointError, load
 from agents.command_line import ParsedRun, parse
 from agents.main import BAD_INPUT, NOT_FINITE, NOT_SAVED, WORKERS_LOST
@@ -35,6 +35,7 @@ SUPERVISED = Program(
             "ray_address",
             "device",
             "threads",
+            "graphs",
             "checkpoint_minutes",
             "log_seconds",
         }
@@ -106,7 +107,10 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
     elif checkpoint and (parsed.resume / RESULTS).exists():
         _check_goes_on(config, task, checkpoint)
     device = compute_device(config.device)
-    trainer = Trainer(reader, task, config.training, device, config.seed, config.reinforcement)
+    graphs = uses_graphs(config.graphs, device)
+    trainer = Trainer(
+        reader, task, config.training, device, config.seed, config.reinforcement, graphs=graphs
+    )
     task.batch(0, config.training.batch)  # raises where there cannot be such batches
     if parsed.resume and checkpoint:
         run = Run.open(parsed.resume, SUPERVISED)

@@ -29,6 +29,9 @@ class SupervisedConfig:
     """Where to compute."""
     threads: int | Literal["auto"] = "auto"
     """CPU threads."""
+    graphs: Literal["auto", "never"] = "auto"
+    """Capture the update as CUDA graphs where a GPU computes it and need not be asked for numbers
+    on the way: without it, most of the time goes into launching kernels."""
     data_parallel: int = 1
     """Processes that share each batch, over Ray; 1 needs no Ray."""
     ray_address: str | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from agents.build import load_weights
+from agents.build import load_weights, uses_graphs
 from agents.checkpoint import load
 from agents.impala import connect_ray
 from agents.run import Run
@@ -87,7 +87,10 @@ def _work(
     checkpoint = load(checkpoints) if any(checkpoints.iterdir()) else None
     if checkpoint is not None:
         load_weights(reader, checkpoint)
-    trainer = Trainer(reader, task, config.training, device, config.seed, group=group)
+    graphs = uses_graphs(config.graphs, device)
+    trainer = Trainer(
+        reader, task, config.training, device, config.seed, group=group, graphs=graphs
+    )
     if group.rank > 0:
         if checkpoint is not None:
             trainer.set_state(checkpoint.state["trainer"])

@@ -19,8 +19,13 @@ InputKind = Literal["vector", "map", "rows"]
 
 
 def map_state(function: Callable[..., Tensor], *states: Any) -> Any:
-    """Apply `function` leaf by leaf to states of one structure: tensors or nested NamedTuples."""
+    """Apply `function` leaf by leaf to states of one structure: tensors or nested NamedTuples.
+
+    None, where there could be a state and is none, stays None.
+    """
     first = states[0]
+    if first is None:
+        return None
     if isinstance(first, Tensor):
         return function(*states)
     leaves = [map_state(function, *parts) for parts in zip(*states, strict=True)]
@@ -29,6 +34,8 @@ def map_state(function: Callable[..., Tensor], *states: Any) -> Any:
 
 def state_leaves(state: Any) -> list[Tensor]:
     """The tensors of a state, in order."""
+    if state is None:
+        return []
     if isinstance(state, Tensor):
         return [state]
     return [leaf for part in state for leaf in state_leaves(part)]

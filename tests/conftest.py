@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from memory.supervised import data_folder
+from tests.fake_gpu import pretend
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,3 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="folder of numbers made by the original programs [../shared/golden]",
     )
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A GPU that knows shapes, but no numbers."""
+    return pretend(monkeypatch)

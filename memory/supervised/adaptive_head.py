@@ -31,6 +31,8 @@ class AdaptiveHead(Head):
         cutoffs: the first class of each cluster.
     """
 
+    branches_on_data = True
+
     def __init__(
         self,
         width: int,

@@ -1,8 +1,9 @@
 """Sequences to learn from or to be judged by."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from memory.core import map_state
@@ -26,22 +27,34 @@ class Batch(NamedTuple):
     which the first are those of the classes."""
     groups: Int[Tensor, " B"] | None = None
     """What each sequence belongs to, where results are told apart by that."""
+    places: Int[Tensor, " S"] | None = None
+    """The numbers of the scored steps, counted time first. A device that is given them need not
+    find them, and nobody has to ask it how many there are."""
 
     def to(self, device: str) -> "Batch":
         """The same on a device."""
-        return Batch._make(_each(lambda leaf: leaf.to(device), part) for part in self)
+        return map_state(lambda leaf: leaf.to(device), self)
+
+    def located(self) -> "Batch":
+        """The same with `places`."""
+        return self._replace(places=self.scored.flatten().nonzero().squeeze(1))
+
+    def at_scored(self, values: Shaped[Tensor, "T B *F"]) -> Shaped[Tensor, "S *F"]:
+        """Of values at all steps, those at the scored ones, time first."""
+        if self.places is None:
+            return values[self.scored]
+        return values.flatten(0, 1).index_select(0, self.places)
 
     def part(self, lanes: slice) -> "Batch":
         """Some of the sequences."""
-        groups = None if self.groups is None else self.groups[lanes]
-        return Batch._make((*(_each(lambda x: x[:, lanes], p) for p in self[:-1]), groups))
+        return self._along_lanes(lambda leaf, axis: leaf[(slice(None),) * axis + (lanes,)])
 
     def repeated(self, times: int) -> "Batch":
         """Each sequence so many times."""
-        groups = None if self.groups is None else self.groups.repeat_interleave(times)
-        parts = (_each(lambda x: x.repeat_interleave(times, dim=1), part) for part in self[:-1])
-        return Batch._make((*parts, groups))
+        return self._along_lanes(lambda leaf, axis: leaf.repeat_interleave(times, dim=axis))
 
-
-def _each(function: Any, part: Any) -> Any:
-    return None if part is None else map_state(function, part)
+    def _along_lanes(self, function: Callable[[Tensor, int], Tensor]) -> "Batch":
+        """The function of each part and of its axis of sequences; without `places`."""
+        parts = self._replace(groups=None, places=None)
+        groups = None if self.groups is None else function(self.groups, 0)
+        return map_state(lambda leaf: function(leaf, 1), parts)._replace(groups=groups)

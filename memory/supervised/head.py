@@ -24,6 +24,9 @@ class Answered(NamedTuple):
 class Head(nn.Module, ABC):
     """Answers from what a core puts out."""
 
+    branches_on_data: bool = False
+    """As of a core (`Core.branches_on_data`)."""
+
     @abstractmethod
     def forward(self, hidden: Float[Tensor, "S D"]) -> Float[Tensor, "S C"]:
         """Logits of every class."""

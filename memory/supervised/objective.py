@@ -168,4 +168,4 @@ def resets(batch: Batch) -> Bool[Tensor, "T B"]:
 
 def share_right(guesses: Int[Tensor, " S"], batch: Batch) -> Float[Tensor, ""]:
     """Accuracy of answers."""
-    return guesses.eq(batch.targets[batch.scored]).float().mean()
+    return guesses.eq(batch.at_scored(batch.targets)).float().mean()

@@ -100,10 +100,13 @@ class Reader(nn.Module):
         """
         if own and batch.fed is not None and batch.fed.any():
             hidden, state = self._write(batch, batch.fed, state)
-            hidden = hidden[batch.scored]
+            hidden = batch.at_scored(hidden)
+        elif batch.places is not None:
+            hidden, state = self.read(batch.inputs, state, batch.reset)
+            hidden = batch.at_scored(hidden)
         else:
             hidden, state = self._read_at(batch.scored, batch.inputs, state, batch.reset)
-        return self.head.answer(hidden, batch.targets[batch.scored]), state
+        return self.head.answer(hidden, batch.at_scored(batch.targets)), state
 
     def read(
         self, inputs: Any, state: Any = None, reset: Bool[Tensor, "T B"] | None = None
@@ -126,6 +129,16 @@ class Reader(nn.Module):
         if state is None:
             state = self.core.initial_state(features.shape[1])
         return self.core.outputs_at(scored, features, state, reset)
+
+    @property
+    def branches_on_data(self) -> bool:
+        """Whether what learning computes depends on the values of tensors, by any of its parts.
+
+        It does, too, where a core finds out for itself which of its outputs are wanted.
+        """
+        parts = (self.encoder, self.core, self.head)
+        finds_wanted = type(self.core).outputs_at is not Core.outputs_at
+        return finds_wanted or any(part.branches_on_data for part in parts)
 
     def features(self, inputs: Any) -> Float[Tensor, "T B *F"]:
         """What the core sees."""

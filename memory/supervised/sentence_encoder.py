@@ -47,6 +47,7 @@ class SentenceEncoder(Encoder):
 
     table: Tensor
     lengths: Tensor
+    branches_on_data = True
 
     def __init__(
         self,

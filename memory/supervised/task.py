@@ -20,6 +20,8 @@ class Encoder(nn.Module, ABC):
 
     output_shape: tuple[int, ...]
     """Features of one step: `(F,)`, `(N, F)` or `(C, H, W)`."""
+    branches_on_data: bool = False
+    """As of a core (`Core.branches_on_data`)."""
 
 
 class Plain(Encoder):

@@ -2,22 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import nn
 
+from memory.captured import CapturedByShape
 from memory.core import DecidingCore, TaughtCore, map_state, state_leaves
 from memory.options import one_of, positive
 from memory.penalty import parameter_groups
+from memory.supervised.batch import Batch
 from memory.supervised.group import END, Group, Together
-from memory.supervised.objective import objective_of
+from memory.supervised.objective import Answers, Learnt, objective_of
 from memory.supervised.reader import Reader
 from memory.supervised.reinforcement import ReinforcementConfig, decision_generator
 from memory.supervised.supply import Supply
 from memory.supervised.task import Task
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 class NotFinite(ArithmeticError):
@@ -41,7 +43,8 @@ class TrainingConfig:
     decay_every: int | None = None
     """Updates between such falls; None: at each validation that is not the best so far."""
     precision: Precision = "float32"
-    """bfloat16 computes products of matrices in half precision; weights stay as they are."""
+    """Of products of matrices: tf32 rounds what is multiplied to 11 bits, on GPUs only; bfloat16 to
+    8, and their results too. Weights stay as they are."""
 
     def __post_init__(self) -> None:
         every = 1 if self.decay_every is None else self.decay_every
@@ -56,10 +59,20 @@ class TrainingConfig:
             raise ValueError(f"decay={self.decay}: must be at most 1")
 
 
+class Work(NamedTuple):
+    """What a gradient is found of."""
+
+    batch: Batch
+    carried: Any
+    """State of the core; None if it begins afresh."""
+
+
 class Trainer:
     """A reader, its task and its optimiser.
 
     Args:
+        graphs: capture how gradients are found, where that asks for no number. On a CPU, where
+            nothing can be captured, it is then computed in the same way.
         seed: of what is learnt by reinforcement: the decisions drawn, and the baseline's weights.
         reinforcement: how the decisions of a core that decides learn; its defaults if left out.
         group: the processes that share each batch; this one alone if left out.
@@ -77,13 +90,11 @@ class Trainer:
         seed: int = 0,
         reinforcement: ReinforcementConfig | None = None,
         group: Group | None = None,
+        graphs: bool = False,
     ) -> None:
         self.reader, self.task, self.config, self.device = reader.to(device), task, config, device
         self.seed, self.group = seed, group or Group()
-        if config.precision == "bfloat16" and not computes_bfloat16(device):
-            raise ValueError(
-                f"precision=bfloat16: {device} has no instructions for it here; use float32"
-            )
+        set_precision(config.precision, device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.objective = objective_of(
@@ -106,6 +117,12 @@ class Trainer:
         self.falls = 0
         """Times that the learning rate fell for want of progress."""
         self._carried: Any = None
+        self._random = decision_generator(seed, 0)
+        self._captured: CapturedByShape | None = None
+        if graphs and self._can_be_captured:
+            self._captured = CapturedByShape(self._find_gradient, device)
+            for weight in self.weights:  # where a graph finds them
+                weight.grad = torch.zeros_like(weight)
 
     def update(self) -> dict[str, float]:
         """Learn from the next batch; returns its loss and accuracy.
@@ -117,16 +134,16 @@ class Trainer:
         # The forward pass moves running statistics, which must not keep what is not a number.
         buffers = [(buffer, buffer.clone()) for buffer in self._statistics]
         batch, weight = self.group.share(self.supply.take(self.updates))
-        batch = batch.to(self.device)
         self.reader.train()
-        random = decision_generator(self.seed, self.updates)
-        with torch.random.fork_rng(devices=[]), self._autocast():
+        self._random = decision_generator(self.seed, self.updates)
+        with torch.random.fork_rng(devices=[]):
             # Of dropout: a resumed run draws the same.
-            torch.manual_seed(random.initial_seed() + self.group.rank)
-            learnt = self.objective(self.reader, batch, random, self._carried)
-        self.optimizer.zero_grad()
-        learnt.loss.backward()
-        told = torch.stack([learnt.answer_loss.detach(), learnt.accuracy])
+            torch.manual_seed(self._random.initial_seed() + self.group.rank)
+            if self._captured:
+                learnt = self._captured(Work(batch.located(), self._carried))
+            else:
+                learnt = self._find_gradient(Work(batch.to(self.device), self._carried))
+        told = torch.stack([learnt.answer_loss, learnt.accuracy])
         gradients = [p.grad for p in self.weights if p.grad is not None]
         self.group.add_up([*gradients, told], weight)
         self.group.add_up([now for now, _ in buffers], 1 / self.group.size)
@@ -142,8 +159,7 @@ class Trainer:
             group["lr"] = self.learning_rate
         self.optimizer.step()
         self.updates += 1
-        if self.task.carries_state:
-            self._carried = map_state(torch.Tensor.detach, learnt.state)
+        self._carried = learnt.state
         loss, accuracy = told.tolist()
         return {"loss": loss, "accuracy": accuracy}
 
@@ -201,6 +217,22 @@ class Trainer:
             structure = self.reader.core.initial_state(1)
             self._carried = map_state(lambda _: next(leaves).to(self.device), structure)
 
+    def _find_gradient(self, work: Work) -> Learnt:
+        """Put the gradient of a batch into the weights; returns what was learnt, without it."""
+        with self._autocast():
+            learnt = self.objective(self.reader, work.batch, self._random, work.carried)
+        self.optimizer.zero_grad(set_to_none=self._captured is None)
+        learnt.loss.backward()
+        state = learnt.state if self.task.carries_state else None
+        return map_state(torch.Tensor.detach, learnt._replace(state=state))
+
+    @property
+    def _can_be_captured(self) -> bool:
+        """Whether nothing on the way to a gradient depends on the values of tensors."""
+        plain = isinstance(self.objective, Answers) and not self.objective.own
+        taught = isinstance(self.reader.core, TaughtCore)
+        return plain and not taught and not self.reader.branches_on_data
+
     @property
     def _statistics(self) -> list[torch.Tensor]:
         """What the forward pass moves."""
@@ -234,6 +266,23 @@ def follow(trainer: Trainer) -> None:
             getattr(trainer, name)(*arguments)
         except NotFinite:  # as for the leader, who says what becomes of it
             continue
+
+
+def set_precision(precision: Precision, device: str) -> None:
+    """Settle how this process multiplies matrices, as far as that is not up to autocast.
+
+    Raises:
+        ValueError: the device does not have the precision.
+    """
+    is_cuda = torch.device(device).type == "cuda"
+    if precision == "tf32" and not is_cuda:
+        raise ValueError(f"precision=tf32: {device} has no instructions for it; use float32")
+    if precision == "bfloat16" and not computes_bfloat16(device):
+        raise ValueError(
+            f"precision=bfloat16: {device} has no instructions for it here; use float32"
+        )
+    if is_cuda:
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
 
 
 def computes_bfloat16(device: str) -> bool:

@@ -154,7 +154,7 @@ def time_of(work: Callable[[], None], device: str, least: float) -> float:
     calls = 0
     wait(device)
     begun = time.perf_counter()
-    while time.perf_counter() - begun < least:
+    while not calls or time.perf_counter() - begun < least:
         work()
         calls += 1
     wait(device)

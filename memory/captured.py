@@ -1,4 +1,4 @@
-"""A computation of fixed shapes that a GPU is told once, and then replays.
+"""Computations of fixed shapes that a GPU is told once, and then replays.
 
 Source: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs. An unroll of forty steps
 is thousands of small kernels, and to launch them one by one takes longer than they do. A captured
@@ -14,6 +14,8 @@ from memory.core import map_state, state_leaves
 
 WARM_UP = 3
 """Calls that run as they are, before the next is captured: libraries choose their ways in them."""
+MOST_SHAPES = 64
+"""Graphs of one function: capturing takes time, and each keeps the inputs that it computes on."""
 
 
 class Captured:
@@ -27,10 +29,16 @@ class Captured:
         function: may change other tensors in place, if they stay where they are; must not branch on
             the values of tensors, nor read any: all of Python happens in the first calls only.
         device: where it computes.
+        pool: memory to compute in, shared with graphs that run at other times; its own if left out.
     """
 
-    def __init__(self, function: Callable[[Any], Any], device: torch.device | str) -> None:
-        self.function, self.device = function, torch.device(device)
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        device: torch.device | str,
+        pool: Any = None,
+    ) -> None:
+        self.function, self.device, self.pool = function, torch.device(device), pool
         self._inputs: Any = None
         self._outputs: Any = None
         self._calls = 0
@@ -66,7 +74,7 @@ class Captured:
             return self._run(self._stream)
         if self._graph is None:
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, stream=self._stream):
+            with torch.cuda.graph(graph, pool=self.pool, stream=self._stream):
                 self._outputs = self.function(self._inputs)
             self._graph = graph
         self._graph.replay()
@@ -80,3 +88,31 @@ class Captured:
             outputs = self.function(self._inputs)
         here.wait_stream(stream)
         return outputs
+
+
+class CapturedByShape:
+    """As `Captured`, for inputs of several shapes: a graph for each of the first `MOST_SHAPES`.
+
+    Inputs of other shapes are moved to the device, and the function is called on them.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], device: torch.device | str) -> None:
+        self.function, self.device = function, torch.device(device)
+        self._pool = torch.cuda.graph_pool_handle() if self.device.type == "cuda" else None
+        self._captured: dict[Any, Captured] = {}
+
+    def __call__(self, inputs: Any) -> Any:
+        """What the function makes of these inputs."""
+        shapes = _shapes(inputs)
+        if shapes not in self._captured and len(self._captured) == MOST_SHAPES:
+            return self.function(map_state(lambda x: x.to(self.device), inputs))
+        if shapes not in self._captured:
+            self._captured[shapes] = Captured(self.function, self.device, self._pool)
+        return self._captured[shapes](inputs)
+
+
+def _shapes(inputs: Any) -> Any:
+    """The shapes and types of a state, and which parts it lacks: hashable."""
+    if inputs is None or isinstance(inputs, torch.Tensor):
+        return None if inputs is None else (inputs.shape, inputs.dtype)
+    return tuple(map(_shapes, inputs))

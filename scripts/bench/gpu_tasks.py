@@ -1,0 +1,99 @@
+"""Updates per second of supervised tasks on a GPU, captured as graphs and launched one by one.
+
+    python scripts/bench/gpu_tasks.py --out docs/results/gpu_tasks.json
+
+Whole updates, each from the same batch, which is on the CPU before it. The two ways are timed in
+turn, and each figure is the median of the rounds. No data are needed.
+
+With `--device cpu` the same code runs with nothing captured, to see that it works.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from agents.process import prepare
+
+prepare()
+
+import torch
+from gpu import PRECISIONS, SETTLED, WAYS, device_name, time_of
+
+from agents.build import compute_device
+from agents.command_line import parse
+from agents.supervised import SUPERVISED
+from memory.supervised import Trainer, build_reader
+
+RUNS = {
+    "nth farthest, rmc": "--task nth_farthest --core rmc",
+    "nth farthest, lstm": "--task nth_farthest --core lstm",
+    "nth farthest, dnc": "--task nth_farthest --core dnc",
+    "program, lstm": "--task learning_to_execute --core lstm --task.programs program",
+    "program, rmc": "--task learning_to_execute --core rmc --task.programs program",
+    "delayed recall, gru": "--task delayed_recall --core gru",
+}
+"""What is measured, by the command of a run."""
+
+
+def main() -> None:
+    """Measure all runs that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
+    parser.add_argument("--batch", type=int, help="sequences; as in the run if left out")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each timing, at least")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
+    parser.add_argument("--out", type=Path, required=True)
+    asked = parser.parse_args()
+    try:
+        compute_device(asked.device)
+    except ValueError as error:
+        parser.error(str(error))
+    figures = {"torch": torch.__version__, "device": device_name(asked.device), "rows": []}
+    for run in asked.runs:
+        for precision in asked.precisions:
+            figures["rows"].append(measure(run, precision, asked))
+            print(json.dumps(figures["rows"][-1]), flush=True)
+            asked.out.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def measure(run: str, precision: str, asked: argparse.Namespace) -> dict[str, float | str]:
+    """Milliseconds of an update in both ways, their ratio, and sequences per second."""
+    trainers = {way: trainer(run, precision, way, asked) for way in WAYS}
+    for one in trainers.values():
+        for _ in range(SETTLED):
+            one.update()
+    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    for _ in range(asked.rounds):
+        for way, one in trainers.items():
+            seconds[way].append(time_of(one.update, asked.device, asked.seconds))
+    medians = {way: statistics.median(times) for way, times in seconds.items()}
+    size = trainers["captured"].config.batch
+    found = {f"update, ms, {way}": 1e3 * medians[way] for way in WAYS}
+    found |= {f"sequences/s, {way}": size / medians[way] for way in WAYS}
+    found["captured to eager"] = medians["eager"] / medians["captured"]
+    rounded = {key: float(f"{value:.4g}") for key, value in found.items()}
+    return {"run": run, "precision": precision, "sequences": size, **rounded}
+
+
+def trainer(run: str, precision: str, way: str, asked: argparse.Namespace) -> Trainer:
+    """A trainer that learns from one batch again and again."""
+    flags = [*RUNS[run].split(), "--training.precision", precision]
+    if asked.batch is not None:
+        flags += ["--training.batch", str(asked.batch)]
+    config = parse(flags, SUPERVISED).config
+    task = config.task.build(0)
+    reader = build_reader(task, config.core, config.reader)
+    one = Trainer(reader, task, config.training, asked.device, graphs=way == "captured")
+    batch = task.batch(0, config.training.batch)
+    one.supply.take = lambda number: batch
+    return one
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""What a GPU replays in supervised training, as far as a CPU can tell."""
+
+import contextlib
+from typing import NamedTuple
+
+import pytest
+import torch
+
+import memory.captured
+from memory.captured import CapturedByShape
+from memory.core import Core
+from memory.supervised import TASKS
+from memory.supervised.language_model import LanguageModelConfig
+from memory.supervised.reader import ReaderConfig, build_reader
+from memory.supervised.trainer import NotFinite, Trainer, TrainingConfig, Work
+from tests.agents.conftest import SMALL_CORES
+from tests.fake_gpu import ASKED, lose_numbers, without_numbers
+from tests.memory.supervised.small_data import write_data
+from tests.memory.supervised.small_tasks import Counting, Stream
+from tests.memory.supervised.test_tasks import SMALL
+
+
+class Pair(NamedTuple):
+    given: torch.Tensor
+    maybe: torch.Tensor | None
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("ENGRAM_DATA", str(write_data(tmp_path / "data")))
+
+
+def trainer(task, core="lstm", graphs=False, **training):
+    torch.manual_seed(1)
+    reader = build_reader(task, SMALL_CORES[core], ReaderConfig())
+    return Trainer(reader, task, TrainingConfig(**{"batch": 6} | training), graphs=graphs)
+
+
+def blended():
+    return TASKS["nth_farthest"](vectors=4, dimensions=3, curriculum="mix").build(seed=3)
+
+
+def adaptive():
+    return LanguageModelConfig(unroll=9, embedding=8, lanes=60, cutoffs=(9,)).build(seed=3)
+
+
+@pytest.mark.parametrize("core", ["lstm", "rmc", "dnc", "memory_net, frozen_bn"])
+@pytest.mark.parametrize("make", [blended, Stream, Counting, "language_model"])
+def test_captured_updates_are_those_of_a_trainer_that_is_not_bit_for_bit(core, make, data):
+    if make == "language_model":  # with dropout
+        make = TASKS[make](**SMALL[make], dropout=0.5).build
+        make = lambda build=make: build(seed=3)  # noqa: E731
+    plain, captured = trainer(make(), core), trainer(make(), core, graphs=True)
+    assert captured._captured is not None
+    for _ in range(5):
+        assert plain.update() == captured.update()
+    ours, theirs = captured.reader.state_dict(), plain.reader.state_dict()
+    for name, value in theirs.items():
+        assert torch.equal(ours[name], value), name
+
+
+def test_a_batch_that_is_not_finite_leaves_a_captured_trainer_as_it_was():
+    one = trainer(blended(), graphs=True)
+    one.update()
+    before = {name: x.clone() for name, x in one.reader.state_dict().items()}
+    batch = one.task.batch
+
+    def broken(number, size):
+        made = batch(number, size)
+        return made._replace(inputs=made.inputs * float("nan"))
+
+    one.supply.forget()
+    one.task.batch = broken
+    with pytest.raises(NotFinite):
+        one.update()
+    one.supply.forget()
+    one.task.batch = batch
+    assert all(torch.equal(x, before[name]) for name, x in one.reader.state_dict().items())
+    assert one.update()["loss"] > 0
+
+
+@pytest.mark.parametrize(
+    ("core", "learns_from_own_answers"),
+    [("memory_net, reinforce", False), ("memory_net, td_fixed", False), ("lstm", True)],
+)
+def test_what_samples_or_is_taught_or_feeds_itself_is_not_captured(core, learns_from_own_answers):
+    task = Counting()
+    task.learns_from_own_answers = learns_from_own_answers
+    one = trainer(task, core, graphs=True)
+    assert one._captured is None
+    assert one.update()["loss"] > 0
+
+
+def asks_no_number(one: Trainer, mode) -> None:
+    """Find a gradient without numbers; where the reader says so, it must be asked for one."""
+    work = without_numbers(Work(one.task.batch(0, 6).located(), None), mode)
+    lose_numbers(one.reader, mode)
+    asked = one.reader.branches_on_data
+    with mode, pytest.raises(ASKED) if asked else contextlib.nullcontext():
+        assert one._find_gradient(work).loss.shape == ()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_each_task_asks_a_gpu_for_no_number_or_says_so(task, gpu, data):
+    one = trainer(TASKS[task](**SMALL[task]).build(seed=3))
+    assert one.reader.branches_on_data == (task == "babi")
+    asks_no_number(one, gpu)
+
+
+def test_an_adaptive_softmax_asks_and_says_so(gpu, data):
+    one = trainer(adaptive())
+    assert one.reader.branches_on_data
+    asks_no_number(one, gpu)
+
+
+@pytest.mark.parametrize("core", SMALL_CORES)
+def test_each_core_asks_a_gpu_for_no_number_or_is_not_captured(core, gpu):
+    one = trainer(blended(), core)
+    if one._can_be_captured:
+        asks_no_number(one, gpu)
+    else:
+        finds_wanted = type(one.reader.core).outputs_at is not Core.outputs_at
+        learns_otherwise = hasattr(one.reader.core, "memory_loss") or hasattr(
+            one.reader.core, "decide"
+        )
+        assert finds_wanted or learns_otherwise
+
+
+def test_each_shape_has_a_graph_of_its_own_and_the_last_ones_have_none(monkeypatch):
+    monkeypatch.setattr(memory.captured, "MOST_SHAPES", 2)
+    places = []
+
+    def double(pair):
+        places.append(pair.given.data_ptr())
+        return Pair(2 * pair.given, pair.maybe)
+
+    function = CapturedByShape(double, "cpu")
+    inputs = [
+        Pair(torch.ones(2), None),
+        Pair(torch.ones(2), torch.ones(1)),
+        Pair(torch.ones(3), None),
+    ]
+    for _ in range(2):
+        for pair in inputs:
+            found = function(pair)
+            assert torch.equal(found.given, 2 * pair.given)
+            assert (found.maybe is None) == (pair.maybe is None)
+    assert len(set(places[:3])) == 3 and places[:3] == places[3:]
+    given = [pair.given.data_ptr() for pair in inputs]
+    assert [place in given for place in places[:3]] == [False, False, True]
+
+
+def test_a_precision_of_gpus_is_refused_on_a_cpu():
+    with pytest.raises(ValueError, match="precision=tf32: cpu has no instructions for it"):
+        trainer(blended(), precision="tf32")
