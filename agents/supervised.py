@@ -36,6 +36,7 @@ SUPERVISED = Program(
             "device",
             "threads",
             "graphs",
+            "training.precision",
             "checkpoint_minutes",
             "log_seconds",
         }

@@ -142,6 +142,18 @@ def test_a_run_cut_off_before_its_test_is_tested_when_resumed(tmp_path, capsys):
     assert json.loads((run / "results.json").read_text())["test"] == json.loads(results)["test"]
 
 
+def test_a_run_of_a_gpu_goes_on_in_a_precision_that_the_cpu_has(tmp_path, capsys):
+    run = tmp_path / "run"
+    flags = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
+    assert main([*flags, "--steps", "2", "--run-dir", str(run)]) == 0
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("precision: float32", "precision: tf32"))
+    resume = ["--resume", str(run), "--steps", "3", "--device", "cpu"]
+    assert main(resume) == 2
+    assert "precision=tf32: cpu has no instructions for it" in capsys.readouterr().err
+    assert main([*resume, "--training.precision", "float32"]) == 0
+
+
 def test_a_run_that_reached_its_accuracy_is_not_resumed_for_nothing(tmp_path, capsys):
     run = tmp_path / "run"
     flags = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
