@@ -116,14 +116,21 @@ def test_an_adaptive_softmax_asks_and_says_so(gpu, data):
 @pytest.mark.parametrize("core", SMALL_CORES)
 def test_each_core_asks_a_gpu_for_no_number_or_is_not_captured(core, gpu):
     one = trainer(blended(), core)
+    learner = one.reader.core
+    finds_wanted = type(learner).outputs_at is not Core.outputs_at
+    learns_otherwise = hasattr(learner, "memory_loss") or hasattr(learner, "decide")
+    assert one._can_be_captured != (finds_wanted or learns_otherwise)
     if one._can_be_captured:
         asks_no_number(one, gpu)
-    else:
-        finds_wanted = type(one.reader.core).outputs_at is not Core.outputs_at
-        learns_otherwise = hasattr(one.reader.core, "memory_loss") or hasattr(
-            one.reader.core, "decide"
-        )
-        assert finds_wanted or learns_otherwise
+
+
+def test_gradients_stay_where_graphs_of_all_shapes_find_them():
+    one = trainer(blended(), graphs=True)
+    places = [weight.grad.data_ptr() for weight in one.weights]
+    for _ in range(4):
+        one.update()
+        assert [weight.grad.data_ptr() for weight in one.weights] == places
+    assert len(one._captured._captured) > 1
 
 
 def test_each_shape_has_a_graph_of_its_own_and_the_last_ones_have_none(monkeypatch):
