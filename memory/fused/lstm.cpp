@@ -58,7 +58,7 @@ struct Desk {
         input = pieces.take(rows * features);
         hidden = pieces.take(rows * padded(s.width)), cell = pieces.take(s.tile() * s.width);
         d_hidden = pieces.take(s.tile() * padded(s.width));
-        pairs = (Pair*)pieces.take(s.halves ? (rows + 1) * (s.gates() + features) : 0);
+        pairs = (Pair*)pieces.take(Linear::desk(rows, std::max(s.features, s.width), 4 * s.width));
     }
 };
 

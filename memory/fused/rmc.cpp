@@ -83,7 +83,7 @@ struct Desk {
         carry = pieces.take(b * s.slots * s.width());
         head = pieces.take(s.rows() * (2 * s.key + s.value)), scores = pieces.take(s.rows());
         Int widest = std::max({s.projection(), s.width(), s.features, s.gates});
-        pairs = (Pair*)pieces.take(s.halves ? (all + 1) * padded(widest) : 0);
+        pairs = (Pair*)pieces.take(Linear::desk(all, widest, widest));
     }
 };
 

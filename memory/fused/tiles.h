@@ -185,7 +185,7 @@ struct Linear {
                     for (Int c = i; c < std::min(even(in), i + 64); c++)
                         put(ahead + j * length(in), c, o, at(j + o, c));
     }
-    // Pairs are made on the desk, if any.
+    // On the desk matrices are laid out anew: paired, in tiles.
     void forward(Int rows, const float* x, Int ldx, float* y, Int ldy, Pair* desk, bool add) const {
         times(rows, in, x, ldx, ahead, out, y, ldy, add ? nullptr : bias, P, desk);
     }
@@ -197,22 +197,50 @@ struct Linear {
     void learn(Int rows, const float* dy, Int ldy, const float* x, Int ldx, Pair* desk,
                float* gradients) const {
         float* into = gradients + gradient;
-        Pair* other = desk + (rows + 1) / 2 * padded(out);
         if (halves) {
+            Int pairs = (rows + 1) / 2;
+            Pair *other = desk + pairs * padded(out), *tiles = other + pairs * padded(in);
             pair_down(rows, out, dy, ldy, desk, padded(out));
             pair_down(rows, in, x, ldx, other, padded(in));
+            add_outer(pairs, desk, padded(out), other, padded(in), tiles, into);
+        } else {
+            add_outer(rows, dy, ldy, x, ldx, (float*)desk, into);
         }
-        for (Int j = 0; j < in; j += P)
-            if (halves)
-                panel<true>(out, (rows + 1) / 2, desk, padded(out), other + j, padded(in), into + j,
-                            padded(in), nullptr);
-            else
-                panel<true>(out, rows, dy, ldy, x + j, ldx, into + j, padded(in), nullptr);
         for (Int r = 0; biased && r < rows; r++)
             add_scaled(into + out * padded(in), 1, dy + r * ldy, out);
     }
 
+    // Words of a desk for so many rows.
+    static Int desk(Int rows, Int in, Int out) { return (rows + 1) * (padded(in) + padded(out)); }
+
    private:
+    // C[out, in] += A[k, out]^T B[k, in]. Sums run down the columns. Many rows, far apart, are
+    // gathered first, A in tiles of M columns and B in panels, so that a sum touches few pages of
+    // memory; what it is added to is asked for one sum ahead.
+    template <class E>
+    void add_outer(Int k, const E* a, Int lda, const E* b, Int ldb, E* tiles, float* c) const {
+        Int ldc = padded(in);
+        if (k < 128) {
+            for (Int j = 0; j < in; j += P)
+                panel<true>(out, k, a, lda, b + j, ldb, c + j, ldc, nullptr);
+            return;
+        }
+        E* columns = tiles + k * padded(out);
+        for (Int p = 0; p < k; p++)
+            for (Int o = 0; o < out; o += M)
+                std::memcpy(tiles + o * k + p * M, a + p * lda + o, M * sizeof(E));
+        for (Int j = 0; j < in; j += P) {
+            for (Int p = 0; p < k; p++)
+                std::memcpy(columns + p * P, b + p * ldb + j, P * sizeof(E));
+            for (Int o = 0; o < out; o += M) {
+                float* sums = c + o * ldc + j;
+                for (Int i = M; i < std::min(out - o, (Int)2 * M); i++)
+                    __builtin_prefetch(sums + i * ldc, 1), __builtin_prefetch(sums + i * ldc + W, 1);
+                panel<true>(std::min(out - o, (Int)M), k, tiles + o * k, M, columns, P, sums, ldc,
+                            nullptr);
+            }
+        }
+    }
     Int even(Int k) const { return halves ? k + k % 2 : k; }
     Int length(Int k) const { return halves ? even(k) / 2 : k; }
     void put(float* panel, Int k, Int column, float x) const {

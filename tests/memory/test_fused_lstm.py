@@ -20,6 +20,7 @@ SIZES = {
     "one unit": (1, 1, 8, 9),
     "one element": (5, 20, 70, 1),
     "many chunks and tiles": (17, 18, 5, 150),
+    "long": (19, 33, 30, 10),
 }
 """Features, hidden units, steps, batch."""
 
