@@ -84,22 +84,12 @@ class Agent:
 def main() -> None:
     """Measure each core at each size and precision, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--traces", type=Path, help="folder for the traces")
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--env", default="boxworld")
     parser.add_argument("--cores", nargs="+", default=["lstm", "rmc"])
-    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
     parser.add_argument("--trajectories", nargs="+", type=int, default=[32, 256, 1024])
     parser.add_argument("--unroll", type=int, default=40)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement")
-    asked = parser.parse_args()
-    try:
-        compute_device(asked.device)
-    except ValueError as error:
-        parser.error(str(error))
-    figures = {"torch": torch.__version__, "device": device_name(asked.device), "rows": []}
+    asked, figures = begin(parser)
     for core in asked.cores:
         for trajectories in asked.trajectories:
             for precision in asked.precisions:
@@ -107,6 +97,22 @@ def main() -> None:
                 figures["rows"].append(row | measure(core, trajectories, precision, asked))
                 print(json.dumps(figures["rows"][-1]), flush=True)
                 asked.out.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def begin(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, dict[str, Any]]:
+    """The command line, with what every measurement of a GPU takes, and figures without rows."""
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each timing, at least")
+    asked = parser.parse_args()
+    try:
+        compute_device(asked.device)
+    except ValueError as error:
+        parser.error(str(error))
+    figures = {"torch": torch.__version__, "device": device_name(asked.device), "rows": []}
+    return asked, figures
 
 
 def device_name(device: str) -> str:

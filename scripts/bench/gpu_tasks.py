@@ -20,10 +20,8 @@ from agents.process import prepare
 
 prepare()
 
-import torch
-from gpu import PRECISIONS, SETTLED, WAYS, device_name, time_of
+from gpu import SETTLED, WAYS, begin, time_of
 
-from agents.build import compute_device
 from agents.command_line import parse
 from agents.supervised import SUPERVISED
 from memory.supervised import Trainer, build_reader
@@ -43,18 +41,8 @@ def main() -> None:
     """Measure all runs that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
-    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
     parser.add_argument("--batch", type=int, help="sequences; as in the run if left out")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each timing, at least")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
-    parser.add_argument("--out", type=Path, required=True)
-    asked = parser.parse_args()
-    try:
-        compute_device(asked.device)
-    except ValueError as error:
-        parser.error(str(error))
-    figures = {"torch": torch.__version__, "device": device_name(asked.device), "rows": []}
+    asked, figures = begin(parser)
     for run in asked.runs:
         for precision in asked.precisions:
             figures["rows"].append(measure(run, precision, asked))
