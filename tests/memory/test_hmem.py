@@ -81,7 +81,7 @@ def test_growth_stops_at_the_bound():
     core = build(gain=0.05, decay=0.0)
     x = torch.randn(1, 2, 5, dtype=torch.double).expand(2000, 2, 5)
     _, state = core(x, core.initial_state(2))
-    assert 0.79 < state.max() <= 0.8
+    assert 0.79 < state.max() < 0.8 + 1e-12  # which rounding may pass, by a last digit
 
 
 def test_what_one_key_stored_it_recalls():
