@@ -11,6 +11,7 @@ from gymnasium.vector import VectorEnv
 from agents.policy import Policy
 from agents.streams import ActionStreams, actor_seeds
 from agents.trajectory import Inputs
+from memory.fused.held import weights_held
 
 EVALUATION = 2**32 - 1
 """Stands where training's seeds have the number of updates made: more than any run makes, so that
@@ -111,7 +112,8 @@ def playing(agent: Agent, env: VectorEnv, *, seed: int, greedy: bool) -> Iterato
     modes = {module: module.training for module in agent.modules()}
     agent.eval()
     try:
-        yield PolicyPlayer(agent, observations, seeds[:, 1], greedy)
+        with weights_held(agent):
+            yield PolicyPlayer(agent, observations, seeds[:, 1], greedy)
     finally:
         for module, training in modes.items():
             module.training = training

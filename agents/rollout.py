@@ -15,6 +15,7 @@ from agents.trajectory import Inputs, Trajectory
 from envs.fault import EnvironmentFault
 from memory.captured import Captured
 from memory.core import map_state, state_leaves
+from memory.fused.held import weights_held
 
 
 class Episode(NamedTuple):
@@ -108,6 +109,10 @@ class Rollout:
             EnvironmentFault: an environment raised, or gave what its spaces do not allow; names the
                 actor and its step.
         """
+        with weights_held(self.policy):
+            return self._unroll(version)
+
+    def _unroll(self, version: int) -> Unroll:
         record = Record(self.length, self.now, self.policy, self.state, version)
         episodes: list[Episode] = []
         for t in range(self.length):

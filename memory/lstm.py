@@ -22,6 +22,7 @@ from torch.nn import functional
 from memory.aligned_linear import aligned_linear
 from memory.core import Core, InputKind, select
 from memory.fused.call import Fused
+from memory.fused.held import Held
 from memory.fused.lstm import unroll_compiled, why_not
 from memory.initialisation import truncated_normal_
 from memory.lstm_unroll import unroll_lstm
@@ -46,10 +47,10 @@ class LSTMConfig:
     layers: int = 1
     """Layers; each sees the input beside the layer below, and the output is all of theirs."""
     fused: Fused = "auto"
-    """Compute sequences in which episodes open in compiled code where that can be had (float32 on a
-    CPU with a C++ compiler), or never. It gives first derivatives only. With bf16 it computes all
-    sequences and multiplies matrices in bfloat16, if the CPU has avx512_bf16: right to two or three
-    digits only."""
+    """Compute actors' steps, and sequences in which episodes open, in compiled code where that can
+    be had (float32 on a CPU with a C++ compiler), or never. It gives first derivatives only. With
+    bf16 it computes all sequences and multiplies matrices in bfloat16, if the CPU has avx512_bf16:
+    right to two or three digits only."""
 
     input_kind: ClassVar[InputKind] = "vector"
 
@@ -68,7 +69,7 @@ class LSTM(Core[LSTMState]):
 
     def __init__(self, features: int, hidden: int, fused: Fused = "auto") -> None:
         super().__init__()
-        self.output_size, self.fused = hidden, fused
+        self.output_size, self.fused, self.held = hidden, fused, Held()
         self.input_weight = nn.Parameter(torch.empty(4 * hidden, features))
         self.hidden_weight = nn.Parameter(torch.empty(4 * hidden, hidden))
         self.bias = nn.Parameter(torch.zeros(4 * hidden))
@@ -96,6 +97,8 @@ class LSTM(Core[LSTMState]):
         if self.gates.watched:
             now = functional.linear(x, self.input_weight, self.bias + self.forget_bias)
             state = self._cell(now, state)
+        elif self.held.open and self.why_plain(x[None], state) is None:
+            _, state = self._unroll_compiled(x[None], state, None)
         else:
             state = LSTMState(*torch.lstm_cell(x, tuple(state), *self._weights))
         return state.hidden, state
@@ -111,12 +114,9 @@ class LSTM(Core[LSTMState]):
             if reset is not None:
                 state = select(reset[0], self.initial_state(inputs.shape[1]), state)
             return self._without_episodes(inputs, state)
-        bias = self.bias + self.forget_bias
         if self.why_plain(inputs, state, reset) is None:
-            weights, halves = (self.input_weight, self.hidden_weight, bias), self.fused == "bf16"
-            outputs, *end = unroll_compiled(weights, inputs, *state, reset, halves)
-            return outputs, LSTMState(*end)
-        projected = aligned_linear(inputs, self.input_weight, bias)
+            return self._unroll_compiled(inputs, state, reset)
+        projected = aligned_linear(inputs, self.input_weight, self.bias + self.forget_bias)
         if self.gates.watched or not has_own_backward(inputs):
             return self._loop(projected, state, reset)
         outputs, *end = unroll_lstm(projected, self.hidden_weight, *state, reset)
@@ -128,7 +128,18 @@ class LSTM(Core[LSTMState]):
         """Why an unroll is not for compiled code, or None."""
         if self.fused == "never":
             return "fused=never"
-        return why_not(self, inputs, *state, reset, self.fused == "bf16")
+        return why_not(self, self.held, inputs, *state, reset, self.fused == "bf16")
+
+    def _unroll_compiled(
+        self,
+        inputs: Float[Tensor, "T B F"],
+        state: LSTMState,
+        reset: Bool[Tensor, "T B"] | None,
+    ) -> tuple[Float[Tensor, "T B D"], LSTMState]:
+        weights = self.input_weight, self.hidden_weight, self.bias + self.forget_bias
+        halves = self.fused == "bf16"
+        outputs, *end = unroll_compiled(self.held, weights, inputs, *state, reset, halves)
+        return outputs, LSTMState(*end)
 
     def _loop(
         self,

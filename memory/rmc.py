@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from memory.attention import AttentionBlock, Heads
 from memory.core import Core, InputKind, select
 from memory.fused.call import Fused
+from memory.fused.held import Held
 from memory.fused.rmc import FusedRMC
 from memory.initialisation import linear
 from memory.observed import Observed
@@ -124,7 +125,7 @@ class RMC(Core[Tensor]):
             self.gate_input = linear(rows * heads.width, gates)
             self.gate_memory = linear(heads.width, gates)
             self.input_gate, self.forget_gate = Observed(), Observed()
-        self.fused = None
+        self.fused, self.held = None, Held()
         if config.fused != "never":
             self.fused = FusedRMC(
                 self,
@@ -181,7 +182,7 @@ class RMC(Core[Tensor]):
         """Why an unroll of these is computed in plain PyTorch; None if compiled code does it."""
         if self.fused is None:
             return "fused=never"
-        return self.fused.why_not(self, inputs, state, reset)
+        return self.fused.why_not(self, self.held, inputs, state, reset)
 
     def _run(
         self,
@@ -191,7 +192,7 @@ class RMC(Core[Tensor]):
     ) -> tuple[Float[Tensor, "T B units"], Float[Tensor, "B N D"]]:
         assert self.fused is not None
         biases = {"input_bias": self.input_bias, "forget_bias": self.forget_bias}
-        return self.fused(self, inputs, state, reset, **biases)
+        return self.fused(self, self.held, inputs, state, reset, **biases)
 
     def gates(
         self, from_input: Float[Tensor, "B 1 G"], memory: Float[Tensor, "B N D"]

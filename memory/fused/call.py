@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from memory.fused.held import Held
 from memory.fused.library import load
 
 _log = logging.getLogger(__name__)
@@ -27,10 +28,13 @@ def library_of(module: str) -> ctypes.CDLL | str:
         return str(failure)
 
 
-def why_not_compiled(core: nn.Module, names: Sequence[str], given: Iterable[Tensor]) -> str | None:
+def why_not_compiled(
+    core: nn.Module, held: Held, names: Sequence[str], given: Iterable[Tensor]
+) -> str | None:
     """Why a call is for plain PyTorch, whatever the code; or None.
 
     Args:
+        held: by the core.
         names: of the parameters that the core was built with.
         given: what it is called with.
     """
@@ -38,16 +42,24 @@ def why_not_compiled(core: nn.Module, names: Sequence[str], given: Iterable[Tens
         return "it is being compiled or exported"
     if torch.is_autocast_enabled("cpu"):
         return "autocast is on"
+    return _unfit(given) or held.keep("why not", lambda: _why_not(core, names))
+
+
+def _why_not(core: nn.Module, names: Sequence[str]) -> str | None:
     parameters = dict(core.named_parameters())
     if [*parameters] != names:
         return "its parameters are not those it was built with"
-    for tensor in (*given, *parameters.values()):
+    if any(_watched(module) for module in core.modules() if module is not core):
+        return "a hook watches a part of it"
+    return _unfit(parameters.values())
+
+
+def _unfit(tensors: Iterable[Tensor]) -> str | None:
+    for tensor in tensors:
         if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
             return f"{tensor.dtype} on {tensor.device.type}"
         if type(tensor) not in (Tensor, nn.Parameter):
             return f"a tensor is a {type(tensor).__name__}"
-    if any(_watched(module) for module in core.modules() if module is not core):
-        return "a hook watches a part of it"
     return None
 
 

@@ -32,7 +32,9 @@ struct Net {
     Linear from_input, from_hidden;
     Int gradients;
 
-    Net(const Shape& s, const float* const* weights, bool backwards, Pieces& pieces) {
+    // From weights, unless they were `packed` there before.
+    Net(const Shape& s, const float* const* weights, bool backwards, Pieces& pieces,
+        bool packed = false) {
         auto layer = [&](Int in, Int parameter, bool biased) {
             Linear l{in, 4 * s.width, parameter, 0, in, biased};
             l.halves = s.halves;
@@ -40,7 +42,7 @@ struct Net {
             l.back = backwards ? pieces.take(l.out * padded(in)) : nullptr;
             l.bias = backwards ? nullptr : pieces.take(padded(l.out));
             l.gradient = parameter ? padded(s.features) * l.out + l.out : 0;
-            if (pieces.base) l.pack(weights[parameter], weights[2], backwards);
+            if (pieces.base && !packed) l.pack(weights[parameter], weights[2], backwards);
             return l;
         };
         from_input = layer(s.features, 0, true), from_hidden = layer(s.width, 1, false);
@@ -200,21 +202,28 @@ int engram_lstm_halves() { return HALVES; }
 // Floats in the gates of all steps.
 Int engram_lstm_gates(const Shape* s) { return s->rows() * s->gates(); }
 
-// The weights are those of the input and of the hidden state, and the bias. `reset` may be null,
-// then no episode opens. Gives 0, or 1 if there is no memory to work in.
-int engram_lstm_forward(const Shape* shape, const float* const* weights, const float* x,
-                        const float* hidden, const float* cell, const bool* reset, float* outputs,
-                        float* cells, float* gates) {
+// Lays the weights out for forward passes, unless `packed` is null. Gives the floats it takes.
+Int engram_lstm_pack(const Shape* s, const float* const* weights, float* packed) {
+    Pieces pieces{packed};
+    Net(*s, weights, false, pieces);
+    return pieces.used;
+}
+
+// The weights are those of the input and of the hidden state, and the bias; `packed`, which may be
+// null, has them laid out. `reset` may be null, then no episode opens. Gives 0, or 1 if there is no
+// memory to work in.
+int engram_lstm_forward(const Shape* shape, const float* const* weights, float* packed,
+                        const float* x, const float* hidden, const float* cell, const bool* reset,
+                        float* outputs, float* cells, float* gates) {
     const Shape& s = *shape;
+    Int common = packed ? 0 : engram_lstm_pack(shape, weights, nullptr);
     Pieces count{nullptr};
-    Net(s, weights, false, count);
-    Int common = count.used;
     Desk(s, count);
-    Int each = count.used - common;
+    Int each = count.used;
     float* base = workspace(common + s.threads * each);
     if (!base) return 1;
-    Pieces pieces{base};
-    Net net(s, weights, false, pieces);
+    Pieces pieces{packed ? packed : base};
+    Net net(s, weights, false, pieces, packed);
     auto desk = [&](Int thread) {
         Pieces own{base + common + thread * each};
         return Desk(s, own);

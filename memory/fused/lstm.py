@@ -2,7 +2,7 @@
 
 It computes what the plain code of `memory.lstm` does, in float32 on a CPU; tests hold the two
 together. Asked to, it multiplies matrices in bfloat16 and adds up in float32. The weights are laid
-out anew in each call, so that no call can see old ones.
+out anew in each call, so that no call can see old ones, unless they are held.
 """
 
 import ctypes
@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from memory.fused.call import Kept, library_of, pointer, pointers, why_not_compiled
+from memory.fused.held import Held
 
 ROWS_PER_THREAD = 16
 """With fewer elements of the batch a thread costs more than it helps."""
 FEWEST_ROWS = 64
-"""With fewer steps in all of the batch, the new layout of the weights costs more than it helps."""
+"""With fewer steps in all of the batch, a new layout of the weights costs more than it helps."""
 NAMES = ["input_weight", "hidden_weight", "bias"]
 
 
@@ -37,12 +38,13 @@ def library() -> ctypes.CDLL | str:
     """The compiled code, or why there is none, which is said once."""
     found = library_of(__file__)
     if not isinstance(found, str):
-        found.engram_lstm_gates.restype = ctypes.c_int64
+        found.engram_lstm_gates.restype = found.engram_lstm_pack.restype = ctypes.c_int64
     return found
 
 
 def why_not(
     core: nn.Module,
+    held: Held,
     inputs: Tensor,
     hidden: Tensor,
     cell: Tensor,
@@ -54,7 +56,7 @@ def why_not(
     Raises:
         ValueError: bfloat16 is asked for, and this CPU has none.
     """
-    reason = why_not_compiled(core, NAMES, (inputs, hidden, cell))
+    reason = why_not_compiled(core, held, NAMES, (inputs, hidden, cell))
     if reason:
         return reason
     weight = core.get_parameter("input_weight")
@@ -67,7 +69,7 @@ def why_not(
         and (reset is None or (reset.dtype, reset.shape) == (torch.bool, inputs.shape[:2]))
     ):
         return "inputs, state and resets do not go together"
-    if inputs.shape[:2].numel() < FEWEST_ROWS:
+    if not held.open and inputs.shape[:2].numel() < FEWEST_ROWS:
         return "it is too little to compute"
     found = library()
     if isinstance(found, str):
@@ -77,8 +79,12 @@ def why_not(
     return None
 
 
+Weights = tuple[Float[Tensor, "G F"], Float[Tensor, "G D"], Float[Tensor, " G"]]
+
+
 def unroll_compiled(
-    weights: tuple[Float[Tensor, "G F"], Float[Tensor, "G D"], Float[Tensor, " G"]],
+    held: Held,
+    weights: Weights,
     inputs: Float[Tensor, "T B F"],
     hidden: Float[Tensor, "B D"],
     cell: Float[Tensor, "B D"],
@@ -93,7 +99,17 @@ def unroll_compiled(
     steps, batch, features = inputs.shape
     threads = max(1, min(torch.get_num_threads(), batch // ROWS_PER_THREAD))
     shape = Shape(steps, batch, features, hidden.shape[1], threads, halves)
-    return _Sequence.apply(shape, inputs, hidden, cell, reset, *weights)
+    packed = held.keep("packed", lambda: _pack(shape, weights)) if held.open else None
+    return _Sequence.apply(shape, packed, inputs, hidden, cell, reset, *weights)
+
+
+def _pack(shape: Shape, weights: Weights) -> Float[Tensor, " N"]:
+    """The weights as the forward pass reads them."""
+    laid_out = [weight.detach().contiguous() for weight in weights]
+    given = ctypes.byref(shape), pointers(laid_out)
+    packed = torch.empty(_code().engram_lstm_pack(*given, pointer(None)))
+    _code().engram_lstm_pack(*given, pointer(packed))
+    return packed
 
 
 class _Sequence(torch.autograd.Function):
@@ -101,6 +117,7 @@ class _Sequence(torch.autograd.Function):
     def forward(
         ctx: Any,
         shape: Shape,
+        packed: Tensor | None,
         inputs: Tensor,
         hidden: Tensor,
         cell: Tensor,
@@ -112,7 +129,7 @@ class _Sequence(torch.autograd.Function):
         weights = tuple(weight.contiguous() for weight in weights)
         outputs, cells = inputs.new_empty(2, *inputs.shape[:2], hidden.shape[1])
         gates = Kept(_code().engram_lstm_gates(ctypes.byref(shape)))
-        given = (inputs, hidden, cell, reset, outputs, cells, gates.floats)
+        given = (packed, inputs, hidden, cell, reset, outputs, cells, gates.floats)
         failed = _code().engram_lstm_forward(
             ctypes.byref(shape), pointers(weights), *map(pointer, given)
         )
@@ -133,7 +150,7 @@ class _Sequence(torch.autograd.Function):
         d_hidden, d_cell = (
             d.clone(memory_format=torch.contiguous_format) for d in (d_hidden, d_cell)
         )
-        d_inputs = torch.empty_like(given[0]) if ctx.needs_input_grad[1] else None
+        d_inputs = torch.empty_like(given[0]) if ctx.needs_input_grad[2] else None
         d_weights = [torch.empty_like(weight) for weight in weights]
         given += [ctx.gates.floats, d_outputs, d_hidden, d_cell, d_inputs]
         failed = _code().engram_lstm_backward(
@@ -141,7 +158,7 @@ class _Sequence(torch.autograd.Function):
         )
         if failed:
             raise MemoryError(f"lstm: no memory for {ctx.shape.threads} threads to work in")
-        return None, d_inputs, d_hidden, d_cell, None, *d_weights
+        return None, None, d_inputs, d_hidden, d_cell, None, *d_weights
 
 
 def _code() -> ctypes.CDLL:

@@ -95,8 +95,10 @@ struct Net {
     std::vector<Norm> qkv_norm, read_norm, out_norm;
     Int gradient_floats = 0;
 
-    // In the order in which memory/fused/rmc.py lists the parameters.
-    Net(const Shape& shape, const float* const* parameters, bool backwards, Pieces& pieces)
+    // From parameters in the order in which memory/fused/rmc.py lists them; linear layers may have
+    // been `packed` there before.
+    Net(const Shape& shape, const float* const* parameters, bool backwards, Pieces& pieces,
+        bool packed = false)
         : s(shape), ld(padded(s.width())), wide(padded(s.projection())), gates(padded(s.gates)) {
         Int next = 0, width = s.width();
         auto place = [&](Int floats) {
@@ -111,7 +113,7 @@ struct Net {
             l.back = backwards ? pieces.take(out * padded(in)) : nullptr;
             l.bias = backwards ? nullptr : pieces.take(padded(out));
             l.gradient = place(out * padded(in) + out);
-            if (pieces.base) l.pack(parameters[next], parameters[next + 1], backwards);
+            if (pieces.base && !packed) l.pack(parameters[next], parameters[next + 1], backwards);
             return l;
         };
         auto layer = [&](Int in, Int out) {
@@ -452,20 +454,27 @@ int engram_rmc_halves() { return HALVES; }
 // Floats that a forward pass keeps for its backward pass.
 Int engram_rmc_kept(const Shape* s) { return s->tiles() * s->steps * kept_floats(*s); }
 
-// `kept` may be null, then nothing is kept; and so may `reset`, then there are none. Gives 0, or 1
-// if there is no memory to work in.
-int engram_rmc_forward(const Shape* shape, const float* const* parameters, const float* x,
-                       const float* state, const bool* reset, float* outputs, float* kept) {
+// Lays the linear layers out for forward passes, unless `packed` is null. Gives the floats it takes.
+Int engram_rmc_pack(const Shape* s, const float* const* parameters, float* packed) {
+    Pieces pieces{packed};
+    Net(*s, parameters, false, pieces);
+    return pieces.used;
+}
+
+// `packed` may be null, or have the linear layers laid out. `kept` may be null, then nothing is
+// kept; and so may `reset`, then there are none. Gives 0, or 1 if there is no memory to work in.
+int engram_rmc_forward(const Shape* shape, const float* const* parameters, float* packed,
+                       const float* x, const float* state, const bool* reset, float* outputs,
+                       float* kept) {
     const Shape& s = *shape;
+    Int common = packed ? 0 : engram_rmc_pack(shape, parameters, nullptr);
     Pieces count{nullptr};
-    Net(s, parameters, false, count);
-    Int common = count.used;
     Desk(s, count);
-    Int each = count.used - common + kept_floats(s);
+    Int each = count.used + kept_floats(s);
     float* base = workspace(common + s.threads * each);
     if (!base) return 1;
-    Pieces pieces{base};
-    Net net(s, parameters, false, pieces);
+    Pieces pieces{packed ? packed : base};
+    Net net(s, parameters, false, pieces, packed);
     Int units = s.slots * s.width(), x_size = s.inputs * s.features;
     each_tile(s, [&](Int thread, Int number, Tile tile) {
         Pieces own{base + common + thread * each};

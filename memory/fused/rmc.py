@@ -2,10 +2,11 @@
 
 It computes what the plain code of `memory.rmc` does, in float32 on a CPU; tests hold the two
 together. Asked to, it multiplies matrices in bfloat16 and adds up in float32. The weights are laid
-out anew in each call, so that no call can see old ones.
+out anew in each call, so that no call can see old ones, unless they are held.
 """
 
 import ctypes
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -15,11 +16,12 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from memory.fused.call import Kept, library_of, pointer, pointers, why_not_compiled
+from memory.fused.held import Held
 
 ROWS_PER_THREAD = 32
 """With fewer rows a thread costs more than it helps."""
 WEIGHTS_PER_ROW = 300_000
-"""With more weights for each row to compute, their new layout costs more than it helps."""
+"""With more weights for each row to compute, a new layout costs more than it helps."""
 
 
 class Shape(ctypes.Structure):
@@ -38,7 +40,7 @@ def library() -> ctypes.CDLL | str:
     """The compiled code, or why there is none, which is said once."""
     found = library_of(__file__)
     if not isinstance(found, str):
-        found.engram_rmc_kept.restype = ctypes.c_int64
+        found.engram_rmc_kept.restype = found.engram_rmc_pack.restype = ctypes.c_int64
     return found
 
 
@@ -53,15 +55,16 @@ class FusedRMC:
         self.weights = sum(parameter.numel() for parameter in core.parameters())
 
     def why_not(
-        self, core: nn.Module, inputs: Tensor, state: Tensor, reset: Tensor | None
+        self, core: nn.Module, held: Held, inputs: Tensor, state: Tensor, reset: Tensor | None
     ) -> str | None:
         """Why this call is for plain PyTorch, or None."""
-        reason = why_not_compiled(core, self.names, (inputs, state))
+        reason = why_not_compiled(core, held, self.names, (inputs, state))
         if reason:
             return reason
         if not self._fits(inputs, state, reset):
             return "inputs, state and resets do not go together"
-        if inputs.shape[:2].numel() * self.sizes["slots"] * WEIGHTS_PER_ROW < self.weights:
+        rows = inputs.shape[:2].numel() * self.sizes["slots"]
+        if not held.open and rows * WEIGHTS_PER_ROW < self.weights:
             return "it is too little to compute for so many weights"
         found = library()
         if isinstance(found, str):
@@ -84,6 +87,7 @@ class FusedRMC:
     def __call__(
         self,
         core: nn.Module,
+        held: Held,
         inputs: Float[Tensor, "T B *features"],
         state: Float[Tensor, "B N D"],
         reset: Bool[Tensor, "T B"] | None,
@@ -94,8 +98,19 @@ class FusedRMC:
         worth = batch * state.shape[1] // ROWS_PER_THREAD
         threads = max(1, min(torch.get_num_threads(), worth))
         shape = Shape(steps=steps, batch=batch, threads=threads, **self.sizes, **biases)
+        weights = [*core.parameters()]
+        packed = held.keep("packed", lambda: _pack(shape, weights)) if held.open else None
         learning = torch.is_grad_enabled()
-        return _Sequence.apply(shape, learning, inputs, state, reset, *core.parameters())
+        return _Sequence.apply(shape, learning, packed, inputs, state, reset, *weights)
+
+
+def _pack(shape: Shape, weights: Sequence[Tensor]) -> Float[Tensor, " N"]:
+    """The weights as the forward pass reads them."""
+    laid_out = [weight.detach().contiguous() for weight in weights]
+    given = ctypes.byref(shape), pointers(laid_out)
+    packed = torch.empty(_code().engram_rmc_pack(*given, pointer(None)))
+    _code().engram_rmc_pack(*given, pointer(packed))
+    return packed
 
 
 class _Sequence(torch.autograd.Function):
@@ -104,6 +119,7 @@ class _Sequence(torch.autograd.Function):
         ctx: Any,
         shape: Shape,
         learning: bool,
+        packed: Tensor | None,
         inputs: Tensor,
         state: Tensor,
         reset: Tensor | None,
@@ -120,7 +136,7 @@ class _Sequence(torch.autograd.Function):
             ctx.shape, ctx.state_shape = shape, state.shape
             ctx.kept = Kept(_code().engram_rmc_kept(ctypes.byref(shape)))
             kept = ctx.kept.floats
-        given = (inputs, state, reset, outputs, kept)
+        given = (packed, inputs, state, reset, outputs, kept)
         failed = _code().engram_rmc_forward(
             ctypes.byref(shape), pointers(parameters), *map(pointer, given)
         )
@@ -136,7 +152,7 @@ class _Sequence(torch.autograd.Function):
         inputs, reset, *parameters = ctx.saved_tensors
         d_outputs = None if d_outputs is None else d_outputs.contiguous()
         d_final = None if d_final is None else d_final.contiguous()
-        d_inputs = torch.empty_like(inputs) if ctx.needs_input_grad[2] else None
+        d_inputs = torch.empty_like(inputs) if ctx.needs_input_grad[3] else None
         d_state = inputs.new_empty(ctx.state_shape)
         d_parameters = [torch.empty_like(parameter) for parameter in parameters]
         given = (inputs, reset, ctx.kept.floats, d_outputs, d_final, d_inputs, d_state)
@@ -148,7 +164,7 @@ class _Sequence(torch.autograd.Function):
         )
         if failed:
             raise MemoryError(f"rmc: no memory for {ctx.shape.threads} threads to work in")
-        return None, None, d_inputs, d_state, None, *d_parameters
+        return None, None, None, d_inputs, d_state, None, *d_parameters
 
 
 def _code() -> ctypes.CDLL:

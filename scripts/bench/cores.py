@@ -9,6 +9,7 @@ import csv
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -23,6 +24,7 @@ from agents.build import build_policy
 from agents.command_line import parse
 from memory import CORES, state_leaves
 from memory.core import DecidingCore
+from memory.fused.held import weights_held
 
 ACTING, STEPS, LEARNING = 100, 40, 32
 """Batch of an acting step; length and batch of an unroll."""
@@ -43,10 +45,15 @@ class Bench:
 
     def measure(self) -> None:
         """Time both once, and keep the times."""
-        for name, work in (("step", self._step), ("unroll", self._unroll)):
-            begun = time.perf_counter()
-            work()
-            self.times[name].append(time.perf_counter() - begun)
+        with weights_held(self.core):  # as all steps of an unroll hold them
+            self._step()
+            self._time("step", self._step)
+        self._time("unroll", self._unroll)
+
+    def _time(self, name: str, work: Callable[[], None]) -> None:
+        begun = time.perf_counter()
+        work()
+        self.times[name].append(time.perf_counter() - begun)
 
     @torch.no_grad()
     def _step(self) -> None:

@@ -3,8 +3,8 @@
 torch.nn knows no episodes, so it is timed without them; ours are timed without, with resets that
 fall nowhere, and with episodes that open at one step in fifty, which torch.nn cannot compute. Such
 unrolls come as `loop`, too: step by step, as PyTorch differentiates it. The unroll that learns has
-40 steps of 32, acting one step of 100; inputs are those of the BoxWorld agent. Rounds go over all
-in turn; times are medians of the rounds, ratios medians of the ratios of each round.
+40 steps of 32; acting is forty single steps of 100. Inputs are those of the BoxWorld agent. Rounds
+go over all in turn; times are medians of the rounds, ratios medians of the ratios of each round.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from agents.run import versions
 from memory import GRUConfig, LSTMConfig, map_state
 from memory.core import Core
+from memory.fused.held import weights_held
 
 FEATURES, UNITS, STEPS, LEARNING, ACTING = 655, 256, 40, 32, 100
 OPENING = 0.02
@@ -94,17 +95,20 @@ def learning(core: Core, theirs: nn.Module) -> dict[str, Callable[[], None]]:
 
 
 def acting(core: Core, theirs: nn.Module) -> dict[str, Callable[[], None]]:
-    """A step without gradients."""
+    """Single steps without gradients, with the weights held as an unroll of the actors does."""
     inputs, state = torch.randn(ACTING, FEATURES), core.initial_state(ACTING)
     given = map_state(torch.clone, state)
 
     @torch.no_grad()
     def ours() -> None:
-        core.step(inputs, state)
+        with weights_held(core):
+            for _ in range(STEPS):
+                core.step(inputs, state)
 
     @torch.no_grad()
     def cell() -> None:
-        theirs(inputs, given)
+        for _ in range(STEPS):
+            theirs(inputs, given)
 
     return {THEIRS: cell, "ours": ours}
 

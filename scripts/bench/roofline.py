@@ -30,6 +30,7 @@ from agents.policy import PolicyOutput
 from agents.rollout import Rollout
 from agents.trajectory import Trajectory
 from memory.core import state_leaves
+from memory.fused.held import weights_held
 
 GPU = (67.0, 4800.0)
 """An H200's float32 TFLOP/s outside its tensor cores, and GB/s."""
@@ -92,7 +93,9 @@ def times(agent: Agent) -> dict[str, float]:
     acting, acted = acting_parts(agent.rollout), agent.config.actors
     learning, learnt = learning_parts(agent), agent.learnt
     found = {"acting_us": 1e6 * cpu_time(agent.act) / agent.acted}
-    found |= {f"acting_{name}_us": 1e6 * cpu_time(part) / acted for name, part in acting.items()}
+    with weights_held(agent.rollout.policy):  # as an unroll does
+        for name, part in acting.items():
+            found[f"acting_{name}_us"] = 1e6 * cpu_time(part) / acted
     found["learning_us"] = 1e6 * cpu_time(agent.learn) / learnt
     for name, part in learning.items():
         found[f"learning_{name}_us"] = 1e6 * cpu_time(part) / learnt

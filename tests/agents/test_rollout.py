@@ -185,8 +185,8 @@ def stir(policy: torch.nn.Module) -> None:
 @pytest.mark.parametrize("env", GAMES)
 def test_with_equal_weights_the_learner_gives_the_logits_of_the_actor(core, env, training) -> None:
     rollout = start(small(core, env))
-    stir(rollout.policy)
-    for _ in range(2):
+    for _ in range(2):  # nothing that was made of the first weights may act in the second unroll
+        stir(rollout.policy)
         batch = rollout.unroll(0).trajectory
     assert batch.inputs.resets[1:-1].any() and not batch.inputs.resets[0].all()
     policy = rollout.policy.train(training)

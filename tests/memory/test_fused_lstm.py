@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from memory import LSTMConfig
-from memory.core import Core
+from memory.core import Core, select
 from memory.fused import lstm
+from memory.fused.held import weights_held
 from memory.fused.lstm import library
 from memory.lstm import LSTMState
 
@@ -231,3 +232,57 @@ def test_the_single_steps_agree():
     core = build()
     given = draw(core)
     torch.testing.assert_close(core(*given)[0], Core.forward(core, *given)[0])
+
+
+@pytest.mark.parametrize("batch", [1, 20, 100])
+def test_steps_with_held_weights_are_the_compiled_sequence_bit_by_bit(batch):
+    core = build()
+    inputs, state, reset = draw(core, steps=5, batch=batch)
+    outputs, now, fresh = [], state, core.initial_state(batch)
+    with torch.no_grad():
+        plain, _ = core.step(inputs[0], select(reset[0], fresh, state))
+        with weights_held(core):
+            expected, _ = core(inputs, state, reset)
+            for x, opens in zip(inputs, reset, strict=True):
+                y, now = core.step(x, select(opens, fresh, now))
+                outputs.append(y)
+    assert torch.equal(torch.stack(outputs), expected)
+    assert not torch.equal(outputs[0], plain)
+    torch.testing.assert_close(outputs[0], plain)
+
+
+def test_steps_with_held_weights_are_in_halves_where_those_are_asked_for(halves):
+    core = build(fused="bf16")
+    inputs, state, _ = draw(core)
+    with torch.no_grad(), weights_held(core):
+        assert torch.equal(core.step(inputs[0], state)[0], core(inputs, state)[0][0])
+
+
+def test_weights_that_change_are_seen_once_they_are_not_held():
+    core = build()
+    inputs, state, reset = draw(core)
+    with torch.no_grad():
+        with weights_held(core):
+            before, _ = core(inputs, state, reset)
+        core.hidden_weight.mul_(2)
+        fresh, _ = core(inputs, state, reset)
+        with weights_held(core):
+            held, _ = core(inputs, state, reset)
+    assert torch.equal(held, fresh) and not torch.equal(held, before)
+
+
+def test_held_weights_have_the_gradients_of_others():
+    core = build()
+    given = draw(core)
+    expected = everything(core, *given)
+    with weights_held(core):
+        ours = everything(core, *given)
+    assert all(torch.equal(ours[name], value) for name, value in expected.items())
+
+
+def test_weights_are_let_go_when_something_fails_and_in_a_copy():
+    core = build()
+    with pytest.raises(ValueError, match="halt"), weights_held(core):
+        assert core.held.open and not copy.deepcopy(core).held.open
+        raise ValueError("halt")
+    assert not core.held.open

@@ -8,6 +8,7 @@ import torch
 
 from memory import RMCConfig, inspect
 from memory.core import Core
+from memory.fused.held import weights_held
 from memory.fused.rmc import library
 
 CASES = {
@@ -326,3 +327,33 @@ def test_a_core_travels_to_another_process():
     twin = pickle.loads(pickle.dumps(core))
     assert twin.why_plain(*given) is None
     assert torch.equal(twin(*given)[0], core(*given)[0])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_steps_with_held_weights_are_the_compiled_sequence_bit_by_bit(case):
+    shape, options = CASES[case]
+    core = build(shape, **options)
+    inputs, state, _ = draw(core, shape)
+    with torch.no_grad():
+        expected, _ = core(inputs, state)
+        outputs, now = [], state
+        with weights_held(core):
+            for x in inputs:
+                y, now = core.step(x, now)
+                outputs.append(y)
+        assert torch.equal(torch.stack(outputs), expected)
+        for parameter in core.parameters():
+            parameter.mul_(1.5)
+        fresh, _ = core(inputs, state)
+        with weights_held(core):
+            assert torch.equal(core(inputs, state)[0], fresh)
+    assert not torch.equal(fresh, expected)
+
+
+def test_held_weights_have_the_gradients_of_others():
+    core = build()
+    given = draw(core, (10,))
+    expected = everything(core, *given)
+    with weights_held(core):
+        ours = everything(core, *given)
+    assert all(torch.equal(ours[name], value) for name, value in expected.items())
