@@ -105,10 +105,13 @@ def is_of(job: Job, parsed: ParsedRun) -> bool:
     file = job.folder / "config.yaml"
     if not file.exists():
         return True
-    held, wanted = (
-        yaml.safe_load(text)
-        for text in (file.read_text(), to_yaml(SUPERVISED, parsed.config, parsed.names))
-    )
+    wanted = yaml.safe_load(to_yaml(SUPERVISED, parsed.config, parsed.names))
+    try:
+        held = yaml.safe_load(file.read_text())
+    except (UnicodeDecodeError, yaml.YAMLError):
+        held = None
+    if not isinstance(held, dict):
+        raise CommandError(f"{file} is damaged; remove {job.folder} and run again.")
     return all(held.get(key) == value for key, value in wanted.items() if key not in _NO_MATTER)
 
 

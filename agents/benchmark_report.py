@@ -71,7 +71,10 @@ def collect(jobs: Sequence[Job]) -> Results:
         file = job.folder / RESULTS
         if not file.exists():
             continue
-        told = json.loads(file.read_text())
+        try:
+            told = json.loads(file.read_text())
+        except ValueError as error:
+            raise CommandError(f"{file} is damaged ({error}); remove it and run again.") from None
         measure = told["measure"]
         value = told["test"][measure]
         rows.append(

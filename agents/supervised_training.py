@@ -15,6 +15,7 @@ from agents.supervised_config import SupervisedConfig
 from agents.supervised_monitor import SupervisedMonitor
 from memory.supervised import Task, Trainer
 from memory.supervised.reader import num_parameters
+from memory.supervised.trainer import NotFinite
 
 RESULTS = "results.json"
 """File of a run folder: the test of its best weights, written at the end."""
@@ -91,6 +92,11 @@ class SupervisedTraining:
             self.validation = self.trainer.evaluate("validation")
         named = {f"validation/{name}": value for name, value in self.validation.items()}
         self.run.log(named, self.trainer.updates)
+        if math.isnan(self.validation[self.trainer.task.measure]):
+            raise NotFinite(
+                f"the validation's {self.trainer.task.measure} is nan at update "
+                f"{self.trainer.updates:,}; the checkpoints before it are kept."
+            )
         before, waited = self.best, self.since_best
         is_best = before is None or is_better(self.trainer.task, self.validation, before)
         self.since_best = 0 if is_best else waited + 1
@@ -155,17 +161,17 @@ class SupervisedTraining:
 
     def _conclude(self) -> None:
         """Test the best weights, and write down what came of it."""
-        best = self._best_checkpoint()
+        best, damage = self._best_checkpoint()
         self.trainer.reader.load_state_dict(best.weights)
         task = self.trainer.task
         results = {
             "measure": task.measure,
             "step": best.frame,
             **{name: self.trainer.evaluate(name) for name in task.tests},
-            "validation": self.best,
+            "validation": self.validation if damage else self.best,
             "plateaus": task.plateaus(),
             "parameters": num_parameters(self.trainer.reader),
-            "remarks": task.remarks(),
+            "remarks": [*task.remarks(), *damage],
             "seconds": self.clock.seconds,
         }
         _write(self.run.folder / RESULTS, json.dumps(results, indent=1) + "\n")
@@ -177,16 +183,17 @@ class SupervisedTraining:
         for remark in results["remarks"]:
             self.monitor.note(remark)
 
-    def _best_checkpoint(self) -> Checkpoint:
-        """The best by validation; the newest, told as such, if it is damaged."""
+    def _best_checkpoint(self) -> tuple[Checkpoint, list[str]]:
+        """The best by validation; the newest, and what has to be said of it, if it is damaged."""
+        damage = []
         try:
             best = load(self.run.checkpoints, best=True)
         except CheckpointError as error:
-            self.monitor.note(f"{error} The newest is tested instead.")
+            damage.append(f"{error} The newest is tested instead.")
             best = load(self.run.checkpoints)
         for warning in best.warnings:
             self.monitor.note(warning)
-        return best
+        return best, damage
 
 
 def _write(file: Path, text: str) -> None:

@@ -24,6 +24,7 @@ from memory.options import one_of, positive
 from memory.supervised.babi_questions import most_frequent, numbered, vocabulary_of
 from memory.supervised.babi_source import Size, Source, Stories, find_stories
 from memory.supervised.batch import Batch
+from memory.supervised.digest import digest_of
 from memory.supervised.head import Answered, Head, rectified
 from memory.supervised.measure import Measure, Usual
 from memory.supervised.sentence_encoder import Reading, SentenceEncoder
@@ -97,6 +98,7 @@ class Babi(Task):
         self.places = {"train": learnt, "validation": held, "test": np.arange(len(test))}
         """Which of the questions belong to each split."""
         self._epoch = (-1, learnt)
+        self._digest = digest_of([*train, *test])
 
     def encoder(self) -> Encoder:
         """Vectors of sentences."""
@@ -132,8 +134,8 @@ class Babi(Task):
         return self.stories_of
 
     def identity(self) -> str:
-        """Of the vocabulary."""
-        return self.vocabulary.identity()
+        """Of the vocabulary, and of all questions and answers."""
+        return f"{self.vocabulary.identity()}, questions {self._digest}"
 
     def batch(self, number: int, size: int) -> Batch:
         """A training batch; every question comes once before one comes again."""
@@ -162,6 +164,8 @@ def _divided(tasks: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     learnt, held = [], []
     for task in np.unique(tasks):
         order = random.permutation(np.flatnonzero(tasks == task))
+        if len(order) < 2:
+            raise ValueError(f"task {task} has one question to learn from; two are needed at least")
         count = max(1, len(order) // 10)
         held.append(np.sort(order[:count]))
         learnt.append(order[count:])

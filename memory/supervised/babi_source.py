@@ -63,8 +63,17 @@ def _published(tasks: tuple[int, ...], size: Size, data: Path | None, complete: 
             )
         else:
             stories.train[task] = read_stories(_file(folder, task, "train"))
+            stories.remarks += _shortfall(task, "train", stories.train[task], QUESTIONS[size])
         stories.test[task] = read_stories(_file(folder, task, "test"))
+        stories.remarks += _shortfall(task, "test", stories.test[task], TESTED)
     return stories
+
+
+def _shortfall(task: int, part: Part, questions: list[Question], published: int) -> list[str]:
+    """What has to be said of a file that is not the published one."""
+    if len(questions) == published:
+        return []
+    return [f"Task {task} has {len(questions):,} questions to {part}, {published:,} as published."]
 
 
 def _generated(task: int, part: Part, questions: int) -> list[Question]:

@@ -92,7 +92,7 @@ class ImageAssociation(Task):
         self, config: ImageAssociationConfig, images: dict[str, Gallery], seed: int
     ) -> None:
         self.config, self.images, self.seed = config, images, seed
-        self.longest_episode = PAIRS * (config.delay + 1) + 1
+        self.longest_episode = PAIRS * (max(config.delay, *config.test_delays, 0) + 1) + 1
         self.sequences = {part: draw(images[part], count) for part, count in SEQUENCES.items()}
         self.tests = ("test", *(f"delay_{delay}" for delay in config.test_delays))
         self.epochs = Epochs(np.zeros(SEQUENCES["train"] - HELD_OUT), seed)

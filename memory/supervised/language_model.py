@@ -31,6 +31,7 @@ from memory.supervised.batch import Batch
 from memory.supervised.corpus import UNKNOWN, Corpus, read_corpus
 from memory.supervised.corpus_files import Level
 from memory.supervised.data_folder import find_data
+from memory.supervised.digest import digest_of
 from memory.supervised.head import Head
 from memory.supervised.measure import Measure
 from memory.supervised.perplexity import Perplexity
@@ -127,6 +128,7 @@ class LanguageModel(Task):
     def __init__(self, config: LanguageModelConfig, corpus: Corpus, seed: int) -> None:
         self.config, self.corpus, self.seed = config, corpus, seed
         self.num_classes = len(corpus.words)
+        self._digest = digest_of(corpus.tokens.values())
         self.tests = ("test", *(f"test_{words}" for words in config.windows))
 
     def encoder(self) -> Encoder:
@@ -164,8 +166,8 @@ class LanguageModel(Task):
         return remarks
 
     def identity(self) -> str:
-        """The vocabulary."""
-        return f"vocabulary {self.corpus.fingerprint}"
+        """The vocabulary, and the text."""
+        return f"vocabulary {self.corpus.fingerprint}, text {self._digest}"
 
     def batch(self, number: int, size: int) -> Batch:
         """What follows in every lane."""

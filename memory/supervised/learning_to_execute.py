@@ -100,6 +100,7 @@ class LearningToExecute(GradedTask):
         self.config, self.seed = config, seed
         self.num_classes = 12 if config.programs == "zaremba" else 10
         self.learns_from_own_answers = config.decoder == "guesses"
+        self.longest_episode = max(len(batch.inputs) for batch in self.held_out("validation"))
 
     def encoder(self) -> Encoder:
         """One-hot."""

@@ -54,7 +54,8 @@ class LogicConfig:
     longer: tuple[int, int] = (21, 40)
     """The same, in the test of that name; `xor`, a third of the expressions, has two there too."""
     steps: int = 64
-    """Length of a piece of the stream; in the test `longer`, twice that."""
+    """Length of a piece of the stream; in the test `longer`, twice that, or more where its longest
+    expression needs it."""
 
     def build(self, seed: int) -> "Logic":
         """Make the task."""
@@ -102,9 +103,10 @@ class Logic(GeneratedTask):
         if split != "longer":
             yield from super().held_out(split)
             return
+        steps = max(2 * self.config.steps, len("and=|") + self.config.longer[1])
         for number in range(HELD_OUT // CHUNK):
             random = self.random("test", number)
-            yield self._stream(CHUNK, 2 * self.config.steps, self.config.longer, random)
+            yield self._stream(CHUNK, steps, self.config.longer, random)
 
     def _stream(
         self, lanes: int, steps: int, lengths: tuple[int, int], random: torch.Generator

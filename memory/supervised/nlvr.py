@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from memory.options import one_of
 from memory.supervised.batch import Batch
 from memory.supervised.data_folder import find_data, key_of, prepared
+from memory.supervised.digest import digest_of
 from memory.supervised.epochs import Epochs
 from memory.supervised.head import Answered
 from memory.supervised.measure import Measure, Usual
@@ -135,6 +136,7 @@ class Nlvr(Task):
         seed: int,
     ) -> None:
         self.config, self.boxes, self.rebuilt = config, boxes, rebuilt
+        self.longest_episode = (Boxes if config.steps == "boxes" else Reads).steps
         self.spelling = Spelling(example.sentence for example in examples["train"])
         self.words = {
             split: _padded([self.spelling.read(e.sentence) for e in of])
@@ -144,6 +146,7 @@ class Nlvr(Task):
             split: np.array([e.is_true for e in of], dtype=np.int64)
             for split, of in examples.items()
         }
+        self._digest = digest_of([*self.words.values(), *self.truths.values()])
         self.sentences = {
             split: np.array([int(e.identifier.split("-")[0]) for e in of])
             for split, of in examples.items()
@@ -176,9 +179,10 @@ class Nlvr(Task):
         return remarks
 
     def identity(self) -> str:
-        """The vocabulary."""
+        """The vocabulary, and the sentences with what is true of them."""
         words = "\n".join(self.spelling.numbers)
-        return f"{len(self.spelling)} words, {sha256(words.encode()).hexdigest()[:8]}"
+        named = f"{len(self.spelling)} words, {sha256(words.encode()).hexdigest()[:8]}"
+        return f"{named}, sentences {self._digest}"
 
     def batch(self, number: int, size: int) -> Batch:
         """A training batch; every order of every example comes once before one comes again."""

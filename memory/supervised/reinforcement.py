@@ -7,6 +7,7 @@ Source: Schulman et al., "High-dimensional continuous control using generalized 
 estimation" (2016), equation 16. A batch ends with its last step.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from memory.core import DecidingCore, select
+from memory.options import positive
 from memory.supervised.task import SPLITS
 
 
@@ -34,6 +36,14 @@ class ReinforcementConfig:
     """Times that each sequence of a batch is lived through, with decisions of their own."""
     baseline_units: int = 128
     """Hidden units of the baseline."""
+
+    def __post_init__(self) -> None:
+        for name in ("discount", "trace_decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}={getattr(self, name)}: must be from 0 to 1")
+        if not 0 <= self.entropy_cost < math.inf:
+            raise ValueError(f"entropy_cost={self.entropy_cost}: must be 0 or more")
+        positive(samples=self.samples, baseline_units=self.baseline_units)
 
 
 def decision_generator(seed: int, update: int) -> torch.Generator:

@@ -43,6 +43,7 @@ from torch.nn.functional import one_hot
 from memory.options import positive
 from memory.supervised.batch import Batch
 from memory.supervised.data_folder import find_data
+from memory.supervised.digest import digest_of
 from memory.supervised.epochs import Epochs, FlushRight
 from memory.supervised.head import Answered
 from memory.supervised.measure import Measure, Usual
@@ -152,6 +153,8 @@ class Sentences(Task):
         chosen = {"test": order[:held], "validation": order[held : 2 * held]}
         chosen["train"] = order[2 * held :]
         self.texts = {split: [coded[i] for i in sorted(places)] for split, places in chosen.items()}
+        self._digest = digest_of(coded)
+        self.longest_episode = 2 * max(map(len, coded)) + 3
         self._epochs = Epochs(np.array([len(text) for text in self.texts["train"]]), seed)
 
     def encoder(self) -> Encoder:
@@ -178,8 +181,9 @@ class Sentences(Task):
         ]
 
     def identity(self) -> str:
-        """Hash of the alphabet."""
-        return f"alphabet {sha256(self.alphabet.encode()).hexdigest()[:16]}"
+        """Hashes of the alphabet and of the sentences."""
+        alphabet = sha256(self.alphabet.encode()).hexdigest()[:16]
+        return f"alphabet {alphabet}, sentences {self._digest}"
 
     def batch(self, number: int, size: int) -> Batch:
         """Sentences of about one length; every one comes once before one comes again."""

@@ -1,5 +1,6 @@
 """The loop of every supervised task: batches in, better weights out. Knows nothing of files."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
@@ -53,6 +54,8 @@ class TrainingConfig:
         for name in ("learning_rate", "clip_norm", "decay"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}={getattr(self, name)}: must be above 0")
+        if math.isinf(self.learning_rate):
+            raise ValueError(f"learning_rate={self.learning_rate}: must be a number")
         if not self.weight_decay >= 0:
             raise ValueError(f"weight_decay={self.weight_decay}: must be 0 or more")
         if self.decay > 1:

@@ -114,6 +114,17 @@ def test_runs_of_other_settings_are_not_mixed_in(plan, tmp_path, in_process, cap
     assert end.value.code == 2 and "a run of other settings" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["config.yaml", "results.json"])
+def test_a_damaged_file_is_named(name, plan, tmp_path, in_process, capsys):
+    out = tmp_path / "out"
+    assert main([str(plan), "--out", str(out), "--processes", "1"]) == 0
+    (damaged,) = out.glob(f"recall/small/1/{name}")
+    damaged.write_text("{")
+    with pytest.raises(SystemExit) as end:
+        main([str(plan), "--out", str(out), "--processes", "1"])
+    assert end.value.code == 2 and f"{damaged} is damaged" in capsys.readouterr().err
+
+
 def test_a_run_that_fails_is_named_and_the_others_are_reported(
     plan, tmp_path, monkeypatch, capsys, in_process
 ):

@@ -57,6 +57,8 @@ def test_every_pair_trains_is_resumed_and_judged(task, core, tmp_path, capsys, m
     run = tmp_path / "run"
     flags = ["--task", task, "--core", core, *SMALL[task], *QUICK, "--validate-every", "2"]
     flags[flags.index("--training.batch") + 1] = "4"
+    if (task, core) == ("sentences", "relation_network"):
+        flags += ["--core.buffer", "64"]
     assert main([*flags, "--steps", "2", "--run-dir", str(run)]) == 0
     assert main(["--resume", str(run), "--steps", "4"]) == 0
     results = json.loads((run / "results.json").read_text())
@@ -213,6 +215,32 @@ def test_weights_are_not_taken_up_with_other_data(tmp_path, capsys, monkeypatch)
     assert message in capsys.readouterr().err
     monkeypatch.setattr(DelayedRecall, "identity", lambda task: "vocabulary a1")
     assert main(["--resume", str(run), "--steps", "2"]) == 0
+
+
+def test_a_validation_that_is_no_number_ends_the_run_and_is_never_the_best(
+    tmp_path, capsys, monkeypatch
+):
+    run = tmp_path / "run"
+    monkeypatch.setattr(Trainer, "evaluate", lambda *_: {"accuracy": math.nan})
+    assert main([*RECALL, "--steps", "1", "--run-dir", str(run)]) == 3
+    assert "the validation's accuracy is nan at update 1" in capsys.readouterr().err
+    assert not (run / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--training.learning-rate", "inf"], "learning_rate=inf: must be a number"),
+        (["--reinforcement.discount", "5"], "discount=5.0: must be from 0 to 1"),
+        (["--reinforcement.entropy-cost", "nan"], "entropy_cost=nan: must be 0 or more"),
+        (["--reinforcement.samples", "0"], "samples=0: must be"),
+    ],
+)
+def test_numbers_that_cannot_train_are_refused(flags, message, tmp_path, capsys):
+    run = tmp_path / "run"
+    with pytest.raises(SystemExit):
+        main([*RECALL, *flags, "--run-dir", str(run)])
+    assert message in capsys.readouterr().err and not run.exists()
 
 
 def test_remarks_and_every_test_stand_in_the_results(tmp_path, capsys, monkeypatch):

@@ -216,8 +216,12 @@ def test_a_missing_file_is_replaced_by_generated_stories_only_where_asked_and_th
     task = BabiConfig(**options, source="completed").build(1)
     assert Counter(task.questions["train"].task.tolist()) == {1: 1000, 2: 60}
     assert Counter(task.questions["test"].task.tolist()) == {1: 60, 2: 60}
-    (remark,) = task.remarks()
-    assert "training stories of task 1 are of our own generator" in remark
+    generated, *shortfalls = task.remarks()
+    assert "training stories of task 1 are of our own generator" in generated
+    assert shortfalls[1:] == [
+        "Task 2 has 60 questions to train, 1,000 as published.",
+        "Task 2 has 60 questions to test, 1,000 as published.",
+    ]
     (folder / "en" / "qa2_places_test.txt").unlink()
     with pytest.raises(MalformedData, match=r"qa2_\*_test.txt, found 0\.$"):
         BabiConfig(**options, source="completed").build(1)
@@ -227,7 +231,8 @@ def test_nothing_is_generated_where_nothing_is_missing(folder):
     published, completed = (
         BabiConfig(data=folder, source=source).build(1) for source in ("published", "completed")
     )
-    assert published.remarks() == completed.remarks() == []
+    assert published.remarks() == completed.remarks()
+    assert not any("generator" in remark for remark in completed.remarks())
     assert torch.equal(published.batch(0, 9).inputs, completed.batch(0, 9).inputs)
 
 
@@ -263,3 +268,24 @@ def test_the_published_files_are_read():
     sizes = {split: len(places) for split, places in task.places.items()}
     assert sizes == {"train": 27_000, "validation": 3000, "test": 3000}
     assert {"apple,milk", "n,w", "garden"} <= set(task.vocabulary.answers)
+
+
+def test_other_questions_of_the_same_words_are_other_data(folder):
+    def identity() -> str:
+        return BabiConfig(data=folder, size="1k", tasks=(1,)).build(1).identity()
+
+    before = identity()
+    assert identity() == before
+    (file,) = (folder / "en").glob("qa1_*_train.txt")
+    stories = file.read_text()
+    file.write_text(stories + stories)
+    assert identity() != before
+
+
+def test_one_question_is_not_enough_to_learn_from(folder):
+    (file,) = (folder / "en").glob("qa1_*_train.txt")
+    lines = file.read_text().splitlines(keepends=True)
+    asked = next(i for i, line in enumerate(lines) if "?" in line)
+    file.write_text("".join(lines[: asked + 1]))
+    with pytest.raises(ValueError, match="task 1 has one question to learn from"):
+        BabiConfig(data=folder, size="1k", tasks=(1,)).build(1)

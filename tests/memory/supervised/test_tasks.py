@@ -3,9 +3,11 @@
 import pytest
 import torch
 
+from memory import CORES
 from memory.core import state_leaves
 from memory.supervised import TASKS, Batch
 from memory.supervised.nth_farthest import nth_farthest
+from memory.supervised.reader import ReaderConfig, build_reader
 from memory.supervised.task import random_source
 from tests.memory.supervised.small_data import write_data
 
@@ -184,3 +186,34 @@ def test_associative_recall_asks_for_every_key_that_was_shown():
 def test_bad_options_are_refused(name, options, message):
     with pytest.raises(ValueError, match=message):
         TASKS[name](**options).build(seed=1)
+
+
+def test_no_episode_is_longer_than_the_task_says(task):
+    if task.longest_episode is None:
+        pytest.skip("the task says nothing of it")
+    for split in ("validation", *task.tests):
+        for batch in task.held_out(split):
+            assert len(batch.targets) <= task.longest_episode, split
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("learning_to_execute", {"programs": "program", "length": 3, "nesting": 2}),
+        ("sentences", {"sentences": 300}),
+        ("nlvr", {"given": "things"}),
+        ("image_association", {"images": "drawn", "test_delays": (3, 9)}),
+    ],
+)
+def test_a_core_that_would_forget_the_beginning_is_refused(name, options, tmp_path, monkeypatch):
+    monkeypatch.setenv("ENGRAM_DATA", str(write_data(tmp_path / "data")))
+    task = TASKS[name](**options).build(seed=3)
+    longest = task.longest_episode
+    build_reader(task, CORES["relation_network"](buffer=longest), ReaderConfig())
+    with pytest.raises(ValueError, match=f"make it at least {longest}"):
+        build_reader(task, CORES["relation_network"](buffer=longest - 1), ReaderConfig())
+
+
+def test_the_longest_delay_counts_wherever_it_is_tested():
+    config = TASKS["image_association"](images="drawn", delay=1, test_delays=(2, 9))
+    assert config.build(1).longest_episode == 3 * 10 + 1
