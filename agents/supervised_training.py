@@ -168,7 +168,7 @@ class SupervisedTraining:
             "measure": task.measure,
             "step": best.frame,
             **{name: self.trainer.evaluate(name) for name in task.tests},
-            "validation": self.validation if damage else self.best,
+            "validation": best.state["validation"],
             "plateaus": task.plateaus(),
             "parameters": num_parameters(self.trainer.reader),
             "remarks": [*task.remarks(), *damage],

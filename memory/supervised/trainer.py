@@ -55,7 +55,7 @@ class TrainingConfig:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}={getattr(self, name)}: must be above 0")
         if math.isinf(self.learning_rate):
-            raise ValueError(f"learning_rate={self.learning_rate}: must be a number")
+            raise ValueError(f"learning_rate={self.learning_rate}: must be finite")
         if not self.weight_decay >= 0:
             raise ValueError(f"weight_decay={self.weight_decay}: must be 0 or more")
         if self.decay > 1:

@@ -9,7 +9,8 @@ from itertools import islice
 import pytest
 import torch
 
-from agents.checkpoint import load
+from agents import supervised_training
+from agents.checkpoint import CheckpointError, load
 from agents.command_line import parse
 from agents.supervised import SUPERVISED, main
 from memory import CORES
@@ -217,6 +218,20 @@ def test_weights_are_not_taken_up_with_other_data(tmp_path, capsys, monkeypatch)
     assert main(["--resume", str(run), "--steps", "2"]) == 0
 
 
+def test_a_damaged_best_checkpoint_is_said_in_the_results(tmp_path, monkeypatch):
+    def damaged(folder, best=False):
+        if best:
+            raise CheckpointError("The best is damaged.")
+        return load(folder)
+
+    monkeypatch.setattr(supervised_training, "load", damaged)
+    run = tmp_path / "run"
+    assert main([*RECALL, "--steps", "1", "--run-dir", str(run)]) == 0
+    results = json.loads((run / "results.json").read_text())
+    assert results["remarks"] == ["The best is damaged. The newest is tested instead."]
+    assert results["validation"] == load(run / "checkpoints").state["validation"]
+
+
 def test_a_validation_that_is_no_number_ends_the_run_and_is_never_the_best(
     tmp_path, capsys, monkeypatch
 ):
@@ -230,7 +245,7 @@ def test_a_validation_that_is_no_number_ends_the_run_and_is_never_the_best(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--training.learning-rate", "inf"], "learning_rate=inf: must be a number"),
+        (["--training.learning-rate", "inf"], "learning_rate=inf: must be finite"),
         (["--reinforcement.discount", "5"], "discount=5.0: must be from 0 to 1"),
         (["--reinforcement.entropy-cost", "nan"], "entropy_cost=nan: must be 0 or more"),
         (["--reinforcement.samples", "0"], "samples=0: must be"),
