@@ -1,21 +1,21 @@
 """Recurrent memory cores: sequence models behind one contract."""
 
-from memory.convlstm import ConvLSTM, ConvLSTMConfig, ConvLSTMState
 from memory.core import Core, DecidingCore, TaughtCore, map_state, select, state_leaves
-from memory.deciding_memory_net import DecidingMemoryNet
-from memory.dnc import DNC, DNCConfig, DNCState
-from memory.entnet import EntNet, EntNetConfig
-from memory.gru import GRU, GRUConfig
-from memory.hmem import HMem, HMemConfig
-from memory.input_buffer import InputBufferState
-from memory.lstm import LSTM, LSTMConfig, LSTMState, StackedLSTM
-from memory.lstm_bank import LSTMBank, LSTMBankConfig
-from memory.memory_net import MemoryNet, MemoryNetConfig
-from memory.min_gru import MinGRU, MinGRUConfig
-from memory.relation_network import RelationNetwork, RelationNetworkConfig
-from memory.rmc import RMC, RMCConfig
-from memory.taught_memory_net import TaughtMemoryNet
-from memory.working_memory import WorkingMemory, WorkingMemoryConfig
+from memory.cores.buffered.input_buffer import InputBufferState
+from memory.cores.buffered.relation_network import RelationNetwork, RelationNetworkConfig
+from memory.cores.buffered.working_memory import WorkingMemory, WorkingMemoryConfig
+from memory.cores.convlstm import ConvLSTM, ConvLSTMConfig, ConvLSTMState
+from memory.cores.dnc.dnc import DNC, DNCConfig, DNCState
+from memory.cores.entnet import EntNet, EntNetConfig
+from memory.cores.gru import GRU, GRUConfig
+from memory.cores.hmem import HMem, HMemConfig
+from memory.cores.lstm import LSTM, LSTMConfig, LSTMState, StackedLSTM
+from memory.cores.lstm_bank import LSTMBank, LSTMBankConfig
+from memory.cores.memory_net.deciding import DecidingMemoryNet
+from memory.cores.memory_net.memory_net import MemoryNet, MemoryNetConfig
+from memory.cores.memory_net.taught import TaughtMemoryNet
+from memory.cores.min_gru import MinGRU, MinGRUConfig
+from memory.cores.rmc import RMC, RMCConfig
 
 CORES = {
     "convlstm": ConvLSTMConfig,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.supervised import data_folder
+from memory.supervised.data import data_folder
 from tests.fake_gpu import pretend
 
 

@@ -10,7 +10,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {"memory": {"memory"}, "envs": {"envs"}, "agents": {"agents", "envs", "memory"}}
 OURS = {*MAY_IMPORT, "scripts", "tests", "configs"}
-KNOW_RAY = {"agents/impala.py", "agents/benchmark_ray.py", "memory/supervised/distributed.py"}
+KNOW_RAY = {
+    "agents/cluster/ray_session.py",
+    "agents/impala/ray_workers.py",
+    "agents/benchmark/over_ray.py",
+    "memory/supervised/distributed.py",
+}
 PACKAGES = sorted(MAY_IMPORT)
 
 

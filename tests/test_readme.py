@@ -131,7 +131,7 @@ def test_the_page_of_tasks_lists_every_task() -> None:
 
 
 def test_the_page_of_data_lists_every_set() -> None:
-    sets = importlib.import_module("memory.supervised.data_sets").SETS
+    sets = importlib.import_module("memory.supervised.data.data_sets").SETS
     assert first_column("docs/data.md") == set(sets)
 
 

@@ -1,6 +1,5 @@
-"""Learning curves of runs, drawn and as a table: `scripts/plot.py RUN ...`."""
+"""Learning curves of runs, drawn and as a table."""
 
-import argparse
 import csv
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from agents.command import CommandError, plain_errors
-from agents.program import IMPALA, Program
-from agents.run import Run, RunError
-from agents.supervised import SUPERVISED
+from agents.cli.command import CommandError
+from agents.cli.program import Program
+from agents.impala.program import IMPALA
+from agents.runs.run import Run
+from agents.supervised.program import SUPERVISED
 
 
 class Kind(NamedTuple):
@@ -74,26 +74,6 @@ class Curve(NamedTuple):
 
     kind: Kind
     lines: list[dict[str, Any]]
-
-
-def main(argv: list[str]) -> int:
-    """Draw the runs into one figure; keep their curves as one table where asked."""
-    parser = argparse.ArgumentParser("plot.py", description=__doc__)
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders")
-    parser.add_argument("--out", type=Path, required=True, help="figure: .png, .svg or .pdf")
-    parser.add_argument("--csv", type=Path, help="the same curves as a table")
-    parser.add_argument("--points", type=int, default=120, help="rows of the table per run")
-    args = parser.parse_args(argv)
-    with plain_errors(parser.prog, RunError):
-        curves = {run.name: curve_of(run) for run in args.runs}
-        if len({curve.kind.unit for curve in curves.values()}) > 1:
-            raise CommandError(
-                "runs of agents and of supervised tasks go into figures of their own."
-            )
-        if args.csv:
-            write_table(args.csv, curves, args.points)
-        draw(args.out, curves)
-    return 0
 
 
 def curve_of(folder: Path) -> Curve:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import ray
 from ray.exceptions import RayError
 
-from agents.benchmark import Outcome, execute
-from agents.benchmark_plan import Job
-from agents.impala import connect_ray
+from agents.benchmark.job import Outcome, execute
+from agents.benchmark.plan import Job
+from agents.cluster.ray_session import connect_ray, leave_ray
 
 
 def over_ray(jobs: list[Job], address: str | None) -> Iterator[Outcome]:
@@ -30,4 +30,4 @@ def over_ray(jobs: list[Job], address: str | None) -> Iterator[Outcome]:
             except RayError as error:
                 yield of[ready], f"its process was lost: {error}"
     finally:
-        ray.shutdown()
+        leave_ray()

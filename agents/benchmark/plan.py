@@ -22,11 +22,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from agents.command import CommandError
-from agents.command_line import ParsedRun, parse, to_yaml
-from agents.options import nearest
-from agents.program import CONFIGS
-from agents.supervised import SUPERVISED
+from agents.cli.command import CommandError
+from agents.cli.command_line import ParsedRun, parse
+from agents.cli.options import nearest
+from agents.cli.presets import to_yaml
+from agents.cli.program import CONFIGS
+from agents.supervised.program import SUPERVISED
 
 FOLDER = CONFIGS / "benchmark"
 _NO_MATTER = ("device", "threads", "graphs", "checkpoint_minutes", "log_seconds")

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agents.benchmark_plan import Job
-from agents.command import CommandError
-from agents.curves import Curve, curve_of
-from agents.supervised_training import RESULTS
-from memory.supervised.interval import interval
+from agents.benchmark.curves import Curve, curve_of
+from agents.benchmark.plan import Job
+from agents.cli.command import CommandError
+from agents.evaluation.intervals import student_interval
+from agents.supervised.training import RESULTS
 
 
 class Row(NamedTuple):
@@ -99,7 +99,7 @@ Grid = list[list[str]]
 
 def _scores(results: Results) -> Grid:
     def score(rows: list[Row]) -> str:
-        mean, half = interval(row.value for row in rows)
+        mean, half = student_interval(row.value for row in rows)
         return f"{mean:.4g}" + ("" if half != half else f" ± {half:.2g}")
 
     grid = _grid(results, score)
@@ -205,7 +205,7 @@ def _bars(panel: Any, results: Results, task: str, cores: Sequence[str]) -> None
     for place, core in enumerate(cores):
         values = [row.value for row in _of(results, task, core)]
         if values:
-            mean, half = interval(values)
+            mean, half = student_interval(values)
             panel.barh(place, mean, color="#9ec3e6", xerr=None if half != half else half, capsize=3)
             panel.plot(values, [place] * len(values), "k.", markersize=4)
     for name, value in results.plateaus[task].items():

@@ -1,7 +1,6 @@
 """What small commands share: choosing an environment, and plain words for what went wrong."""
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import make_dataclass
@@ -10,12 +9,10 @@ from typing import Any
 import gymnasium
 import tyro
 
-from agents.options import nearest
+from agents.cli.exit_status import BAD_INPUT, INTERRUPTED, fail
+from agents.cli.options import nearest
 from envs import ENVS
 from envs.fault import EnvironmentFault
-
-BAD_INPUT, INTERRUPTED = 2, 130
-"""Exit statuses."""
 
 
 class CommandError(RuntimeError):
@@ -37,8 +34,7 @@ def plain_errors(program: str, *expected: type[Exception]) -> Iterator[None]:
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
     except (*_EXPECTED, *expected) as error:
-        print(f"{program}: error: {error}", file=sys.stderr)
-        raise SystemExit(BAD_INPUT) from None
+        raise SystemExit(fail(program, error, BAD_INPUT)) from None
 
 
 def add_env(parser: argparse.ArgumentParser) -> None:

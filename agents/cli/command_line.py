@@ -1,7 +1,7 @@
 """From the command line of a training program to the configuration of a run.
 
 Two stages. The first, here, finds which subject (environment or task), core and preset files are
-meant. The second (`agents.typed_parser`) reads the values. The later wins:
+meant. The second (`agents.cli.typed_parser`) reads the values. The later wins:
 
     defaults < <subject>.yaml < <subject>-<core>.yaml < --config < <config>-<core>.yaml < flags
 
@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from agents.help import short_help
-from agents.options import (
+from agents.cli.help import short_help
+from agents.cli.options import (
     Option,
     OptionError,
     check_effect,
@@ -25,9 +25,9 @@ from agents.options import (
     options_of,
     unknown_flag,
 )
-from agents.presets import Preset, find_preset, read_preset, to_yaml
-from agents.program import IMPALA, Names, Program
-from agents.typed_parser import parse_typed
+from agents.cli.presets import Preset, find_preset, read_preset, to_yaml
+from agents.cli.program import Names, Program
+from agents.cli.typed_parser import parse_typed
 
 __all__ = ["Names", "ParsedRun", "load_config", "parse", "to_yaml"]
 
@@ -43,7 +43,7 @@ class ParsedRun(NamedTuple):
     """The preset files that had a say, the strongest last."""
 
 
-def parse(argv: list[str], program: Program = IMPALA) -> ParsedRun:
+def parse(argv: list[str], program: Program) -> ParsedRun:
     """Read a command line; on a mistake say which on stderr and leave with exit status 2."""
     try:
         return _parse(program, argv)
@@ -91,7 +91,7 @@ def _parse(program: Program, argv: list[str]) -> ParsedRun:
     return ParsedRun(config, names, resume, tuple(preset.path for preset in presets))
 
 
-def load_config(file: Path, program: Program = IMPALA) -> tuple[Any, Names]:
+def load_config(file: Path, program: Program) -> tuple[Any, Names]:
     """The run in a file that `to_yaml` wrote; raises `OptionError` where it cannot be read."""
     preset = read_preset(program, file)
     names = _names(program, (None, None), preset)

@@ -4,9 +4,9 @@ import shutil
 import textwrap
 from typing import Any, get_args, get_origin
 
-from agents.options import Option, options_of
-from agents.presets import preset_names
-from agents.program import Program
+from agents.cli.options import Option, options_of
+from agents.cli.presets import preset_names
+from agents.cli.program import Program
 
 _WORDS = {"video_minutes": "--video-every MINUTES"}
 _LEFT = 32  # columns of the flag

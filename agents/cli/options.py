@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, get_origin, get_type_hints
 
 ALIASES = {"video_every": "video_minutes"}
-"""Other spellings of an option: the ones `agents.config` gives to the parser."""
+"""Other spellings of an option: the ones `agents.impala.config` gives to the parser."""
 
 
 class OptionError(ValueError):

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from agents.options import Option, OptionError, find_option, nearest
-from agents.program import Names, Program
+from agents.cli.options import Option, OptionError, find_option, nearest
+from agents.cli.program import Names, Program
 from memory import CORES
 
 _YAML_LIST = "tag:yaml.org,2002:seq"

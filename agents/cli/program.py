@@ -4,11 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agents.config import ImpalaConfig
-from envs import ENVS
 from memory import CORES
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
 class HelpGroup(NamedTuple):
@@ -65,46 +63,3 @@ class Names(NamedTuple):
 
     subject: str
     core: str
-
-
-IMPALA = Program(
-    name="impala.py",
-    about="Train a recurrent agent with the IMPALA actor-learner.",
-    subject="env",
-    kind="environment",
-    subjects=ENVS,
-    usual=Names("boxworld", "rmc"),
-    config=ImpalaConfig,
-    folder=CONFIGS / "impala",
-    resumable=frozenset(
-        {
-            "frames",
-            "workers",
-            "device",
-            "acting_device",
-            "graphs",
-            "learner_threads",
-            "ray_address",
-            "checkpoint_minutes",
-            "log_seconds",
-            "on_env_error",
-            "video_minutes",
-        }
-    ),
-    help=(
-        HelpGroup("", ("actors", "workers", "frames", "seed", "device")),
-        HelpGroup(
-            "Learning",
-            (
-                "batch",
-                "unroll",
-                "optimizer.learning_rate",
-                "loss.discount",
-                "loss.entropy_cost",
-                "loss.reward_scale",
-            ),
-        ),
-        HelpGroup("Output", ("run_dir", "overwrite", "checkpoint_minutes", "video_minutes")),
-    ),
-)
-"""`scripts/impala.py`"""

@@ -15,9 +15,9 @@ from typing import Any
 import tyro
 import yaml
 
-from agents.options import Option, OptionError, find_option, options_of
-from agents.presets import Preset, preset_flags, preset_mappings
-from agents.program import Program
+from agents.cli.options import Option, OptionError, find_option, options_of
+from agents.cli.presets import Preset, preset_flags, preset_mappings
+from agents.cli.program import Program
 
 
 def parse_typed(program: Program, presets: list[Preset], defaults: Any, flags: list[str]) -> Any:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import VectorEnv
 
-from agents.evaluation import Evaluation
-from agents.player import Agent, Player, playing
-from agents.rollout import Episode
+from agents.evaluation.player import Agent, Player, playing
+from agents.evaluation.scores import Evaluation
+from agents.impala.episodes import Episode
 from envs.fault import EnvironmentFault
 
 MOST_GAMES = 100

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 
-from agents.policy import Policy
-from agents.streams import ActionStreams, actor_seeds
-from agents.trajectory import Inputs
+from agents.impala.streams import ActionStreams, actor_seeds
+from agents.networks.inputs import Inputs
+from agents.networks.policy import Policy
 from memory.fused.held import weights_held
 
 EVALUATION = 2**32 - 1

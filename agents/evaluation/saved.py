@@ -4,11 +4,13 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
-from agents.build import build_policy, load_weights
-from agents.checkpoint import load
-from agents.config import ImpalaConfig
-from agents.policy import Policy
-from agents.run import Run
+from agents.impala.build import build_policy
+from agents.impala.config import ImpalaConfig
+from agents.impala.program import IMPALA
+from agents.networks.policy import Policy
+from agents.runs.checkpoint import load
+from agents.runs.run import Run
+from agents.runs.weights import load_weights
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ def load_agent(run_path: Path, *, best: bool = False) -> SavedAgent:
         RunError: there is no such run, or its configuration cannot be read.
         CheckpointError: there is no good checkpoint, or it is of another architecture.
     """
-    run = Run.open(run_path)
+    run = Run.open(run_path, IMPALA)
     checkpoint = load(run.checkpoints, best=best)
     for warning in checkpoint.warnings:
         _log.warning("%s The one before it is used.", warning)

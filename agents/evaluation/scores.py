@@ -7,8 +7,8 @@ from itertools import combinations
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from agents.rollout import Episode
-from agents.statistics import mean_interval, wilson_interval
+from agents.evaluation.intervals import mean_interval, wilson_interval
+from agents.impala.episodes import Episode
 
 Interval = tuple[float, float]
 Level = tuple[float, ...]

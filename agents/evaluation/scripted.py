@@ -6,7 +6,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
-from agents.player import MakeScript
+from agents.evaluation.player import MakeScript
 from envs import BoxWorldConfig, MiniPacmanConfig
 from envs.boxworld import players as boxworld
 from envs.minipacman import players as minipacman

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agents.evaluation import Evaluation, Score, tidy
+from agents.evaluation.scores import Evaluation, Score, tidy
 
 
 def show(evaluation: Evaluation, console: Console, title: str) -> None:

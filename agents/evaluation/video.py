@@ -9,9 +9,9 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from agents.picture import compose, facts
-from agents.player import Agent, Player, playing
-from agents.rollout import Episode
+from agents.evaluation.picture import compose, facts
+from agents.evaluation.player import Agent, Player, playing
+from agents.impala.episodes import Episode
 
 ENCODINGS = {
     ".mp4": ("libx264", ["-vf", "format=yuv420p", "-movflags", "+faststart"]),

@@ -12,40 +12,10 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from agents.cli.checks import above_zero, at_least, check
+from agents.networks.config import PolicyConfig
 from envs import ENVS
 from memory import CORES
-
-
-def _check(name: str, value: Any, is_allowed: bool, allowed: str) -> None:
-    if not is_allowed:
-        raise ValueError(f"--{name.replace('_', '-')} {value} is out of range: {allowed}.")
-
-
-def _at_least(low: int, name: str, value: int | float) -> None:
-    _check(name, value, value >= low, f"at least {low}")
-
-
-def _above_zero(name: str, value: int | float) -> None:
-    _check(name, value, 0 < value < math.inf, "above 0 and finite")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PolicyConfig:
-    """The network around the core: torso in front, policy and value heads behind."""
-
-    channels: tuple[int, ...] = (12, 24)
-    """Filters of each 2x2 convolution of the torso (image observations only)."""
-    last_action: bool = True
-    """Give the core the last action, one-hot."""
-    last_reward: bool = True
-    """Give the core the last reward, clipped to [-1, 1]."""
-    skip: bool = False
-    """Give the heads the core's input beside its output: what is in view need not pass through a
-    memory that has yet to learn to show it."""
-
-    def __post_init__(self) -> None:
-        words = " ".join(map(str, self.channels))
-        _check("policy.channels", words, all(n >= 1 for n in self.channels), "each at least 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,14 +43,14 @@ class LossConfig:
     """Largest size of a scaled reward in learning; None leaves rewards alone."""
 
     def __post_init__(self) -> None:
-        _check("loss.discount", self.discount, 0 <= self.discount <= 1, "0 to 1")
+        check("loss.discount", self.discount, 0 <= self.discount <= 1, "0 to 1")
         for name in ("entropy_cost", "value_cost", "trace_decay"):
             value = getattr(self, name)
-            _check(f"loss.{name}", value, 0 <= value < math.inf, "at least 0 and finite")
+            check(f"loss.{name}", value, 0 <= value < math.inf, "at least 0 and finite")
         for name in ("rho_clip", "c_clip", "reward_scale"):
-            _above_zero(f"loss.{name}", getattr(self, name))
+            above_zero(f"loss.{name}", getattr(self, name))
         if self.reward_clip is not None:
-            _above_zero("loss.reward_clip", self.reward_clip)
+            above_zero("loss.reward_clip", self.reward_clip)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +74,10 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "clip_norm", "epsilon"):
-            _above_zero(f"optimizer.{name}", getattr(self, name))
+            above_zero(f"optimizer.{name}", getattr(self, name))
         for name in ("decay", "momentum"):
             value = getattr(self, name)
-            _check(f"optimizer.{name}", value, 0 <= value < 1, "at least 0 and below 1")
+            check(f"optimizer.{name}", value, 0 <= value < 1, "at least 0 and below 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +88,7 @@ class ImpalaConfig:
     """Environment (`--env NAME`); its options are `--env.OPTION`."""
     core: Any = field(default_factory=lambda: CORES["rmc"]())
     """Recurrent core (`--core NAME`); its options are `--core.OPTION`."""
-    policy: PolicyConfig = PolicyConfig()
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
 
@@ -167,16 +137,16 @@ class ImpalaConfig:
 
     def __post_init__(self) -> None:
         for name in ("actors", "batch", "unroll", "frames"):
-            _at_least(1, name, getattr(self, name))
+            at_least(1, name, getattr(self, name))
         for name in ("seed", "max_lag", "checkpoint_minutes", "log_seconds"):
-            _at_least(0, name, getattr(self, name))
+            at_least(0, name, getattr(self, name))
         if self.video_minutes is not None:
-            _above_zero("video_minutes", self.video_minutes)
+            above_zero("video_minutes", self.video_minutes)
         threads, rate = self.learner_threads, self.grow_levels
         if threads != "auto":
-            _check("learner_threads", threads, threads >= 1, "at least 1, or auto")
+            check("learner_threads", threads, threads >= 1, "at least 1, or auto")
         if rate is not None:
-            _check("grow_levels", rate, 0 < rate <= 1, "above 0, at most 1")
+            check("grow_levels", rate, 0 < rate <= 1, "above 0, at most 1")
         self._check_workers()
         self._check_lag()
 

@@ -8,14 +8,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from agents.config import LossConfig, OptimizerConfig
-from agents.losses import Loss, impala_loss
-from agents.policy import Policy
-from agents.staging import Staging
-from agents.trajectory import Trajectory
-from memory.captured import Captured
+from agents.impala.config import LossConfig, OptimizerConfig
+from agents.impala.losses import Loss, impala_loss
+from agents.impala.staging import Staging
+from agents.impala.trajectory import Trajectory
+from agents.networks.policy import Policy
 from memory.core import TaughtCore
-from memory.penalty import parameter_groups
+from memory.layers.captured import Captured
+from memory.layers.penalty import parameter_groups
 
 
 class NotFinite(ArithmeticError):
@@ -27,19 +27,6 @@ class NotFinite(ArithmeticError):
             f"it are kept."
         )
         self.term = term
-
-
-def flatten(policy: Policy) -> Tensor:
-    """Weights and running statistics of a policy as one vector on the CPU."""
-    return torch.cat([x.detach().reshape(-1) for x in policy.state_dict().values()]).cpu()
-
-
-def unflatten(policy: Policy, vector: Tensor) -> None:
-    """Load what `flatten` gave into a policy of the same architecture."""
-    leaves = list(policy.state_dict().values())
-    parts = vector.to(leaves[0].device).split([leaf.numel() for leaf in leaves])
-    for leaf, part in zip(leaves, parts, strict=True):
-        leaf.copy_(part.view_as(leaf))
 
 
 TERMS = {

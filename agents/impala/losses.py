@@ -9,10 +9,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from agents.config import LossConfig
-from agents.policy import PolicyOutput
-from agents.trajectory import Trajectory
-from agents.vtrace import vtrace
+from agents.impala.config import LossConfig
+from agents.impala.trajectory import Trajectory
+from agents.impala.vtrace import vtrace
+from agents.networks.policy import PolicyOutput
 
 
 class Loss(NamedTuple):

@@ -7,11 +7,9 @@ while there is room, and trajectories that grew too old are dropped.
 Besides it, the launcher of benchmarks and the processes that share batches know Ray.
 """
 
-import logging
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,11 +17,11 @@ import ray
 import torch
 from ray.exceptions import RayError, RayTaskError
 
-from agents.config import ImpalaConfig
-from agents.workers import ActingGroup, Delivery, Orders, Workers, WorkersLost
+from agents.cluster.ray_session import leave_ray
+from agents.impala.config import ImpalaConfig
+from agents.impala.workers import ActingGroup, Delivery, Orders, Workers, WorkersLost
 from envs.fault import EnvironmentFault
 
-ROOT = Path(__file__).resolve().parents[1]
 IN_FLIGHT = 2
 """Unrolls asked of a worker at a time, so that it need not wait for the learner's next turn."""
 MOST_LOSSES = 10
@@ -139,7 +137,7 @@ class RayWorkers(Workers):
 
     def close(self) -> None:
         """Stop the workers, and Ray where this run started it."""
-        ray.shutdown()
+        leave_ray()
 
     def _ask(self, room: int) -> None:
         """Ask the least busy workers first."""
@@ -198,32 +196,3 @@ def gpus_for_each(config: ImpalaConfig, processes: int) -> float:
     if not gpus:
         raise ValueError("--acting-device cuda: Ray finds no GPU in the cluster; use cpu.")
     return min(1.0, gpus / processes)
-
-
-def connect_ray(ray_address: str | None) -> None:
-    """Join the cluster at an address, or start Ray on this machine without a dashboard.
-
-    Workers find this project whatever else is installed, and compute with one thread that never
-    spins: on shared cores a spinning pool costs a learner an order of magnitude.
-
-    Raises:
-        ValueError: Ray's token authentication was switched off.
-        ConnectionError: there is no cluster at the address.
-    """
-    environment = {
-        "PYTHONPATH": os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH")) if p),
-        "OMP_NUM_THREADS": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
-    }
-    if os.environ.get("RAY_AUTH_MODE", "token") != "token":
-        raise ValueError(
-            f"RAY_AUTH_MODE is {os.environ['RAY_AUTH_MODE']!r}: Ray listens on all interfaces, and "
-            "without its token anybody who reaches this machine can run programs on it. Unset it."
-        )
-    ray.init(
-        address=ray_address or "local",
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        runtime_env={"env_vars": environment},
-        include_dashboard=None if ray_address else False,
-    )

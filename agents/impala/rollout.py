@@ -9,24 +9,15 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
-from agents.policy import Action, Policy
-from agents.streams import ActionStreams, actor_seeds
-from agents.trajectory import Inputs, Trajectory
+from agents.impala.episodes import Episode
+from agents.impala.streams import ActionStreams, actor_seeds
+from agents.impala.trajectory import Trajectory
+from agents.networks.inputs import Inputs
+from agents.networks.policy import Action, Policy
 from envs.fault import EnvironmentFault
-from memory.captured import Captured
 from memory.core import map_state, state_leaves
 from memory.fused.held import weights_held
-
-
-class Episode(NamedTuple):
-    """One finished episode."""
-
-    actor: int
-    episode_return: float
-    length: int
-    """Steps."""
-    info: dict[str, float]
-    """What the environment tells of it (`solved`, level parameters), where it tells."""
+from memory.layers.captured import Captured
 
 
 class Unroll(NamedTuple):

@@ -4,7 +4,7 @@ from collections import deque
 
 import torch
 
-from agents.trajectory import Trajectory, map_trajectory
+from agents.impala.trajectory import Trajectory, map_trajectory
 from memory.core import state_leaves
 
 AHEAD = 2

@@ -9,25 +9,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from agents.checkpoint import Checkpoint, CheckpointError, save
-from agents.clock import Clock, Every
-from agents.config import ImpalaConfig
-from agents.learner import Learner, NotFinite, flatten
-from agents.level_mix import LevelMix
-from agents.monitor import Monitor, Status
-from agents.run import Run
-from agents.statistics import EpisodeWindow
-from agents.stop_signal import StopSignal
-from agents.trajectory import from_leaves
-from agents.trajectory_queue import TrajectoryQueue
-from agents.workers import Delivery, LocalWorkers, Orders, Workers
-from envs.fault import EnvironmentFault
+from agents.impala.config import ImpalaConfig
+from agents.impala.episodes import EpisodeWindow
+from agents.impala.learner import Learner, NotFinite
+from agents.impala.level_curriculum import LevelMix
+from agents.impala.monitor import Monitor, Status
+from agents.impala.trajectory import from_leaves
+from agents.impala.trajectory_queue import TrajectoryQueue
+from agents.impala.workers import Delivery, LocalWorkers, Orders, Workers
+from agents.networks.policy import Policy
+from agents.runs.checkpoint import Checkpoint, CheckpointError, save
+from agents.runs.clock import Clock, Every
+from agents.runs.run import Run
+from agents.runs.stop_signal import StopSignal
+from agents.runs.weights import flatten
 from memory.core import state_leaves
 
 TELLING = 100
 """Episodes before a mean return can make a checkpoint the best."""
 
 MakeWorkers = Callable[[ImpalaConfig, Callable[[], Orders]], Workers]
+Film = Callable[[Policy, ImpalaConfig, int, Path], str]
+"""From a policy, the run's configuration, a seed and a file to what is to be told of the video."""
 
 
 def most_waiting(config: ImpalaConfig, processes: int) -> int:
@@ -49,6 +52,7 @@ class Training:
     Args:
         learner: from `build_learner`, with the weights to begin or go on with.
         make_workers: from the configuration and a source of orders.
+        film: makes the videos that `--video-every` asks for.
         checkpoint: to go on from, or None to begin.
     """
 
@@ -58,9 +62,10 @@ class Training:
         learner: Learner,
         run: Run,
         make_workers: MakeWorkers,
+        film: Film,
         checkpoint: Checkpoint | None = None,
     ) -> None:
-        self.config, self.run = config, run
+        self.config, self.run, self.film = config, run, film
         self.learner = learner
         self.queue = TrajectoryQueue()
         self.episodes = EpisodeWindow()
@@ -239,16 +244,8 @@ class Training:
 
     def _film(self) -> None:
         """A video of one episode of the agent as it is now; training goes on where that fails."""
-        from agents.video import VideoError, film  # moviepy is slow to import, most runs film none
-
         out = self.run.videos / f"{self.learner.frames:012d}.mp4"
-        policy, env = self.learner.policy, self.config.env
-        try:
-            film(policy, env, episodes=1, seed=self.learner.frames, greedy=False, out=out)
-        except (VideoError, EnvironmentFault) as error:
-            self.monitor.note(f"no video: {error}")
-        else:
-            self.monitor.note(f"video {out}")
+        self.monitor.note(self.film(self.learner.policy, self.config, self.learner.frames, out))
 
     def _restore_learner(self, checkpoint: Checkpoint | None) -> None:
         if checkpoint is None:

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from agents.trajectory import Trajectory, join, take
+from agents.impala.trajectory import Trajectory, join, take
 
 
 class TrajectoryQueue:

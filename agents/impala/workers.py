@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from agents.build import build_policy, build_rollout
-from agents.config import ImpalaConfig
-from agents.learner import unflatten
-from agents.rollout import Unroll
+from agents.impala.build import build_policy, build_rollout
+from agents.impala.config import ImpalaConfig
+from agents.impala.rollout import Unroll
+from agents.runs.weights import unflatten
 
 
 class Orders(NamedTuple):
     """With what to act next."""
 
     weights: Tensor
-    """From `agents.learner.flatten`."""
+    """From `agents.impala.learner.flatten`."""
     version: int
     """Learner updates behind the weights."""
     level_options: dict[str, Any]

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from agents.trajectory import Inputs
+from agents.networks.inputs import Inputs
 from memory.core import InputKind
 
 

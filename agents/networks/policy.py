@@ -8,9 +8,9 @@ from gymnasium import spaces
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from agents.config import PolicyConfig
-from agents.encoder import Encoder
-from agents.trajectory import Inputs
+from agents.networks.config import PolicyConfig
+from agents.networks.encoder import Encoder
+from agents.networks.inputs import Inputs
 from memory.core import DecidingCore, TaughtCore, select
 
 

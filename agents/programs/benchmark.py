@@ -7,7 +7,6 @@ is not run again, and what was interrupted goes on from its last checkpoint.
 
 import argparse
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -15,17 +14,10 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from agents.benchmark_plan import Job, check, find_plan, is_of, read_plan
-from agents.benchmark_report import write_report
-from agents.command import CommandError, at_least, plain_errors
-from agents.supervised_training import RESULTS
-
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "supervised.py"
-LOG = "output.txt"
-"""Beside the folder of a run: what it printed."""
-
-Outcome = tuple[Job, str]
-"""A run that ended, and its last words if it failed."""
+from agents.benchmark.job import Outcome, execute, is_done
+from agents.benchmark.plan import Job, check, find_plan, is_of, read_plan
+from agents.benchmark.report import write_report
+from agents.cli.command import CommandError, at_least, plain_errors
 
 
 def main(argv: list[str]) -> int:
@@ -51,7 +43,7 @@ def main(argv: list[str]) -> int:
                 raise CommandError(
                     f"{job.folder} holds a run of other settings; give another --out, or remove it."
                 )
-        missing = [] if asked.report_only else [j for j in jobs if not _is_done(j)]
+        missing = [] if asked.report_only else [j for j in jobs if not is_done(j)]
         failed = _watch(missing, _executor(asked))
         for job, words in failed:
             print(f"{job.folder} failed: {words}", file=sys.stderr)
@@ -60,14 +52,10 @@ def main(argv: list[str]) -> int:
     return 1 if failed else 0
 
 
-def _is_done(job: Job) -> bool:
-    return (job.folder / RESULTS).exists()
-
-
 def _executor(asked: argparse.Namespace) -> Callable[[list[Job]], Iterator[Outcome]]:
     if not asked.ray:
         return lambda jobs: _side_by_side(jobs, asked.processes or os.cpu_count() or 1)
-    from agents.benchmark_ray import over_ray  # Ray takes a second to import
+    from agents.benchmark.over_ray import over_ray  # Ray takes a second to import
 
     return lambda jobs: over_ray(jobs, asked.ray_address)
 
@@ -95,18 +83,3 @@ def _watch(jobs: list[Job], executor: Callable[[list[Job]], Iterator[Outcome]]) 
             if words:
                 failed.append((job, words))
     return failed
-
-
-def execute(job: Job) -> Outcome:
-    """One run in a process of its own, begun or gone on with."""
-    job.folder.parent.mkdir(parents=True, exist_ok=True)
-    begun = any((job.folder / "checkpoints").glob("[0-9]*"))
-    where = ["--resume"] if begun else [*job.flags, "--overwrite", "--run-dir"]
-    with job.folder.with_name(f"{job.folder.name}-{LOG}").open("a") as log:
-        status = subprocess.call(
-            [sys.executable, str(SCRIPT), *where, str(job.folder)], stdout=log, stderr=log
-        )
-    if status == 0 and _is_done(job):
-        return job, ""
-    lines = Path(log.name).read_text().strip().splitlines() or ["it said nothing"]
-    return job, f"{lines[-1]} (exit status {status}; all it said is in {log.name})"

@@ -6,40 +6,47 @@ from pathlib import Path
 
 import torch
 
-from agents.build import build_learner, build_policy, load_weights
-from agents.checkpoint import Checkpoint, CheckpointError, load
-from agents.command_line import ParsedRun, parse
-from agents.config import ImpalaConfig
-from agents.learner import NotFinite
-from agents.policy import Policy
-from agents.run import Run, RunError, check_place
-from agents.training import MakeWorkers, Training
-from agents.workers import LocalWorkers, WorkersLost
+from agents.cli.command_line import ParsedRun, parse
+from agents.cli.exit_status import (
+    BAD_INPUT,
+    ENVIRONMENT_FAILED,
+    NOT_FINITE,
+    NOT_SAVED,
+    WORKERS_LOST,
+    fail,
+)
+from agents.impala.build import build_learner, build_policy
+from agents.impala.config import ImpalaConfig
+from agents.impala.learner import NotFinite
+from agents.impala.program import IMPALA
+from agents.impala.training import MakeWorkers, Training
+from agents.impala.workers import LocalWorkers, WorkersLost
+from agents.networks.policy import Policy
+from agents.runs.checkpoint import Checkpoint, CheckpointError, load
+from agents.runs.run import Run, RunError, check_place
+from agents.runs.weights import load_weights
 from envs.fault import EnvironmentFault
-
-BAD_INPUT, NOT_FINITE, ENVIRONMENT_FAILED, WORKERS_LOST, NOT_SAVED = 2, 3, 4, 5, 6
-"""Exit statuses; 0 is a run that ended or was asked to stop."""
 
 
 def main(argv: list[str]) -> int:
     """Train as the command line says; returns the exit status."""
-    parsed = parse(argv)
+    parsed = parse(argv, IMPALA)
     try:
         training = prepare_training(parsed)
     except (RunError, CheckpointError, ValueError, ConnectionError) as error:
-        return _fail(error, BAD_INPUT)
+        return fail(IMPALA.name, error, BAD_INPUT)
     except EnvironmentFault as error:
-        return _fail(f"environment {parsed.names.subject}: {error}", ENVIRONMENT_FAILED)
+        return fail(IMPALA.name, f"environment {parsed.names.subject}: {error}", ENVIRONMENT_FAILED)
     try:
         training.train()
     except NotFinite as error:
-        return _fail(error, NOT_FINITE)
+        return fail(IMPALA.name, error, NOT_FINITE)
     except EnvironmentFault as error:
-        return _fail(f"environment {parsed.names.subject}: {error}", ENVIRONMENT_FAILED)
+        return fail(IMPALA.name, f"environment {parsed.names.subject}: {error}", ENVIRONMENT_FAILED)
     except WorkersLost as error:
-        return _fail(error, WORKERS_LOST)
+        return fail(IMPALA.name, error, WORKERS_LOST)
     except CheckpointError as error:
-        return _fail(error, NOT_SAVED)
+        return fail(IMPALA.name, error, NOT_SAVED)
     return 0
 
 
@@ -58,28 +65,40 @@ def prepare_training(parsed: ParsedRun) -> Training:
     learner = build_learner(config, policy)
     make_workers = workers_for(config)
     if parsed.resume and checkpoint:
-        run = Run.open(parsed.resume)
+        run = Run.open(parsed.resume, IMPALA)
         run.resume(checkpoint.frame, config)
     else:
-        run = Run.create(config, parsed.names)
-    return Training(config, learner, run, make_workers, checkpoint)
+        run = Run.create(config, parsed.names, IMPALA)
+    return Training(config, learner, run, make_workers, film_episode, checkpoint)
 
 
 def workers_for(config: ImpalaConfig) -> MakeWorkers:
     """Ray workers, with Ray started; or with `--workers 0` this process, and no Ray at all."""
     if config.workers == 0:
         return LocalWorkers
-    from agents.impala import RayWorkers, connect_ray  # Ray takes a second to import
+    from agents.cluster.ray_session import connect_ray  # Ray takes a second to import
+    from agents.impala.ray_workers import RayWorkers
 
     connect_ray(config.ray_address)
     return RayWorkers
+
+
+def film_episode(policy: Policy, config: ImpalaConfig, seed: int, out: Path) -> str:
+    """A video of one episode of the agent as it is now; what to tell of it, also where it fails."""
+    from agents.evaluation.video import VideoError, film  # moviepy takes a second to import
+
+    try:
+        film(policy, config.env, episodes=1, seed=seed, greedy=False, out=out)
+    except (VideoError, EnvironmentFault) as error:
+        return f"no video: {error}"
+    return f"video {out}"
 
 
 def _checkpoint_of(folder: Path | None, policy: Policy) -> Checkpoint | None:
     """The newest good checkpoint of the run to resume, its weights put into the policy."""
     if folder is None:
         return None
-    checkpoint = load(Run.open(folder).checkpoints)
+    checkpoint = load(Run.open(folder, IMPALA).checkpoints)
     for warning in checkpoint.warnings:
         print(warning, file=sys.stderr)
     load_weights(policy, checkpoint)
@@ -93,8 +112,3 @@ def learner_threads(config: ImpalaConfig) -> int:
     cpus = len(os.sched_getaffinity(0))
     workers = cpus - 1 if config.workers == "auto" else config.workers
     return min(cpus, max(1, cpus - workers) + 1)
-
-
-def _fail(error: object, status: int) -> int:
-    print(f"impala.py: error: {error}", file=sys.stderr)
-    return status

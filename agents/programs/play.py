@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from agents.command import CommandError, add_env, at_least, choose_env, plain_errors
-from agents.picture import compose, facts
+from agents.cli.command import CommandError, add_env, at_least, choose_env, plain_errors
+from agents.evaluation.picture import compose, facts
 from envs import BoxWorldConfig, MiniPacmanConfig
 from envs.game import Game
 from envs.single import GameEnv

@@ -5,52 +5,18 @@ from pathlib import Path
 
 import torch
 
-from agents.build import compute_device, load_weights, uses_graphs
-from agents.checkpoint import Checkpoint, CheckpointError, load
-from agents.command_line import ParsedRun, parse
-from agents.main import BAD_INPUT, NOT_FINITE, NOT_SAVED, WORKERS_LOST
-from agents.program import CONFIGS, HelpGroup, Names, Program
-from agents.run import Run, RunError, check_place
-from agents.stop_signal import StopFile
-from agents.supervised_config import SupervisedConfig
-from agents.supervised_training import RESULTS, SupervisedTraining, has_reached
-from memory.supervised import TASKS, Reader, Task, Trainer, build_reader
-from memory.supervised.trainer import NotFinite, check_shared
-
-SUPERVISED = Program(
-    name="supervised.py",
-    about="Train a recurrent core on a supervised task.",
-    subject="task",
-    kind="task",
-    subjects=TASKS,
-    usual=Names("nth_farthest", "rmc"),
-    config=SupervisedConfig,
-    folder=CONFIGS / "supervised",
-    resumable=frozenset(
-        {
-            "steps",
-            "stop_at",
-            "patience",
-            "data_parallel",
-            "ray_address",
-            "device",
-            "threads",
-            "graphs",
-            "training.precision",
-            "checkpoint_minutes",
-            "log_seconds",
-        }
-    ),
-    help=(
-        HelpGroup("", ("steps", "seed", "device")),
-        HelpGroup(
-            "Learning",
-            ("training.batch", "training.learning_rate", "training.clip_norm", "reader.readout"),
-        ),
-        HelpGroup("Output", ("run_dir", "overwrite", "validate_every", "stop_at", "patience")),
-    ),
-)
-"""`scripts/supervised.py`"""
+from agents.cli.command_line import ParsedRun, parse
+from agents.cli.exit_status import BAD_INPUT, WORKERS_LOST, fail
+from agents.runs.checkpoint import Checkpoint, CheckpointError, load
+from agents.runs.device import compute_device, uses_graphs
+from agents.runs.run import Run, RunError, check_place
+from agents.runs.weights import load_weights
+from agents.supervised.build import build
+from agents.supervised.config import SupervisedConfig
+from agents.supervised.program import SUPERVISED
+from agents.supervised.training import RESULTS, SupervisedTraining, has_reached, status_of
+from memory.supervised import Reader, Task, Trainer
+from memory.supervised.trainer import check_shared
 
 
 def main(argv: list[str]) -> int:
@@ -59,7 +25,7 @@ def main(argv: list[str]) -> int:
     try:
         training = prepare_training(parsed)
     except (RunError, CheckpointError, ValueError) as error:
-        return _fail(error, BAD_INPUT)
+        return fail(SUPERVISED.name, error, BAD_INPUT)
     if training.config.data_parallel > 1:
         return _train_together(training.config, training.run.folder)
     return status_of(training)
@@ -67,27 +33,16 @@ def main(argv: list[str]) -> int:
 
 def _train_together(config: SupervisedConfig, folder: Path) -> int:
     try:
-        from agents.supervised_workers import train_together  # Ray takes a second to import
+        from agents.supervised.workers import train_together  # Ray takes a second to import
         from memory.supervised.distributed import ProcessFailed
     except ImportError as error:
-        return _fail(f"--data-parallel {config.data_parallel}: {error}", BAD_INPUT)
+        return fail(SUPERVISED.name, f"--data-parallel {config.data_parallel}: {error}", BAD_INPUT)
     try:
         return train_together(config, folder)
     except (ValueError, ConnectionError) as error:
-        return _fail(error, BAD_INPUT)
+        return fail(SUPERVISED.name, error, BAD_INPUT)
     except ProcessFailed as error:
-        return _fail(error, WORKERS_LOST)
-
-
-def status_of(training: SupervisedTraining, stop: StopFile | None = None) -> int:
-    """Train; returns the exit status, and says what went wrong."""
-    try:
-        training.train(stop)
-    except NotFinite as error:
-        return _fail(error, NOT_FINITE)
-    except CheckpointError as error:
-        return _fail(error, NOT_SAVED)
-    return 0
+        return fail(SUPERVISED.name, error, WORKERS_LOST)
 
 
 def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
@@ -117,16 +72,8 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
         run = Run.open(parsed.resume, SUPERVISED)
         run.resume(checkpoint.frame, config)
     else:
-        run = Run.create(config, parsed.names, program=SUPERVISED)
+        run = Run.create(config, parsed.names, SUPERVISED)
     return SupervisedTraining(config, trainer, run, checkpoint)
-
-
-def build(config: SupervisedConfig) -> tuple[Task, Reader]:
-    """The task, and the network at its start."""
-    task = config.task.build(config.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        return task, build_reader(task, config.core, config.reader)
 
 
 def _checkpoint_of(folder: Path | None, reader: Reader, task: Task) -> Checkpoint | None:
@@ -160,8 +107,3 @@ def _check_goes_on(config: SupervisedConfig, task: Task, checkpoint: Checkpoint)
             f"{folder} has had {config.patience} validations without a better one; "
             "a larger --patience goes on."
         )
-
-
-def _fail(error: object, status: int) -> int:
-    print(f"{SUPERVISED.name}: error: {error}", file=sys.stderr)
-    return status

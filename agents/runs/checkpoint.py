@@ -19,7 +19,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from agents.plain_values import decode, encode
+from agents.runs.plain_values import decode, encode
 
 SCHEMA = 1
 """Version of the layout; a program reads the versions it knows."""
@@ -61,7 +61,7 @@ def save(
         folder: where the checkpoints of the run are.
         frame: environment steps learnt from so far.
         weights: parameters and buffers by name.
-        state: all else that a resume needs, in the values that `agents.plain_values` takes.
+        state: all else that a resume needs, in the values that `agents.runs.plain_values` takes.
         keep: how many of the newest to keep.
         best: also keep this one, until another is the best.
     """

@@ -25,11 +25,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from agents.command_line import load_config, to_yaml
-from agents.options import OptionError
-from agents.program import IMPALA, Names, Program
+from agents.cli.command_line import load_config
+from agents.cli.presets import to_yaml
+from agents.cli.options import OptionError
+from agents.cli.program import Names, Program
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("torch", "ray", "numpy", "numba", "gymnasium")
 _CONFIG, _METRICS = "config.yaml", "metrics.jsonl"
 _log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class RunError(RuntimeError):
 class Run:
     """A run folder that exists. Made by `create`, or found by `open`."""
 
-    def __init__(self, folder: Path, config: Any, names: Names, program: Program = IMPALA) -> None:
+    def __init__(self, folder: Path, config: Any, names: Names, program: Program) -> None:
         self.folder, self.config, self.names, self.program = folder, config, names, program
         self.checkpoints = folder / "checkpoints"
         self.videos = folder / "videos"
@@ -55,16 +56,16 @@ class Run:
         cls,
         config: Any,
         names: Names,
+        program: Program,
         parent: Path = Path("runs"),
-        program: Program = IMPALA,
     ) -> "Run":
         """Make the folder of a new run, whole or not at all.
 
         Args:
             config: `run_dir` says where, `overwrite` whether a run there may go.
             names: of the subject and the core.
-            parent: where the folder goes if `run_dir` is None.
             program: whose run it is.
+            parent: where the folder goes if `run_dir` is None.
         """
         check_place(config)
         folder = config.run_dir or _fresh_name(parent, config, names)
@@ -80,7 +81,7 @@ class Run:
         return cls(folder, config, names, program)
 
     @classmethod
-    def open(cls, folder: Path, program: Program = IMPALA) -> "Run":
+    def open(cls, folder: Path, program: Program) -> "Run":
         """Find a run by its folder, to evaluate it or to go on with it; changes nothing there."""
         if not (folder / _CONFIG).is_file():
             what = "has no config.yaml" if folder.is_dir() else "does not exist"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from agents.cli.checks import check
 from memory import CORES
 from memory.supervised import TASKS, ReaderConfig, TrainingConfig
 from memory.supervised.reinforcement import ReinforcementConfig
@@ -54,20 +55,15 @@ class SupervisedConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "validate_every", "data_parallel"):
-            _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+            check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         batch = self.training.batch
-        _check("data_parallel", self.data_parallel, self.data_parallel <= batch, f"at most {batch}")
-        _check("seed", self.seed, 0 <= self.seed < 2**63, "from 0 to 2^63 - 1")
+        check("data_parallel", self.data_parallel, self.data_parallel <= batch, f"at most {batch}")
+        check("seed", self.seed, 0 <= self.seed < 2**63, "from 0 to 2^63 - 1")
         for name in ("checkpoint_minutes", "log_seconds"):
-            _check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
+            check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
         if self.threads != "auto":
-            _check("threads", self.threads, self.threads >= 1, "at least 1, or auto")
+            check("threads", self.threads, self.threads >= 1, "at least 1, or auto")
         if self.stop_at is not None:
-            _check("stop_at", self.stop_at, self.stop_at > 0, "above 0")
+            check("stop_at", self.stop_at, self.stop_at > 0, "above 0")
         if self.patience is not None:
-            _check("patience", self.patience, self.patience >= 1, "at least 1")
-
-
-def _check(name: str, value: object, is_right: bool, expected: str) -> None:
-    if not is_right:
-        raise ValueError(f"--{name.replace('_', '-')} {value} is out of range: {expected}.")
+            check("patience", self.patience, self.patience >= 1, "at least 1")

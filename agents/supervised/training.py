@@ -7,12 +7,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from agents.checkpoint import Checkpoint, CheckpointError, load, save
-from agents.clock import Clock, Every
-from agents.run import Run
-from agents.stop_signal import StopFile, StopSignal
-from agents.supervised_config import SupervisedConfig
-from agents.supervised_monitor import SupervisedMonitor
+from agents.cli.exit_status import NOT_FINITE, NOT_SAVED, fail
+from agents.runs.checkpoint import Checkpoint, CheckpointError, load, save
+from agents.runs.clock import Clock, Every
+from agents.runs.run import Run
+from agents.runs.stop_signal import StopFile, StopSignal
+from agents.supervised.config import SupervisedConfig
+from agents.supervised.monitor import SupervisedMonitor
 from memory.supervised import Task, Trainer
 from memory.supervised.reader import num_parameters
 from memory.supervised.trainer import NotFinite
@@ -218,3 +219,14 @@ def has_reached(config: SupervisedConfig, task: Task, validation: Mapping[str, f
     if config.stop_at is None or not validation:
         return False
     return not is_better(task, {task.measure: config.stop_at}, validation)
+
+
+def status_of(training: SupervisedTraining, stop: StopFile | None = None) -> int:
+    """Train; returns the exit status, and says what went wrong."""
+    try:
+        training.train(stop)
+    except NotFinite as error:
+        return fail(training.run.program.name, error, NOT_FINITE)
+    except CheckpointError as error:
+        return fail(training.run.program.name, error, NOT_SAVED)
+    return 0

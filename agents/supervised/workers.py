@@ -8,16 +8,18 @@ from pathlib import Path
 
 import torch
 
-from agents.build import load_weights, uses_graphs
-from agents.checkpoint import load
-from agents.impala import connect_ray
-from agents.run import Run
-from agents.stop_signal import StopFile, StopSignal
-from agents.supervised import SUPERVISED, build, status_of
-from agents.supervised_config import SupervisedConfig
-from agents.supervised_training import SupervisedTraining
+from agents.cluster.ray_session import connect_ray
+from agents.runs.checkpoint import load
+from agents.runs.device import uses_graphs
+from agents.runs.run import Run
+from agents.runs.stop_signal import StopFile, StopSignal
+from agents.runs.weights import load_weights
+from agents.supervised.build import build
+from agents.supervised.config import SupervisedConfig
+from agents.supervised.program import SUPERVISED
+from agents.supervised.training import SupervisedTraining, status_of
 from memory.supervised import Trainer
-from memory.supervised.data_folder import VARIABLE
+from memory.supervised.data.data_folder import VARIABLE
 from memory.supervised.distributed import over_ray
 from memory.supervised.group import END, Together
 from memory.supervised.trainer import follow

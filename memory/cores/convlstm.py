@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memory.core import Core, InputKind, select
-from memory.initialisation import truncated_normal_
+from memory.layers.initialisation import truncated_normal_
 from memory.observed import Observed
 from memory.options import input_shape_of, positive
 

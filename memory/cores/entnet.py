@@ -29,9 +29,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memory.core import Core, InputKind, select
+from memory.layers.padding import is_present
 from memory.observed import Observed
 from memory.options import input_shape_of, positive
-from memory.padding import is_present
 
 EPSILON = 1e-6
 

@@ -17,13 +17,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memory.aligned_linear import aligned_linear
 from memory.core import Core, InputKind, select
-from memory.gru_unroll import unroll_gru
-from memory.initialisation import truncated_normal_
+from memory.layers.aligned_linear import aligned_linear
+from memory.layers.gru_unroll import unroll_gru
+from memory.layers.initialisation import truncated_normal_
+from memory.layers.recurrence import has_own_backward
 from memory.observed import Observed
 from memory.options import input_shape_of, positive
-from memory.recurrence import has_own_backward
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,9 +30,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from memory.core import Core, InputKind, select
+from memory.layers.padding import is_present
 from memory.observed import Observed
 from memory.options import input_shape_of, one_of, positive
-from memory.padding import is_present
 
 Output = Literal["input_and_recall", "recall"]
 

@@ -19,16 +19,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memory.aligned_linear import aligned_linear
 from memory.core import Core, InputKind, select
 from memory.fused.call import Fused
 from memory.fused.held import Held
 from memory.fused.lstm import unroll_compiled, why_not
-from memory.initialisation import truncated_normal_
-from memory.lstm_unroll import unroll_lstm
+from memory.layers.aligned_linear import aligned_linear
+from memory.layers.initialisation import truncated_normal_
+from memory.layers.lstm_unroll import unroll_lstm
+from memory.layers.recurrence import has_own_backward, no_episode_opens
 from memory.observed import Observed
 from memory.options import input_shape_of, one_of, positive
-from memory.recurrence import has_own_backward, no_episode_opens
 
 
 class LSTMState(NamedTuple):

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memory.core import Core, InputKind, select
-from memory.initialisation import truncated_normal_
-from memory.lstm import LSTMState
+from memory.cores.lstm import LSTMState
+from memory.layers.initialisation import truncated_normal_
 from memory.observed import Observed
 from memory.options import divisible, input_shape_of, one_of, positive
 

@@ -22,8 +22,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from memory.core import Core, InputKind, select
-from memory.initialisation import linear
-from memory.linear_recurrence import recur
+from memory.layers.initialisation import linear
+from memory.layers.linear_recurrence import recur
 from memory.observed import Observed
 from memory.options import input_shape_of, positive
 

@@ -26,12 +26,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from memory.attention import AttentionBlock, Heads
 from memory.core import Core, InputKind, select
 from memory.fused.call import Fused
 from memory.fused.held import Held
 from memory.fused.rmc import FusedRMC
-from memory.initialisation import linear
+from memory.layers.attention import AttentionBlock, Heads
+from memory.layers.initialisation import linear
 from memory.observed import Observed
 from memory.options import divisible, input_shape_of, one_of, positive
 

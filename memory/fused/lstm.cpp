@@ -1,7 +1,7 @@
 // An LSTM over a whole sequence, forward and backward, in float32; products of matrices in bfloat16,
 // where `halves` says so.
 //
-// memory/lstm.py has the formulas and memory/fused/lstm.py the call. What steps do not hand on to
+// memory/cores/lstm.py has the formulas and memory/fused/lstm.py the call. What steps do not hand on to
 // each other, the products with the inputs and the gradients of the weights, is done for all steps
 // together, in chunks of rows. For the rest the batch is cut into tiles, and a thread takes a tile
 // through all steps, so that the threads meet three times per sequence at most.

@@ -1,6 +1,6 @@
 """The LSTM over a whole sequence in one call of compiled code, lstm.cpp.
 
-It computes what the plain code of `memory.lstm` does, in float32 on a CPU; tests hold the two
+It computes what the plain code of `memory.cores.lstm` does, in float32 on a CPU; tests hold the two
 together. Asked to, it multiplies matrices in bfloat16 and adds up in float32. The weights are laid
 out anew in each call, so that no call can see old ones, unless they are held.
 """

@@ -1,7 +1,7 @@
 // The relational memory core over a whole sequence, forward and backward, in float32; products of
 // matrices in bfloat16, where `halves` says so.
 //
-// memory/rmc.py has the formulas and memory/fused/rmc.py the call. The batch is cut into tiles of a
+// memory/cores/rmc.py has the formulas and memory/fused/rmc.py the call. The batch is cut into tiles of a
 // few hundred rows; a thread takes a tile through all time steps, so that what a step hands to the
 // next stays in the cache, and the threads meet once per sequence.
 //

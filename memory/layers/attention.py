@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from memory.initialisation import linear
+from memory.layers.initialisation import linear
 from memory.observed import Observed
 
 

@@ -2,7 +2,7 @@
 
 Episodes may open at any step. What PyTorch would do at each step of the backward pass, the product
 for the gradient of the weights, is done once for all steps. The gates i, f, g, o are those of
-`memory.lstm`, and an episode opens with zeros.
+`memory.cores.lstm`, and an episode opens with zeros.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from memory.recurrence import openings
+from memory.layers.recurrence import openings
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input

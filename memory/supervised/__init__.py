@@ -1,19 +1,19 @@
 """Supervised tasks that test what a core remembers, all through one reader and one trainer."""
 
-from memory.supervised.associative_recall import AssociativeRecallConfig
-from memory.supervised.babi import BabiConfig
 from memory.supervised.batch import Batch
-from memory.supervised.delayed_recall import DelayedRecallConfig
-from memory.supervised.image_association import ImageAssociationConfig
-from memory.supervised.language_model import LanguageModelConfig
-from memory.supervised.learning_to_execute import LearningToExecuteConfig
-from memory.supervised.logic import LogicConfig
-from memory.supervised.nlvr import NlvrConfig
-from memory.supervised.nth_farthest import NthFarthestConfig
-from memory.supervised.pos_tagging import PosTaggingConfig
 from memory.supervised.reader import Reader, ReaderConfig, build_reader
-from memory.supervised.sentences import SentencesConfig
 from memory.supervised.task import Task
+from memory.supervised.tasks.associative_recall import AssociativeRecallConfig
+from memory.supervised.tasks.babi.babi import BabiConfig
+from memory.supervised.tasks.delayed_recall import DelayedRecallConfig
+from memory.supervised.tasks.image_association.image_association import ImageAssociationConfig
+from memory.supervised.tasks.language_model.language_model import LanguageModelConfig
+from memory.supervised.tasks.learning_to_execute.learning_to_execute import LearningToExecuteConfig
+from memory.supervised.tasks.logic import LogicConfig
+from memory.supervised.tasks.nlvr.nlvr import NlvrConfig
+from memory.supervised.tasks.nth_farthest import NthFarthestConfig
+from memory.supervised.tasks.pos_tagging.pos_tagging import PosTaggingConfig
+from memory.supervised.tasks.sentences import SentencesConfig
 from memory.supervised.trainer import Trainer, TrainingConfig
 
 TASKS = {

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from memory.core import Core, InputKind
-from memory.input_buffer import BufferCore
+from memory.cores.buffered.input_buffer import BufferCore
 from memory.supervised.batch import Batch
 from memory.supervised.head import Answered
 from memory.supervised.task import Task

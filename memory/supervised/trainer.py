@@ -8,16 +8,16 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from torch import nn
 
-from memory.captured import CapturedByShape
 from memory.core import DecidingCore, TaughtCore, map_state, state_leaves
+from memory.layers.captured import CapturedByShape
+from memory.layers.penalty import parameter_groups
 from memory.options import one_of, positive
-from memory.penalty import parameter_groups
 from memory.supervised.batch import Batch
 from memory.supervised.group import END, Group, Together
 from memory.supervised.objective import Answers, Learnt, objective_of
+from memory.supervised.prefetcher import Supply
 from memory.supervised.reader import Reader
 from memory.supervised.reinforcement import ReinforcementConfig, decision_generator
-from memory.supervised.supply import Supply
 from memory.supervised.task import Task
 
 Precision = Literal["float32", "tf32", "bfloat16"]

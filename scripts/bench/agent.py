@@ -1,6 +1,6 @@
 """One agent, its acting and its learning measured alone: operations counted, CPU time taken.
 
-Whoever imports this has called `agents.process.prepare` before.
+Whoever imports this has called `agents.runs.process.prepare` before.
 """
 
 import math
@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 
 from torch.utils.flop_counter import FlopCounterMode
 
-from agents.build import build_learner, build_policy, build_rollout
-from agents.command_line import parse
-from agents.trajectory import take
+from agents.cli.command_line import parse
+from agents.impala.build import build_learner, build_policy, build_rollout
+from agents.impala.program import IMPALA
+from agents.impala.trajectory import take
 
 PLAIN = ("--core.fused", "never")
 """Flags with which PyTorch computes every product of `lstm` and `rmc`, where it can be counted."""
@@ -27,7 +28,7 @@ class Agent:
     """
 
     def __init__(self, flags: Sequence[str], unrolls: int = 3) -> None:
-        self.config = parse([*flags]).config
+        self.config = parse([*flags], IMPALA).config
         policy = build_policy(self.config)
         self.rollout = build_rollout(self.config, policy, range(self.config.actors), 0)
         self.learner = build_learner(self.config, build_policy(self.config))

@@ -17,16 +17,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from agents.process import prepare
+from agents.runs.process import prepare
 
 prepare()
 
 import torch
 
-from agents.command_line import parse
-from agents.supervised import SUPERVISED
+from agents.cli.command_line import parse
+from agents.supervised.program import SUPERVISED
 from memory.supervised import Trainer, build_reader
-from memory.supervised.data_folder import MissingData
+from memory.supervised.data.data_folder import MissingData
 
 SMALL = "--config learning_to_execute-small --core"
 CASES = {

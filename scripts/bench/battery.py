@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import torch
 
 from memory import CORES
-from memory.supervised.associative_recall import AssociativeRecallConfig
-from memory.supervised.delayed_recall import DelayedRecallConfig
-from memory.supervised.nth_farthest import NthFarthestConfig
 from memory.supervised.reader import Fit, ReaderConfig, build_reader, num_parameters
 from memory.supervised.task import Task
+from memory.supervised.tasks.associative_recall import AssociativeRecallConfig
+from memory.supervised.tasks.delayed_recall import DelayedRecallConfig
+from memory.supervised.tasks.nth_farthest import NthFarthestConfig
 from memory.supervised.trainer import Trainer, TrainingConfig
 
 TASKS = {

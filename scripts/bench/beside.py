@@ -5,9 +5,9 @@ A fair share of a core is half of it, so an update should take twice its quiet t
 spin, one held on each core. Times are on the clock, medians of the rounds; ratios are medians of
 the ratios of each round, and the worst of them.
 
-Threads that spin while they wait for one another are what `agents.process.prepare` avoids: the last
-row has them, with `OMP_WAIT_POLICY=ACTIVE`, in a process of its own, as it must be set before
-PyTorch is imported.
+Threads that spin while they wait for one another are what `agents.runs.process.prepare` avoids:
+the last row has them, with `OMP_WAIT_POLICY=ACTIVE`, in a process of its own, as it must be set
+before PyTorch is imported.
 """
 
 import argparse
@@ -24,14 +24,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from agents.process import prepare
+from agents.runs.process import prepare
 
 prepare()
 
 import torch
 from agent import Agent
 
-from agents.run import versions
+from agents.runs.run import versions
 
 LIMIT = 4.5
 """Times its quiet time that an update may take."""

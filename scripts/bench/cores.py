@@ -14,14 +14,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from agents.process import prepare
+from agents.impala.program import IMPALA
+from agents.runs.process import prepare
 
 prepare()
 
 import torch
 
-from agents.build import build_policy
-from agents.command_line import parse
+from agents.cli.command_line import parse
+from agents.impala.build import build_policy
 from memory import CORES, state_leaves
 from memory.core import DecidingCore
 from memory.fused.held import weights_held
@@ -34,7 +35,7 @@ class Bench:
     """One core and its inputs."""
 
     def __init__(self, name: str) -> None:
-        policy = build_policy(parse(["--env", "boxworld", "--core", name]).config)
+        policy = build_policy(parse(["--env", "boxworld", "--core", name], IMPALA).config)
         shape = policy.encoder.output_shape
         self.core = policy.core
         self.one = torch.randn(ACTING, *shape)

@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import re
+import sys
 from pathlib import Path
 
 Accuracies = dict[int, float]
@@ -75,3 +76,7 @@ def draw(out: Path, results: dict[str, tuple[Accuracies, dict[str, float]]]) -> 
     axis.legend()
     axis.grid(alpha=0.3)
     figure.savefig(out, dpi=120)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -28,7 +28,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from agents.process import prepare
+from agents.runs.process import prepare
 
 prepare()
 
@@ -36,7 +36,7 @@ import gymnasium
 import matplotlib
 import numpy as np
 
-from agents.run import versions
+from agents.runs.run import versions
 from envs import BoxWorldConfig
 from envs.boxworld import BoxWorld
 from envs.boxworld.plan import count_unsolvable

@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from agents.process import prepare
+from agents.runs.process import prepare
 
 prepare()
 
@@ -28,15 +28,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.command_line import parse
-from agents.supervised import SUPERVISED
+from agents.cli.command_line import parse
+from agents.supervised.program import SUPERVISED
 from memory import CORES, Core
-from memory.lstm import LSTMState
+from memory.cores.lstm import LSTMState
 from memory.supervised import LanguageModelConfig, ReaderConfig, Trainer, TrainingConfig
-from memory.supervised.corpus import Corpus
 from memory.supervised.head import Head
-from memory.supervised.language_model import LanguageModel
 from memory.supervised.reader import build_reader, num_parameters
+from memory.supervised.tasks.language_model.corpus import Corpus
+from memory.supervised.tasks.language_model.language_model import LanguageModel
 
 PRESET, WORDS = "language_model-wikitext2", 33_278
 VOCABULARY, LANES = 250_000, 16

@@ -5,16 +5,23 @@ import csv
 import itertools
 import multiprocessing
 import os
+import sys
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from agents.runs.process import prepare
+
+prepare()
+
+import battery
+from battery import Result
 from rich.progress import Progress
 
-from memory.supervised import battery
-from memory.supervised.battery import Result
-from memory.supervised.interval import interval
+from agents.evaluation.intervals import student_interval
 
 Job = tuple[str, str, int]
 
@@ -109,13 +116,13 @@ def draw(out: Path, rows: list[Result]) -> None:
 
 def _mean(core: str, accuracies: dict[str, dict[str, list[float]]]) -> float:
     """Over the tasks it has been through."""
-    means = [interval(of[core])[0] for of in accuracies.values() if of[core]]
+    means = [student_interval(of[core])[0] for of in accuracies.values() if of[core]]
     return sum(means) / len(means)
 
 
 def _panel(axis: Any, task: str, bars: list[tuple[str, list[float]]]) -> None:
     for core, values in bars:
-        mean, half = interval(values)
+        mean, half = student_interval(values)
         axis.barh(core, mean, color="#9ec3e6", xerr=None if half != half else half, capsize=3)
         axis.plot(values, [core] * len(values), "k.", markersize=4)
     for name, value in battery.TASKS[task].build(seed=1).plateaus().items():
@@ -123,3 +130,7 @@ def _panel(axis: Any, task: str, bars: list[tuple[str, list[float]]]) -> None:
         axis.text(value, len(bars) - 0.4, name, fontsize=7, ha="center")
     axis.set(title=task, xlabel="accuracy on the test", xlim=(0, 1.02))
     axis.grid(alpha=0.3, axis="x")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -17,14 +17,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from agents.process import prepare
+from agents.runs.process import prepare
 
 prepare()
 
 import torch
 from torch import Tensor, nn
 
-from agents.run import versions
+from agents.runs.run import versions
 from memory import GRUConfig, LSTMConfig, map_state
 from memory.core import Core
 from memory.fused.held import weights_held

@@ -18,17 +18,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from agents.process import prepare
+from agents.runs.process import prepare
 
 prepare()
 
 import torch
 from agent import PLAIN, Agent, cpu_time, operations, time_of
 
-from agents.losses import impala_loss
-from agents.policy import PolicyOutput
-from agents.rollout import Rollout
-from agents.trajectory import Trajectory
+from agents.impala.losses import impala_loss
+from agents.impala.rollout import Rollout
+from agents.impala.trajectory import Trajectory
+from agents.networks.policy import PolicyOutput
 from memory.core import state_leaves
 from memory.fused.held import weights_held
 

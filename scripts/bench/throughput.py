@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from agents.process import prepare
+from agents.runs.process import prepare
 
 prepare()
 
@@ -26,7 +26,7 @@ import torch
 from agent import Agent, cpu_time
 from steady import watch_training
 
-from agents.run import versions
+from agents.runs.run import versions
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import torch
 from memory import CORES
 from memory.core import state_leaves
 from memory.inspect import inspect, state_items
-from tests.memory.test_contract import CASES, B, build, resets
+from tests.memory.cores.test_core_contract import CASES, B, build, resets
 
 
 @pytest.mark.parametrize("case", CASES)

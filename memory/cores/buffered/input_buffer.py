@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from memory.core import Core
-from memory.initialisation import linear, truncated_normal_
+from memory.layers.initialisation import linear, truncated_normal_
 
 TOGETHER = 32
 """Steps that are answered in one go, of those sorted by how many slots they have filled."""

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memory.initialisation import linear
+from memory.layers.initialisation import linear
 from memory.observed import Observed
 
 

@@ -33,10 +33,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from memory.core import InputKind
-from memory.initialisation import linear
-from memory.input_buffer import BufferCore, InputBuffer, Recollection
+from memory.cores.buffered.input_buffer import BufferCore, InputBuffer, Recollection
+from memory.cores.buffered.pairs import Pairs
+from memory.layers.initialisation import linear
 from memory.options import input_shape_of, one_of, positive
-from memory.pairs import Pairs
 
 PairPooling = Literal["sum", "mean"]
 

@@ -32,11 +32,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from memory.core import InputKind
-from memory.initialisation import linear, truncated_normal_
-from memory.input_buffer import BufferCore, InputBuffer, Recollection
+from memory.cores.buffered.input_buffer import BufferCore, InputBuffer, Recollection
+from memory.cores.buffered.pairs import Pairs
+from memory.layers.initialisation import linear, truncated_normal_
 from memory.observed import Observed
 from memory.options import input_shape_of, positive
-from memory.pairs import Pairs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ or, without recurrence, h'_l = relu(W_l [x; r; h'_(l-1)] + b_l). The output is [
 
 Differs from the paper:
 
-* the forget gate has an extra bias of one, as in `memory.lstm`;
+* the forget gate has an extra bias of one, as in `memory.cores.lstm`;
 * what is passed on, output and state, is clipped, as the authors' program does;
 * a controller without recurrence has the wiring of the paper's LSTM; the paper does not detail it.
 """
@@ -23,8 +23,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from memory.initialisation import truncated_normal_
-from memory.lstm import LSTMState
+from memory.cores.lstm import LSTMState
+from memory.layers.initialisation import truncated_normal_
 
 
 class NoState(NamedTuple):

@@ -7,8 +7,8 @@ the words r read one step ago:
     h = controller([x; r])          write and read the memory as W h + b asks: new words r'
     the output is V [h; r'] + c
 
-The parts stand in `memory.controller`, `memory.external_memory` and `memory.addressing`, each with
-its own equations. Usage is what the allocation of rows goes by; the controller may forget a row by
+The controller, the external memory and the addressing have a module each, with their own
+equations. Usage is what the allocation of rows goes by; the controller may forget a row by
 freeing it after it was read.
 
 Differs from the paper, as the authors' program does:
@@ -31,11 +31,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from memory.controller import FeedForwardController, LSTMController, NoState
 from memory.core import Core, InputKind, select
-from memory.external_memory import ExternalMemory, Interface, MemorySize, MemoryState
-from memory.initialisation import linear
-from memory.lstm import LSTMState
+from memory.cores.dnc.controller import FeedForwardController, LSTMController, NoState
+from memory.cores.dnc.external_memory import ExternalMemory, Interface, MemorySize, MemoryState
+from memory.cores.lstm import LSTMState
+from memory.layers.initialisation import linear
 from memory.options import input_shape_of, one_of, positive
 
 Controller = Literal["lstm", "feed_forward"]

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memory.addressing import (
+from memory.cores.dnc.addressing import (
     allocation,
     content_weights,
     neighbours,
@@ -31,7 +31,7 @@ from memory.addressing import (
     new_usage,
     product,
 )
-from memory.initialisation import linear
+from memory.layers.initialisation import linear
 from memory.observed import Observed
 
 

@@ -17,9 +17,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from memory.core import DecidingCore, select
-from memory.initialisation import linear
+from memory.cores.memory_net.rewrite import Output, Rewrite, Show
+from memory.layers.initialisation import linear
 from memory.observed import Observed
-from memory.rewrite import Output, Rewrite, Show
 
 SHARPNESS = 3.0
 """Scale of the codes before their sigmoid, in standard deviations."""

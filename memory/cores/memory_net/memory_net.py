@@ -9,9 +9,9 @@ Modes:
 * `frozen`: a random network, never trained;
 * `frozen_bn`: as `frozen`, but the statistics of its normalisation adapt: a well-scaled reservoir;
 * `published`: trained by the rule of the paper's program, which teaches it nothing of its task;
-* `td_fixed`: that rule mended (both in `memory/taught_memory_net.py`);
+* `td_fixed`: that rule mended (both in `memory/cores/memory_net/taught.py`);
 * `reinforce`: the memory is cut into slots, and a network trained by reinforcement decides at every
-  step which of them take a code of the input (`memory/deciding_memory_net.py`).
+  step which of them take a code of the input (`memory/cores/memory_net/deciding.py`).
 
 Differs from the paper:
 
@@ -32,10 +32,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from memory.core import Core, InputKind
-from memory.deciding_memory_net import DecidingMemoryNet
+from memory.cores.memory_net.deciding import DecidingMemoryNet
+from memory.cores.memory_net.rewrite import Output, Rewrite, Show
+from memory.cores.memory_net.taught import TaughtMemoryNet
 from memory.options import divisible, input_shape_of, one_of, positive
-from memory.rewrite import Output, Rewrite, Show
-from memory.taught_memory_net import TaughtMemoryNet
 
 MemoryNetMode = Literal["bptt", "frozen", "frozen_bn", "published", "td_fixed", "reinforce"]
 MemoryNetOutput = Literal["auto", Output]

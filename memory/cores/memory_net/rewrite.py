@@ -7,9 +7,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from memory.core import select
-from memory.initialisation import linear, truncated_normal_
+from memory.cores.memory_net.running_norm import RunningNorm
+from memory.layers.initialisation import linear, truncated_normal_
 from memory.observed import Observed
-from memory.running_norm import RunningNorm
 
 Output = Literal["input_and_memory", "input_and_memory_before", "memory"]
 

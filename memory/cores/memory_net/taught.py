@@ -29,8 +29,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from memory.core import TaughtCore
-from memory.initialisation import linear
-from memory.rewrite import Output, Rewrite, Show, Unroll
+from memory.cores.memory_net.rewrite import Output, Rewrite, Show, Unroll
+from memory.layers.initialisation import linear
 
 Teaching = Literal["published", "td_fixed"]
 CRITIC_UNITS = 128

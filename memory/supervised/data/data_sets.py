@@ -8,8 +8,8 @@ MNIST and Omniglot, by Hugging Face for WikiText-103. docs/data.md has the layou
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from memory.supervised import data_checksums as checksums
-from memory.supervised.data_checksums import rows
+from memory.supervised.data import data_checksums as checksums
+from memory.supervised.data.data_checksums import rows
 
 
 class File(NamedTuple):

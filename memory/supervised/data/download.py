@@ -13,9 +13,9 @@ import pooch
 import requests
 
 from memory.options import one_of
-from memory.supervised.data_folder import VARIABLE, usual_folder
-from memory.supervised.data_sets import SETS, File
-from memory.supervised.unpack import Unexpected, check, unpack
+from memory.supervised.data.data_folder import VARIABLE, usual_folder
+from memory.supervised.data.data_sets import SETS, File
+from memory.supervised.data.unpack import Unexpected, check, unpack
 
 RETRIES, TIMEOUT = 2, 30
 """After a broken connection; seconds without a byte that break one."""

@@ -12,8 +12,8 @@ from torch.nn.functional import one_hot
 
 from memory.options import positive
 from memory.supervised.batch import Batch
-from memory.supervised.generated import GeneratedTask
 from memory.supervised.task import Encoder, Plain
+from memory.supervised.tasks.generated import GeneratedTask
 
 
 @dataclass(frozen=True, kw_only=True)

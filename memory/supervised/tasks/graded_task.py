@@ -10,10 +10,10 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from memory.supervised.batch import Batch
-from memory.supervised.curriculum import Curriculum, Level, fixed
 from memory.supervised.head import Answered
 from memory.supervised.measure import Measure, Usual
 from memory.supervised.task import CHUNK, Task
+from memory.supervised.tasks.curriculum import Curriculum, Level, fixed
 
 Hardness = Callable[[Generator, int], Int[ndarray, "2 B"]]
 """Draws lengths and nestings."""

@@ -27,11 +27,11 @@ from torch.nn.functional import one_hot
 
 from memory.options import one_of
 from memory.supervised.batch import Batch
-from memory.supervised.generated import HELD_OUT, GeneratedTask
 from memory.supervised.head import Answered
 from memory.supervised.measure import Measure, Usual
 from memory.supervised.task import CHUNK, Encoder, Plain
-from memory.supervised.weighted_f1 import WeightedF1
+from memory.supervised.tasks.generated import HELD_OUT, GeneratedTask
+from memory.supervised.tasks.weighted_f1 import WeightedF1
 
 ALPHABET = "andorx01=.|"
 """Eleven symbols."""

@@ -21,10 +21,10 @@ from torch.nn.functional import one_hot
 
 from memory.options import one_of, positive
 from memory.supervised.batch import Batch
-from memory.supervised.curriculum import Curriculum, CurriculumName, Level
-from memory.supervised.generated import HELD_OUT, torch_generator
-from memory.supervised.graded_task import GradedTask, Hardness
 from memory.supervised.task import Encoder, Plain, random_source
+from memory.supervised.tasks.curriculum import Curriculum, CurriculumName, Level
+from memory.supervised.tasks.generated import HELD_OUT, torch_generator
+from memory.supervised.tasks.graded_task import GradedTask, Hardness
 
 MASTERED = 0.8
 """Accuracy at which a level rises: what is learnt of one is soon half of the next."""

@@ -42,14 +42,14 @@ from torch.nn.functional import one_hot
 
 from memory.options import positive
 from memory.supervised.batch import Batch
-from memory.supervised.data_folder import find_data
-from memory.supervised.digest import digest_of
-from memory.supervised.epochs import Epochs, FlushRight
+from memory.supervised.data.data_folder import find_data
+from memory.supervised.data.digest import digest_of
+from memory.supervised.data.text_file import MalformedData, read_text
 from memory.supervised.head import Answered
 from memory.supervised.measure import Measure, Usual
 from memory.supervised.task import CHUNK, Encoder, Task, random_source
-from memory.supervised.text_file import MalformedData, read_text
-from memory.supervised.weighted_f1 import WeightedF1
+from memory.supervised.tasks.epochs import Epochs, FlushRight
+from memory.supervised.tasks.weighted_f1 import WeightedF1
 
 DIGITS = "0123456789"
 START, END, EMPTY, SEPARATOR = range(4)

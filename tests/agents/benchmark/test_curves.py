@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from agents.curves import main, thin
-from agents.main import main as train
-from agents.supervised import main as supervise
+from agents.benchmark.curves import thin
+from agents.programs.impala import main as train
+from agents.programs.plot import main
+from agents.programs.supervised import main as supervise
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from agents import command_line, presets
-from agents.command_line import Names, ParsedRun, load_config, to_yaml
-from agents.config import ImpalaConfig
-from agents.options import options_of
-from agents.program import IMPALA
+from agents.cli import command_line, presets
+from agents.cli.command_line import ParsedRun, load_config
+from agents.cli.options import options_of
+from agents.cli.presets import to_yaml
+from agents.cli.program import Names
+from agents.impala.config import ImpalaConfig
+from agents.impala.program import IMPALA
 from envs import ENVS
 from memory import CORES
 
@@ -112,7 +114,7 @@ def test_every_preset_goes_with_every_core_and_comes_back_from_its_file(
     file.write_text(to_yaml(IMPALA, parsed.config, parsed.names))
     again = parse(["--config", str(file)])
     assert again.config == parsed.config and again.names == parsed.names
-    assert load_config(file) == (parsed.config, parsed.names)
+    assert load_config(file, IMPALA) == (parsed.config, parsed.names)
 
 
 @pytest.mark.parametrize("file", FILES)

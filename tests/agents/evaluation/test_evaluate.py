@@ -15,15 +15,16 @@ from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from rich.console import Console
 
-from agents.build import build_policy
-from agents.config import ImpalaConfig
-from agents.evaluate import evaluate, quotas
-from agents.evaluation import Evaluation
-from agents.evaluation_table import compare, show
-from agents.player import EVALUATION, PolicyPlayer, playing
-from agents.rollout import Episode, Rollout
-from agents.scripted import players_of
-from agents.streams import actor_seeds
+from agents.evaluation.evaluate import evaluate, quotas
+from agents.evaluation.player import EVALUATION, PolicyPlayer, playing
+from agents.evaluation.scores import Evaluation
+from agents.evaluation.scripted import players_of
+from agents.evaluation.tables import compare, show
+from agents.impala.build import build_policy
+from agents.impala.config import ImpalaConfig
+from agents.impala.episodes import Episode
+from agents.impala.rollout import Rollout
+from agents.impala.streams import actor_seeds
 from envs import BoxWorldConfig, GymnasiumConfig, MiniPacmanConfig
 from envs.fault import EnvironmentFault
 from memory import LSTMConfig

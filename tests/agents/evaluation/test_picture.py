@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agents.picture import BACKGROUND, compose, facts
+from agents.evaluation.picture import BACKGROUND, compose, facts
 from envs import BoxWorldConfig
 from envs.boxworld.cells import KEY, PALETTE
 

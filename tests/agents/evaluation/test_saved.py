@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from agents.build import build_policy
-from agents.checkpoint import CheckpointError, save
-from agents.command_line import Names
-from agents.config import ImpalaConfig
-from agents.run import Run, RunError
-from agents.saved import load_agent
+from agents.cli.program import Names
+from agents.evaluation.saved import load_agent
+from agents.impala.build import build_policy
+from agents.impala.config import ImpalaConfig
+from agents.impala.program import IMPALA
+from agents.runs.checkpoint import CheckpointError, save
+from agents.runs.run import Run, RunError
 from envs import BoxWorldConfig
 from memory import LSTMConfig
 
@@ -22,7 +23,7 @@ ENV = BoxWorldConfig(grid_size=8, solution_length=(1,), num_distractors=(0,), ma
 def run(tmp_path):
     """A run folder without a checkpoint."""
     config = ImpalaConfig(env=ENV, core=LSTMConfig(hidden=8), run_dir=tmp_path / "run")
-    return Run.create(config, Names("boxworld", "lstm"))
+    return Run.create(config, Names("boxworld", "lstm"), IMPALA)
 
 
 def keep(run, frame, *, seed, best=False, **changes):

@@ -6,13 +6,13 @@ import torch
 from moviepy import VideoFileClip
 from PIL import Image
 
-from agents import video
-from agents.build import build_policy
-from agents.config import ImpalaConfig
-from agents.evaluate import evaluate
-from agents.player import PolicyPlayer
-from agents.scripted import players_of
-from agents.video import VideoError, film
+from agents.evaluation import video
+from agents.evaluation.evaluate import evaluate
+from agents.evaluation.player import PolicyPlayer
+from agents.evaluation.scripted import players_of
+from agents.evaluation.video import VideoError, film
+from agents.impala.build import build_policy
+from agents.impala.config import ImpalaConfig
 from envs import BoxWorldConfig, GymnasiumConfig, MiniPacmanConfig
 from memory import LSTMConfig
 
@@ -45,7 +45,7 @@ def frames_of_gif(path):
 def small_pictures():
     """Encoding takes most of the time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("agents.picture.HEIGHT", 160)
+        patch.setattr("agents.evaluation.picture.HEIGHT", 160)
         yield
 
 
@@ -97,7 +97,7 @@ def test_the_film_is_of_the_episodes_that_an_evaluation_plays(tmp_path, greedy, 
     monkeypatch.setattr(
         PolicyPlayer, "act", lambda self: (chosen := act(self), actions.append(int(chosen[0])))[0]
     )
-    monkeypatch.setattr("agents.evaluate.MOST_GAMES", 1)
+    monkeypatch.setattr("agents.evaluation.evaluate.MOST_GAMES", 1)
     policy = policy_for(BOXWORLD)
     out = tmp_path / "agent.gif"
     played = film(policy, BOXWORLD, episodes=3, seed=7, greedy=greedy, out=out)

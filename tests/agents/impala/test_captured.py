@@ -9,16 +9,19 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from agents.build import build_learner, build_policy, build_rollout, uses_graphs
-from agents.config import ImpalaConfig, LossConfig, OptimizerConfig, PolicyConfig
-from agents.learner import Learner, NotFinite, Work
-from agents.policy import Policy
-from agents.rollout import Rollout, Step
-from agents.trajectory import Inputs, Trajectory
+from agents.impala.build import build_learner, build_policy, build_rollout
+from agents.impala.config import ImpalaConfig, LossConfig, OptimizerConfig
+from agents.impala.learner import Learner, NotFinite, Work
+from agents.impala.rollout import Rollout, Step
+from agents.impala.trajectory import Trajectory
+from agents.networks.config import PolicyConfig
+from agents.networks.inputs import Inputs
+from agents.networks.policy import Policy
+from agents.runs.device import uses_graphs
 from envs import BoxWorldConfig
 from memory import CORES
-from memory.captured import Captured
 from memory.core import map_state, state_leaves
+from memory.layers.captured import Captured
 from tests.fake_gpu import ASKED, lose_numbers, without_numbers
 
 ACTORS, UNROLL = 4, 5
@@ -215,7 +218,7 @@ def nothing_is_captured(request, monkeypatch):
     """A GPU that is pretended: optimisers take it for one, and nothing is captured."""
     if "gpu" not in request.fixturenames:
         return
-    monkeypatch.setattr("agents.learner.Captured", lambda function, device: function)
+    monkeypatch.setattr("agents.impala.learner.Captured", lambda function, device: function)
     for name in ("rmsprop", "adam"):
         module = importlib.import_module(f"torch.optim.{name}")
         monkeypatch.setattr(module, "_get_capturable_supported_devices", lambda *_, **__: ["cpu"])

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-from agents.build import build_learner, build_policy, build_rollout
-from agents.config import ImpalaConfig, LossConfig, OptimizerConfig, PolicyConfig
-from agents.learner import Learner, NotFinite, flatten, unflatten
-from agents.trajectory import Trajectory
+from agents.impala.build import build_learner, build_policy, build_rollout
+from agents.impala.config import ImpalaConfig, LossConfig, OptimizerConfig
+from agents.impala.learner import Learner, NotFinite
+from agents.impala.trajectory import Trajectory
+from agents.networks.config import PolicyConfig
+from agents.runs.weights import flatten, unflatten
 from envs import BoxWorldConfig
 from memory import CORES
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from agents.build import build_learner, build_policy, build_rollout
-from agents.config import ImpalaConfig, LossConfig, OptimizerConfig
-from agents.learner import flatten, unflatten
+from agents.impala.build import build_learner, build_policy, build_rollout
+from agents.impala.config import ImpalaConfig, LossConfig, OptimizerConfig
+from agents.runs.weights import flatten, unflatten
 from envs import GymnasiumConfig
 from memory import CORES
 

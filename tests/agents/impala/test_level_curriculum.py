@@ -1,6 +1,6 @@
 """The level mix grows when enough of its newest levels were solved."""
 
-from agents.level_mix import LevelMix
+from agents.impala.level_curriculum import LevelMix
 
 STAGES = ({"length": (1,)}, {"length": (1, 2)}, {"length": (1, 2, 3)})
 

@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from agents.config import LossConfig
-from agents.losses import impala_loss, learning_rewards
-from agents.policy import PolicyOutput
-from agents.trajectory import Inputs, Trajectory
+from agents.impala.config import LossConfig
+from agents.impala.losses import impala_loss, learning_rewards
+from agents.impala.trajectory import Trajectory
+from agents.networks.inputs import Inputs
+from agents.networks.policy import PolicyOutput
 
 EVEN = [[0.0, 0.0]]
 FOUR_TO_ONE = [[math.log(4.0), 0.0]]

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from agents.monitor import Monitor, Status
+from agents.impala.monitor import Monitor, Status
 
 STATUS = Status(
     frames=1_230_000,

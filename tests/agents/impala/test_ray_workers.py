@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.checkpoint import load
-from agents.main import ENVIRONMENT_FAILED
+from agents.cli.exit_status import ENVIRONMENT_FAILED
+from agents.runs.checkpoint import load
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SMALL = ["--actors", "8", "--batch", "4", "--unroll", "10", "--log-seconds", "0.2"]
 EASY = ["--config", "boxworld-easy", "--core", "lstm", *SMALL]
 

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from agents.build import build_policy, build_rollout
-from agents.config import ImpalaConfig, PolicyConfig
-from agents.rollout import Rollout
-from agents.trajectory import Inputs, Trajectory, join
+from agents.impala.build import build_policy, build_rollout
+from agents.impala.config import ImpalaConfig
+from agents.impala.rollout import Rollout
+from agents.impala.trajectory import Trajectory, join
+from agents.networks.config import PolicyConfig
+from agents.networks.inputs import Inputs
 from envs import ENVS, BoxWorldConfig, GymnasiumConfig, MiniPacmanConfig
 from envs.fault import EnvironmentFault
 from memory import CORES, Core, map_state, state_leaves

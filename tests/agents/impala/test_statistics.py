@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents.checkpoint import load, save
-from agents.rollout import Episode
-from agents.statistics import EpisodeWindow, mean_interval, wilson_interval
+from agents.evaluation.intervals import mean_interval, wilson_interval
+from agents.impala.episodes import Episode, EpisodeWindow
+from agents.runs.checkpoint import load, save
 
 
 def episode(episode_return: float, length: int, **info: float) -> Episode:

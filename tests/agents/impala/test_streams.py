@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agents.streams import ActionStreams, actor_seeds
+from agents.impala.streams import ActionStreams, actor_seeds
 
 
 def test_an_actor_has_the_same_seeds_in_any_group() -> None:

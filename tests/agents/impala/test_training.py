@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents import main as door
-from agents.checkpoint import load
-from agents.command_line import parse
-from agents.training import most_waiting
+from agents.cli.command_line import parse
+from agents.impala.program import IMPALA
+from agents.impala.training import most_waiting
+from agents.programs import impala as door
+from agents.runs.checkpoint import load
 
 
 def train(folder, *flags):
@@ -46,7 +47,7 @@ def lines(folder):
 
 def interrupt_at(frames, monkeypatch):
     """Send this process a SIGTERM when the learner has made so many frames."""
-    from agents.learner import Learner
+    from agents.impala.learner import Learner
 
     learn = Learner.learn
 
@@ -115,7 +116,7 @@ def test_the_checkpoint_with_the_best_return_is_kept_beside_the_newest(tmp_path)
 def test_a_loss_that_is_not_finite_stops_the_run_names_the_term_and_keeps_the_checkpoint(
     tmp_path, capsys, monkeypatch
 ):
-    from agents import losses
+    from agents.impala import losses
 
     real, calls = losses.vtrace, iter(range(100))
 
@@ -133,14 +134,14 @@ def test_a_loss_that_is_not_finite_stops_the_run_names_the_term_and_keeps_the_ch
 
 @pytest.mark.parametrize(("actors", "processes"), [(100, 1), (100, 3), (7, 7), (5, 2)])
 def test_a_worker_that_delivers_to_a_hungry_learner_may_begin_anew_at_once(actors, processes):
-    config = parse(["--actors", str(actors)]).config
+    config = parse(["--actors", str(actors)], IMPALA).config
     group = -(-actors // processes)
     waiting, of_others = config.batch - 1 + group, actors - group
     assert waiting + of_others + group <= most_waiting(config, processes)
 
 
 def test_what_waits_for_the_learner_does_not_grow_too_old_but_all_actors_fit_in():
-    config = parse(["--actors", "1000", "--batch", "100", "--max-lag", "13"]).config
+    config = parse(["--actors", "1000", "--batch", "100", "--max-lag", "13"], IMPALA).config
     assert most_waiting(config, 1) == 1300
     assert most_waiting(config, 10) == 1200
     assert most_waiting(replace(config, max_lag=11), 1) == 1200
@@ -151,7 +152,7 @@ def test_what_waits_for_the_learner_does_not_grow_too_old_but_all_actors_fit_in(
 )
 def test_the_learner_takes_what_workers_leave_and_one_cpu_more(cpus, workers, threads, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cpus))
-    config = parse(["--workers", str(workers)]).config
+    config = parse(["--workers", str(workers)], IMPALA).config
     assert door.learner_threads(config) == threads
 
 
@@ -159,14 +160,14 @@ def test_a_second_signal_ends_the_process_at_once():
     program = """
 import os, signal, sys, time
 sys.path.insert(0, sys.argv[1])
-from agents.stop_signal import StopSignal
+from agents.runs.stop_signal import StopSignal
 with StopSignal() as stop:
     os.kill(os.getpid(), signal.SIGTERM)
     assert stop.requested
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(10)
 """
-    root = Path(door.__file__).parents[1]
+    root = Path(door.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", program, str(root)], timeout=60)
     assert done.returncode == 128 + signal.SIGTERM
 

@@ -2,8 +2,9 @@
 
 import torch
 
-from agents.trajectory import Inputs, Trajectory, from_leaves, join, take
-from agents.trajectory_queue import TrajectoryQueue
+from agents.impala.trajectory import Trajectory, from_leaves, join, take
+from agents.impala.trajectory_queue import TrajectoryQueue
+from agents.networks.inputs import Inputs
 from memory import LSTMState, state_leaves
 
 

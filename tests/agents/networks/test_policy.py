@@ -8,10 +8,10 @@ from gymnasium import spaces
 from torch import Tensor
 from torch.testing import assert_close
 
-from agents.config import PolicyConfig
-from agents.encoder import Encoder, ImageTorso
-from agents.policy import Policy, draw
-from agents.trajectory import Inputs
+from agents.networks.config import PolicyConfig
+from agents.networks.encoder import Encoder, ImageTorso
+from agents.networks.inputs import Inputs
+from agents.networks.policy import Policy, draw
 from memory import CORES
 
 TIME, BATCH, ACTIONS = 3, 2, 4

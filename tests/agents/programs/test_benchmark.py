@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from agents import benchmark
-from agents.benchmark import main
-from agents.benchmark_plan import FOLDER, check, read_plan
-from agents.benchmark_report import Results, Row, _notes, _scores, collect
-from agents.supervised import main as supervise
+from agents.benchmark.plan import FOLDER, check, read_plan
+from agents.benchmark.report import Results, Row, _notes, _scores, collect
+from agents.programs import benchmark
+from agents.programs.benchmark import main
+from agents.programs.supervised import main as supervise
 
 PLAN = """
 seeds: [1, 2]

@@ -9,18 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from agents.build import build_policy
-from agents.checkpoint import save
-from agents.command_line import Names
-from agents.commands import evaluate_main, players_main, record_main
-from agents.config import ImpalaConfig
-from agents.play import main as play_main
-from agents.process import prepare
-from agents.run import Run
+from agents.cli.program import Names
+from agents.impala.build import build_policy
+from agents.impala.config import ImpalaConfig
+from agents.impala.program import IMPALA
+from agents.programs.evaluate import main as evaluate_main
+from agents.programs.play import main as play_main
+from agents.programs.players import main as players_main
+from agents.programs.record import main as record_main
+from agents.runs.checkpoint import save
+from agents.runs.process import prepare
+from agents.runs.run import Run
 from envs import BoxWorldConfig
 from memory import LSTMConfig
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 EASY = ["--env.grid-size", "8", "--env.solution-length", "1", "--env.num-distractors", "0"]
 
@@ -31,7 +34,7 @@ def run(tmp_path_factory):
     env = BoxWorldConfig(grid_size=8, solution_length=(1, 2), num_distractors=(0,), max_steps=10)
     folder = tmp_path_factory.mktemp("runs") / "run"
     config = ImpalaConfig(env=env, core=LSTMConfig(hidden=8), run_dir=folder)
-    run = Run.create(config, Names("boxworld", "lstm"))
+    run = Run.create(config, Names("boxworld", "lstm"), IMPALA)
     save(run.checkpoints, frame=1234, weights=build_policy(config).state_dict(), state={})
     return folder
 
@@ -136,7 +139,7 @@ def test_ctrl_c_leaves_without_a_word(run, monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("agents.commands.evaluate", interrupted)
+    monkeypatch.setattr("agents.programs.evaluate.evaluate", interrupted)
     with pytest.raises(SystemExit) as left:
         evaluate_main([str(run)])
     assert left.value.code == 130
@@ -168,7 +171,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="an option of glibc")
 def test_memory_that_was_freed_is_not_cleared_anew_unless_the_user_says_otherwise():
-    prepared = FAULTS.format(first="from agents.process import prepare; prepare()")
+    prepared = FAULTS.format(first="from agents.runs.process import prepare; prepare()")
 
     def faults(code, **environment):
         environment = os.environ | environment
@@ -180,7 +183,7 @@ def test_memory_that_was_freed_is_not_cleared_anew_unless_the_user_says_otherwis
 
 
 def test_preparing_a_process_imports_no_torch():
-    code = "import sys; import agents.process; sys.exit('torch' in sys.modules)"
+    code = "import sys; import agents.runs.process; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
@@ -188,5 +191,5 @@ def test_preparing_a_process_imports_no_torch():
 def test_a_script_prepares_its_process_before_it_imports_anything_else_of_ours(script):
     lines = script.read_text().splitlines()
     ours = [line for line in lines if line.startswith(("from agents", "from envs", "from memory"))]
-    assert ours[0] == "from agents.process import prepare"
+    assert ours[0] == "from agents.runs.process import prepare"
     assert lines.index("prepare()") < lines.index(ours[1])

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from agents.checkpoint import load
-from agents.commands import evaluate_main, record_main
-from agents.main import main
+from agents.programs.evaluate import main as evaluate_main
+from agents.programs.impala import main
+from agents.programs.record import main as record_main
+from agents.runs.checkpoint import load
 from memory import CORES
 
 SMALL = ["--actors", "6", "--batch", "3", "--unroll", "8", "--workers", "0"]

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from agents import play
-from agents.play import STEPS, Table
+from agents.programs import play
+from agents.programs.play import STEPS, Table
 from envs import ENVS, BoxWorldConfig, MiniPacmanConfig
 
 BOXWORLD = BoxWorldConfig(max_steps=3)
@@ -150,5 +150,5 @@ def test_a_game_without_keys_is_refused(capsys):
 
 
 def test_playing_needs_no_torch():
-    code = "import sys; import agents.play; sys.exit('torch' in sys.modules)"
+    code = "import sys; import agents.programs.play; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

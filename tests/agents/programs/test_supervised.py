@@ -9,17 +9,21 @@ from itertools import islice
 import pytest
 import torch
 
-from agents import supervised_training
-from agents.checkpoint import CheckpointError, load
-from agents.command_line import parse
-from agents.supervised import SUPERVISED, main
+from agents.cli.command_line import parse
+from agents.programs.supervised import main
+from agents.runs.checkpoint import CheckpointError, load
+from agents.supervised import training as supervised_training
+from agents.supervised.program import SUPERVISED
 from memory import CORES
 from memory.supervised import TASKS, Trainer, build_reader
-from memory.supervised.delayed_recall import DelayedRecall
-from tests.memory.supervised.babi_files import write_babi
-from tests.memory.supervised.corpus_texts import write_wikitext
-from tests.memory.supervised.image_data import write_cifar10_and_mnist, write_omniglot
-from tests.memory.supervised.small_data import write_data
+from memory.supervised.tasks.delayed_recall import DelayedRecall
+from tests.memory.supervised.tasks.babi.babi_files import write_babi
+from tests.memory.supervised.tasks.image_association.image_data import (
+    write_cifar10_and_mnist,
+    write_omniglot,
+)
+from tests.memory.supervised.tasks.language_model.corpus_texts import write_wikitext
+from tests.memory.supervised.tasks.small_data import write_data
 
 QUICK = ["--training.batch", "64", "--log-seconds", "0", "--reader.readout", "8", "--threads", "1"]
 SMALL = {
@@ -332,7 +336,7 @@ def test_a_run_of_the_other_program_is_not_resumed(tmp_path, capsys):
     flags = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
     assert main([*flags, "--steps", "1", "--validate-every", "9", "--run-dir", str(run)]) == 0
     with pytest.raises(SystemExit):
-        from agents.main import main as impala
+        from agents.programs.impala import main as impala
 
         impala(["--resume", str(run)])
     assert "no option `task" in capsys.readouterr().err

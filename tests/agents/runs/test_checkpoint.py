@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from agents import checkpoint
-from agents.checkpoint import Checkpoint, CheckpointError, load, save
+from agents.runs import checkpoint
+from agents.runs.checkpoint import Checkpoint, CheckpointError, load, save
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FILES = ("weights.safetensors", "state.pt", "manifest.json")
 
 
@@ -226,7 +226,7 @@ KILL_WHILE_SAVING = """
 import os, random, signal, sys, time
 from pathlib import Path
 import torch
-from agents.checkpoint import save
+from agents.runs.checkpoint import save
 
 def save_for_ever(folder, done):
     for frame in range(1, 10**9):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.clock import Clock, Every
+from agents.runs.clock import Clock, Every
 
 
 class Hand:

@@ -13,10 +13,12 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents import run as run_module
-from agents.command_line import Names, parse
-from agents.config import ImpalaConfig
-from agents.run import Run, RunError
+from agents.impala.program import IMPALA
+from agents.runs import run as run_module
+from agents.cli.program import Names
+from agents.cli.command_line import parse
+from agents.impala.config import ImpalaConfig
+from agents.runs.run import Run, RunError
 from memory import CORES
 
 NAMES = Names("boxworld", "lstm")
@@ -31,12 +33,12 @@ def files(folder: Path) -> set[str]:
 
 
 def test_a_new_run_has_its_folder_with_what_it_ran_on(tmp_path: Path) -> None:
-    run = Run.create(config(tmp_path / "x"), NAMES)
+    run = Run.create(config(tmp_path / "x"), NAMES, IMPALA)
     assert {"config.yaml", "versions.json", "metrics.jsonl", "checkpoints"} <= files(run.folder)
     versions = json.loads((run.folder / "versions.json").read_text())
     assert versions["torch"] == torch.__version__ and versions["cpus"] == os.cpu_count()
     assert {"python", "ray", "numpy", "gymnasium", "commit", "platform"} <= versions.keys()
-    again = parse(["--config", str(run.folder / "config.yaml")])
+    again = parse(["--config", str(run.folder / "config.yaml")], IMPALA)
     assert again.config.seed == 3 and again.names == NAMES
 
 
@@ -47,18 +49,18 @@ def test_a_run_is_named_by_what_it_is(tmp_path: Path) -> None:
 
 
 def test_an_opened_run_is_what_was_created(tmp_path: Path) -> None:
-    folder = Run.create(config(tmp_path / "x"), NAMES).folder
-    run = Run.open(folder)
+    folder = Run.create(config(tmp_path / "x"), NAMES, IMPALA).folder
+    run = Run.open(folder, IMPALA)
     assert run.names == NAMES and run.config == config()
 
 
 def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
-    first = Run.create(config(tmp_path / "x"), NAMES)
+    first = Run.create(config(tmp_path / "x"), NAMES, IMPALA)
     (first.checkpoints / "precious").touch()
     with pytest.raises(RunError, match=r"--resume .*x.*--overwrite"):
-        Run.create(config(tmp_path / "x"), NAMES)
+        Run.create(config(tmp_path / "x"), NAMES, IMPALA)
     assert (first.checkpoints / "precious").exists()
-    Run.create(config(tmp_path / "x", overwrite=True), NAMES)
+    Run.create(config(tmp_path / "x", overwrite=True), NAMES, IMPALA)
     assert not (first.checkpoints / "precious").exists()
     assert files(tmp_path) == {"x"}
 
@@ -66,13 +68,13 @@ def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_run_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(RunError, match="not a run folder"):
-        Run.create(config(tmp_path, overwrite=True), NAMES)
+        Run.create(config(tmp_path, overwrite=True), NAMES, IMPALA)
     assert files(tmp_path) == {"thesis.tex"}
 
 
 def test_an_empty_folder_may_be_used(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
-    assert Run.create(config(tmp_path / "x"), NAMES).checkpoints.is_dir()
+    assert Run.create(config(tmp_path / "x"), NAMES, IMPALA).checkpoints.is_dir()
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -80,7 +82,7 @@ def test_an_error_leaves_nothing_half_written(
     overwrite: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if overwrite:
-        Run.create(config(tmp_path / "x"), NAMES)
+        Run.create(config(tmp_path / "x"), NAMES, IMPALA)
     before = files(tmp_path)
 
     def fail() -> dict[str, Any]:
@@ -88,19 +90,19 @@ def test_an_error_leaves_nothing_half_written(
 
     monkeypatch.setattr(run_module, "versions", fail)
     with pytest.raises(RunError, match="No space left"):
-        Run.create(config(tmp_path / "x", overwrite=overwrite), NAMES)
+        Run.create(config(tmp_path / "x", overwrite=overwrite), NAMES, IMPALA)
     assert files(tmp_path) == before
 
 
 def test_what_is_no_run_folder_is_said_to_be_none(tmp_path: Path) -> None:
-    Run.create(config(tmp_path / "there"), NAMES)
+    Run.create(config(tmp_path / "there"), NAMES, IMPALA)
     with pytest.raises(RunError, match=r"does not exist\. .* has there\."):
-        Run.open(tmp_path / "their")
+        Run.open(tmp_path / "their", IMPALA)
     with pytest.raises(RunError, match=r"has no config\.yaml"):
-        Run.open(tmp_path)
+        Run.open(tmp_path, IMPALA)
     (tmp_path / "there" / "config.yaml").write_text("actros: 3")
     with pytest.raises(RunError, match="no option `actros`"):
-        Run.open(tmp_path / "there")
+        Run.open(tmp_path / "there", IMPALA)
 
 
 @pytest.fixture
@@ -119,12 +121,12 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
 
 
 def test_uncommitted_changes_are_kept_with_the_run(tmp_path: Path, repository: Path) -> None:
-    clean = Run.create(config(tmp_path / "clean"), NAMES).folder
+    clean = Run.create(config(tmp_path / "clean"), NAMES, IMPALA).folder
     versions = json.loads((clean / "versions.json").read_text())
     assert len(versions["commit"]) == 40 and versions["uncommitted"] == []
     assert not (clean / "git.diff").exists()
     (repository / "a.py").write_text("2\n")
-    dirty = Run.create(config(tmp_path / "dirty"), NAMES).folder
+    dirty = Run.create(config(tmp_path / "dirty"), NAMES, IMPALA).folder
     versions = json.loads((dirty / "versions.json").read_text())
     assert versions["uncommitted"] == [" M a.py"]
     assert "+2" in (dirty / "git.diff").read_text()
@@ -146,12 +148,12 @@ def curve(folder: Path, name: str) -> list[tuple[int, float]]:
 
 @pytest.mark.parametrize("torn", ['{"frame": 150, "lo', '{"frame": 150, "loss": 9.0}'])
 def test_curves_go_on_where_a_run_is_resumed(torn: str, tmp_path: Path) -> None:
-    with Run.create(config(tmp_path / "x"), NAMES) as run:
+    with Run.create(config(tmp_path / "x"), NAMES, IMPALA) as run:
         for frame in (100, 200, 300):
             run.log({"loss": torch.tensor(frame / 100)}, frame)
     with (run.folder / "metrics.jsonl").open("a") as file:
         file.write(torn)  # killed while it wrote
-    with Run.open(run.folder) as run:
+    with Run.open(run.folder, IMPALA) as run:
         run.resume(200)
         run.log({"loss": 7.0}, 250)
         assert [(line["frame"], line["loss"]) for line in run.metrics()] == [
@@ -164,9 +166,9 @@ def test_curves_go_on_where_a_run_is_resumed(torn: str, tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_remembers_how_far_it_now_goes(tmp_path: Path) -> None:
-    run = Run.create(config(tmp_path / "x"), NAMES)
+    run = Run.create(config(tmp_path / "x"), NAMES, IMPALA)
     run.resume(200, replace(config(tmp_path / "x"), frames=77))
-    again = Run.open(run.folder)
+    again = Run.open(run.folder, IMPALA)
     assert again.config == replace(config(), frames=77) and again.names == NAMES
     assert run.config.frames == 77
     assert not [name for name in files(run.folder) if "unfinished" in name]
@@ -175,7 +177,7 @@ def test_a_resumed_run_remembers_how_far_it_now_goes(tmp_path: Path) -> None:
 def test_a_run_that_cannot_be_written_is_not_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Run.create(config(tmp_path / "x"), NAMES)
+    run = Run.create(config(tmp_path / "x"), NAMES, IMPALA)
 
     def fail(*_: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -183,18 +185,18 @@ def test_a_run_that_cannot_be_written_is_not_resumed(
     monkeypatch.setattr(Path, "write_text", fail)
     with pytest.raises(RunError, match="No space left"):
         run.resume(200, replace(config(), frames=77))
-    assert Run.open(run.folder).config == config()
+    assert Run.open(run.folder, IMPALA).config == config()
 
 
 def test_a_metric_that_is_not_finite_is_null(tmp_path: Path) -> None:
-    with Run.create(config(tmp_path / "x"), NAMES) as run:
+    with Run.create(config(tmp_path / "x"), NAMES, IMPALA) as run:
         run.log({"loss": float("nan"), "n": 3, "return": None}, 1)
     line = (run.folder / "metrics.jsonl").read_text()
     assert '"loss": null, "n": 3, "return": null}' in line
 
 
 def test_a_full_disk_does_not_end_the_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    run = Run.create(config(tmp_path / "x"), NAMES)
+    run = Run.create(config(tmp_path / "x"), NAMES, IMPALA)
     (run.folder / "metrics.jsonl").unlink()
     (run.folder / "metrics.jsonl").mkdir()
     run.log({"loss": 1.0}, 1)

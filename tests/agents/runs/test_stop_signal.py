@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from agents.stop_signal import StopSignal
+from agents.runs.stop_signal import StopSignal
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.checkpoint import load
-from agents.supervised import main
+from agents.programs.supervised import main
+from agents.runs.checkpoint import load
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "supervised.py"
+SCRIPT = Path(__file__).parents[3] / "scripts" / "supervised.py"
 
 FLAGS = ["--task", "delayed_recall", "--task.delay", "1", "--task.length", "2", "--core", "gru"]
 FLAGS += ["--core.hidden", "8", "--training.batch", "7", "--log-seconds", "0", "--threads", "1"]

@@ -19,7 +19,7 @@ from memory import (
     RMCConfig,
     state_leaves,
 )
-from memory.external_memory import MemoryState
+from memory.cores.dnc.external_memory import MemoryState
 
 GRADIENT_TOLERANCE = 1e-4
 

@@ -8,7 +8,7 @@ import torch
 
 from memory import LSTMConfig
 from memory.core import Core, map_state, state_leaves
-from memory.lstm import LSTMState
+from memory.cores.lstm import LSTMState
 
 
 def build(hidden=6, features=5):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from memory import MinGRUConfig
-from memory.linear_recurrence import recur_in_parallel, recur_in_turn
+from memory.layers.linear_recurrence import recur_in_parallel, recur_in_turn
 
 
 def build(**options):

@@ -15,7 +15,7 @@ from memory import RMCConfig
 from memory.fused import rmc
 from memory.fused.library import load
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 needs_a_compiler = pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler")
 
 

@@ -8,10 +8,10 @@ import torch
 
 from memory import LSTMConfig
 from memory.core import Core, select
+from memory.cores.lstm import LSTMState
 from memory.fused import lstm
 from memory.fused.held import weights_held
 from memory.fused.lstm import library
-from memory.lstm import LSTMState
 
 TOLERANCE = 2e-5
 """Of the largest entry of a tensor."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from memory.aligned_linear import aligned_linear
+from memory.layers.aligned_linear import aligned_linear
 
 
 @pytest.mark.parametrize("features", [3, 16, 17, 655])

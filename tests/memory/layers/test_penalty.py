@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from memory import HMemConfig, LSTMConfig
-from memory.penalty import parameter_groups
+from memory.layers.penalty import parameter_groups
 
 
 def decays(*modules, weight_decay=0.0):

@@ -1,6 +1,12 @@
 """From columns of characters back to text."""
 
-from memory.supervised.written import ALPHABET, DUE, NOTHING, Program, Written
+from memory.supervised.tasks.learning_to_execute.written import (
+    ALPHABET,
+    DUE,
+    NOTHING,
+    Program,
+    Written,
+)
 
 
 def read_column(column) -> str:

@@ -6,18 +6,18 @@ from typing import NamedTuple
 import pytest
 import torch
 
-import memory.captured
-from memory.captured import CapturedByShape
+import memory.layers.captured
 from memory.core import Core
+from memory.layers.captured import CapturedByShape
 from memory.supervised import TASKS
-from memory.supervised.language_model import LanguageModelConfig
 from memory.supervised.reader import ReaderConfig, build_reader
+from memory.supervised.tasks.language_model.language_model import LanguageModelConfig
 from memory.supervised.trainer import NotFinite, Trainer, TrainingConfig, Work
 from tests.agents.conftest import SMALL_CORES
 from tests.fake_gpu import ASKED, lose_numbers, without_numbers
-from tests.memory.supervised.small_data import write_data
-from tests.memory.supervised.small_tasks import Counting, Stream
-from tests.memory.supervised.test_tasks import SMALL
+from tests.memory.supervised.tasks.small_data import write_data
+from tests.memory.supervised.tasks.small_tasks import Counting, Stream
+from tests.memory.supervised.tasks.test_task_contract import SMALL
 
 
 class Pair(NamedTuple):
@@ -134,7 +134,7 @@ def test_gradients_stay_where_graphs_of_all_shapes_find_them():
 
 
 def test_each_shape_has_a_graph_of_its_own_and_the_last_ones_have_none(monkeypatch):
-    monkeypatch.setattr(memory.captured, "MOST_SHAPES", 2)
+    monkeypatch.setattr(memory.layers.captured, "MOST_SHAPES", 2)
     places = []
 
     def double(pair):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from memory.supervised.batch import Batch
-from memory.supervised.supply import AHEAD, Supply
+from memory.supervised.prefetcher import AHEAD, Supply
 from memory.supervised.task import Task
 
 

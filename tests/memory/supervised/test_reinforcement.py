@@ -8,8 +8,6 @@ import torch
 from memory import CORES, MemoryNetConfig
 from memory.core import Core, DecidingCore
 from memory.supervised import ReaderConfig, Trainer, TrainingConfig, build_reader
-from memory.supervised.delayed_recall import DelayedRecallConfig
-from memory.supervised.logic import LogicConfig
 from memory.supervised.objective import Answers, Reinforcement, objective_of
 from memory.supervised.reinforcement import (
     ReinforcementConfig,
@@ -18,6 +16,8 @@ from memory.supervised.reinforcement import (
     entropy,
     sample,
 )
+from memory.supervised.tasks.delayed_recall import DelayedRecallConfig
+from memory.supervised.tasks.logic import LogicConfig
 
 T, SLOTS, FEATURES = 3, 2, 2
 

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from agents.checkpoint import load, save
+from agents.runs.checkpoint import load, save
 from memory.supervised import TASKS
 from memory.supervised.measure import Usual
 from memory.supervised.reader import ReaderConfig, build_reader
 from memory.supervised.trainer import Trainer, TrainingConfig, computes_bfloat16
 from tests.agents.conftest import SMALL_CORES
-from tests.memory.supervised.small_tasks import Counting, Stream, drawn
+from tests.memory.supervised.tasks.small_tasks import Counting, Stream, drawn
 
 
 def make(task, core="lstm", seed=1, **training):

@@ -4,8 +4,7 @@ import csv
 import json
 
 import pytest
-
-from memory.supervised.delays import main
+from delays import main
 
 
 def write_run(folder, **tests):

@@ -8,7 +8,7 @@ import pytest
 
 from envs.boxworld.cells import GEM
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "bench" / "envs.py"
+SCRIPT = Path(__file__).parents[3] / "scripts" / "bench" / "envs.py"
 
 
 @pytest.fixture(scope="module")

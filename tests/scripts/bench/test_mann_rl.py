@@ -3,13 +3,12 @@
 import csv
 import itertools
 
+import mann_rl as ablation
 import pytest
 import torch
+from mann_rl_program import ProgramConfig, Programs, double_softmax_losses
 from torch import nn
 from torch.nn import functional as F
-
-from memory.supervised import mann_rl_ablation as ablation
-from memory.supervised.mann_rl_program import ProgramConfig, Programs, double_softmax_losses
 
 LANES, SYMBOLS, UNITS = 5, 4, 3
 WIDTH = SYMBOLS + UNITS

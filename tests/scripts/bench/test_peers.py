@@ -1,4 +1,4 @@
-"""`scripts/bench/peers.py`: rounds that go on where they stopped, ratios, a page and a figure."""
+"""Rounds of `scripts/bench/peers/peers.py` that resume, ratios, a page and a figure."""
 
 import csv
 import sys
@@ -112,7 +112,7 @@ def test_a_folder_that_is_not_there_is_named(run, tmp_path, capsys):
 
 
 def test_every_peer_has_a_driver():
-    from peer_drivers.systems import DRIVERS, PEERS, SYSTEMS
+    from drivers.systems import DRIVERS, PEERS, SYSTEMS
 
     assert {system.peer for system in SYSTEMS.values()} == {None, *PEERS}
     assert all((DRIVERS / peer.driver).is_file() for peer in PEERS.values())

@@ -1,12 +1,13 @@
 """The battery: equal sizes, equal streams, and a table that is gone on with."""
 
+import battery
+import probe
 import pytest
 import torch
+from battery import SIZED, Result, sized
 
+from agents.evaluation.intervals import student_interval
 from memory import CORES
-from memory.supervised import battery, probe
-from memory.supervised.battery import SIZED, Result, sized
-from memory.supervised.interval import interval
 from memory.supervised.reader import Fit
 
 
@@ -91,9 +92,9 @@ def test_another_table_is_refused(tmp_path):
 
 
 def test_the_interval_is_student_s():
-    mean, half = interval([1.0, 2.0, 3.0])
+    mean, half = student_interval([1.0, 2.0, 3.0])
     assert mean == 2 and half == pytest.approx(4.302653 / 3**0.5)
-    assert interval([1.0])[0] == 1.0
+    assert student_interval([1.0])[0] == 1.0
 
 
 @pytest.mark.parametrize("flag", ["--seeds", "--frames", "--processes"])

@@ -1,4 +1,4 @@
-"""`scripts/bench/scaling.py`: what is expected of what grows, slopes, rows and a figure."""
+"""`scripts/bench/scaling/scaling.py`: what is expected of what grows, slopes, rows and a figure."""
 
 import csv
 import json
@@ -64,11 +64,12 @@ def test_a_batch_is_as_large_as_actors_ask_for(actors, size):
 def test_every_run_is_one_that_the_command_line_takes():
     from scaling_runs import RUNS, run_flags
 
-    from agents.command_line import parse
+    from agents.cli.command_line import parse
+    from agents.impala.program import IMPALA
 
     for axis, values in RUNS.items():
         for value in values:
-            assert getattr(parse([*run_flags(axis, value)]).config, axis) == value
+            assert getattr(parse([*run_flags(axis, value)], IMPALA).config, axis) == value
 
 
 def test_the_run_that_axes_share_is_watched_once():

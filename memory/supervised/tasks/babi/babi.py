@@ -21,14 +21,14 @@ from numpy.random import default_rng
 from torch import Tensor, nn
 
 from memory.options import one_of, positive
-from memory.supervised.babi_questions import most_frequent, numbered, vocabulary_of
-from memory.supervised.babi_source import Size, Source, Stories, find_stories
 from memory.supervised.batch import Batch
-from memory.supervised.digest import digest_of
+from memory.supervised.data.digest import digest_of
 from memory.supervised.head import Answered, Head, rectified
 from memory.supervised.measure import Measure, Usual
-from memory.supervised.sentence_encoder import Reading, SentenceEncoder
 from memory.supervised.task import CHUNK, Encoder, Task, random_source
+from memory.supervised.tasks.babi.questions import most_frequent, numbered, vocabulary_of
+from memory.supervised.tasks.babi.sentence_encoder import Reading, SentenceEncoder
+from memory.supervised.tasks.babi.source import Size, Source, Stories, find_stories
 
 ALL = tuple(range(1, 21))
 FAILED = 5.0

@@ -15,8 +15,8 @@ from jaxtyping import Int64
 from numpy import ndarray
 from torch import Tensor
 
-from memory.supervised.babi_stories import Question, Sentence
 from memory.supervised.batch import Batch
+from memory.supervised.tasks.babi.stories import Question, Sentence
 
 
 class Vocabulary(NamedTuple):

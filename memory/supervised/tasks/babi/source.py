@@ -6,9 +6,10 @@ from typing import Literal, get_args
 
 from numpy.random import SeedSequence, default_rng
 
-from memory.supervised.babi_generator import generate
-from memory.supervised.babi_stories import MalformedData, Question, questions_of, read_stories
-from memory.supervised.data_folder import MissingData, find_data
+from memory.supervised.data.data_folder import MissingData, find_data
+from memory.supervised.data.text_file import MalformedData
+from memory.supervised.tasks.babi.generator import generate
+from memory.supervised.tasks.babi.stories import Question, questions_of, read_stories
 
 Size = Literal["1k", "10k"]
 Source = Literal["published", "completed", "generated"]

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from memory.supervised.text_file import MalformedData, read_text
+from memory.supervised.data.text_file import MalformedData, read_text
 
 Sentence = tuple[str, ...]
 

@@ -25,11 +25,17 @@ import torch
 from numpy.typing import NDArray
 
 from memory.options import one_of
-from memory.supervised.association_images import CLASSES, SIDE, Gallery, Images, galleries
 from memory.supervised.batch import Batch
-from memory.supervised.convnet import ConvNet, FrameEncoder
-from memory.supervised.epochs import Epochs
 from memory.supervised.task import Encoder, Task, random_source
+from memory.supervised.tasks.epochs import Epochs
+from memory.supervised.tasks.image_association.convnet import ConvNet, FrameEncoder
+from memory.supervised.tasks.image_association.images import (
+    CLASSES,
+    SIDE,
+    Gallery,
+    Images,
+    galleries,
+)
 
 PAIRS = 3
 SEQUENCES = {"train": 12_500, "test": 2_230}

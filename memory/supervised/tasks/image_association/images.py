@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from memory.supervised.data_folder import find_data, key_of, prepared
-from memory.supervised.text_file import MalformedData
+from memory.supervised.data.data_folder import find_data, key_of, prepared
+from memory.supervised.data.text_file import MalformedData
 
 Images = Literal["cifar10_mnist", "omniglot", "drawn"]
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from memory.supervised.head import Answered, Head
-from memory.supervised.tied_head import LOGITS_AT_ONCE, projected
+from memory.supervised.tasks.language_model.tied_head import LOGITS_AT_ONCE, projected
 
 NONE = -1
 """Instead of a guess; no class."""

@@ -12,9 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from memory.supervised.corpus_files import Layout, Level, Piece, layout_of, tokens_of
-from memory.supervised.data_folder import key_of, prepared
-from memory.supervised.text_file import MalformedData
+from memory.supervised.data.data_folder import key_of, prepared
+from memory.supervised.data.text_file import MalformedData
+from memory.supervised.tasks.language_model.corpus_files import (
+    Layout,
+    Level,
+    Piece,
+    layout_of,
+    tokens_of,
+)
 
 UNKNOWN = "<unk>"
 VERSION = "1"

@@ -23,8 +23,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from memory.supervised.data_folder import MissingData
-from memory.supervised.text_file import MalformedData
+from memory.supervised.data.data_folder import MissingData
+from memory.supervised.data.text_file import MalformedData
 
 Level = Literal["word", "character"]
 

@@ -26,17 +26,17 @@ from numpy.random import default_rng
 from torch import Tensor, nn
 
 from memory.options import one_of, positive
-from memory.supervised.adaptive_head import AdaptiveHead
 from memory.supervised.batch import Batch
-from memory.supervised.corpus import UNKNOWN, Corpus, read_corpus
-from memory.supervised.corpus_files import Level
-from memory.supervised.data_folder import find_data
-from memory.supervised.digest import digest_of
+from memory.supervised.data.data_folder import find_data
+from memory.supervised.data.digest import digest_of
 from memory.supervised.head import Head
 from memory.supervised.measure import Measure
-from memory.supervised.perplexity import Perplexity
 from memory.supervised.task import Encoder, Task, random_source
-from memory.supervised.tied_head import TiedHead
+from memory.supervised.tasks.language_model.adaptive_head import AdaptiveHead
+from memory.supervised.tasks.language_model.corpus import UNKNOWN, Corpus, read_corpus
+from memory.supervised.tasks.language_model.corpus_files import Level
+from memory.supervised.tasks.language_model.perplexity import Perplexity
+from memory.supervised.tasks.language_model.tied_head import TiedHead
 
 WORDS_AT_ONCE = 16_384
 """Held-out words of a batch, about."""

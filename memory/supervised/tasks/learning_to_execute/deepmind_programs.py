@@ -17,7 +17,13 @@ from jaxtyping import Bool, Int
 from numpy import ndarray
 from numpy.random import Generator
 
-from memory.supervised.written import NOTHING, Written, flush_left, flush_right, numbers
+from memory.supervised.tasks.learning_to_execute.written import (
+    NOTHING,
+    Written,
+    flush_left,
+    flush_right,
+    numbers,
+)
 
 OPERATIONS: dict[str, tuple[str, ...]] = {
     "add": ("+",),

@@ -24,12 +24,12 @@ from numpy import ndarray
 from numpy.random import Generator, default_rng
 
 from memory.options import one_of, positive
-from memory.supervised import deepmind_programs, zaremba_programs
 from memory.supervised.batch import Batch
-from memory.supervised.curriculum import Curriculum, CurriculumName, Level
-from memory.supervised.graded_task import GradedTask, Hardness
 from memory.supervised.task import Encoder, random_source
-from memory.supervised.written import (
+from memory.supervised.tasks.curriculum import Curriculum, CurriculumName, Level
+from memory.supervised.tasks.graded_task import GradedTask, Hardness
+from memory.supervised.tasks.learning_to_execute import deepmind_programs, zaremba_programs
+from memory.supervised.tasks.learning_to_execute.written import (
     NOTHING,
     OneHot,
     Written,

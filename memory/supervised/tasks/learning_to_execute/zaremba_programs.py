@@ -20,7 +20,7 @@ from random import Random
 from typing import NamedTuple
 from zlib import crc32
 
-from memory.supervised.written import Program
+from memory.supervised.tasks.learning_to_execute.written import Program
 
 VARIABLES = "abcdefghij"
 

@@ -27,8 +27,8 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memory.supervised.nlvr_files import BOXES, FEATURES, THINGS
 from memory.supervised.task import Encoder
+from memory.supervised.tasks.nlvr.files import BOXES, FEATURES, THINGS
 
 WIDTH = 24
 """Of a memory."""

@@ -23,7 +23,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from PIL import Image
 
-from memory.supervised.text_file import MalformedData, read_text
+from memory.supervised.data.text_file import MalformedData, read_text
 
 SIDE = 50
 """Height and width of a box, in pixels."""

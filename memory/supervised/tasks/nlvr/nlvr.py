@@ -25,13 +25,14 @@ from numpy.typing import NDArray
 
 from memory.options import one_of
 from memory.supervised.batch import Batch
-from memory.supervised.data_folder import find_data, key_of, prepared
-from memory.supervised.digest import digest_of
-from memory.supervised.epochs import Epochs
+from memory.supervised.data.data_folder import find_data, key_of, prepared
+from memory.supervised.data.digest import digest_of
 from memory.supervised.head import Answered
 from memory.supervised.measure import Measure, Usual
-from memory.supervised.nlvr_encoder import Boxes, Cells, NlvrInputs, Reads, Things
-from memory.supervised.nlvr_files import (
+from memory.supervised.task import CHUNK, Encoder, Task
+from memory.supervised.tasks.epochs import Epochs
+from memory.supervised.tasks.nlvr.encoder import Boxes, Cells, NlvrInputs, Reads, Things
+from memory.supervised.tasks.nlvr.files import (
     BOXES,
     Example,
     Pictures,
@@ -40,8 +41,7 @@ from memory.supervised.nlvr_files import (
     pictures_of,
     read_examples,
 )
-from memory.supervised.nlvr_words import Spelling
-from memory.supervised.task import CHUNK, Encoder, Task
+from memory.supervised.tasks.nlvr.words import Spelling
 
 Given = Literal["pictures", "things"]
 Steps = Literal["boxes", "reads"]

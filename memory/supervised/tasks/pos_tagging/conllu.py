@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from memory.supervised.text_file import MalformedData, read_text
+from memory.supervised.data.text_file import MalformedData, read_text
 
 COLUMNS = 10
 UPOS = frozenset(

@@ -31,14 +31,14 @@ from torch import Tensor, nn
 
 from memory.options import one_of, positive
 from memory.supervised.batch import Batch
-from memory.supervised.conllu import Sentence, Word, read_sentences
-from memory.supervised.data_folder import find_data
-from memory.supervised.epochs import Epochs, FlushRight
+from memory.supervised.data.data_folder import find_data
+from memory.supervised.data.text_file import MalformedData
 from memory.supervised.measure import Measure, Usual
 from memory.supervised.task import CHUNK, Encoder, Task, random_source
-from memory.supervised.text_file import MalformedData
-from memory.supervised.weighted_f1 import WeightedF1
-from memory.supervised.word_vectors import read_vectors
+from memory.supervised.tasks.epochs import Epochs, FlushRight
+from memory.supervised.tasks.pos_tagging.conllu import Sentence, Word, read_sentences
+from memory.supervised.tasks.pos_tagging.word_vectors import read_vectors
+from memory.supervised.tasks.weighted_f1 import WeightedF1
 
 Tags = Literal["xpos", "upos"]
 

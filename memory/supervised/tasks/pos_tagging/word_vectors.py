@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from memory.supervised.text_file import MalformedData
+from memory.supervised.data.text_file import MalformedData
 
 
 def read_vectors(file: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:

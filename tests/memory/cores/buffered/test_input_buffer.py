@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from memory.input_buffer import InputBuffer, InputBufferState
+from memory.cores.buffered.input_buffer import InputBuffer, InputBufferState
 
 T, B, N, F, D = 9, 3, 4, 5, 3
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from memory.pairs import Pairs
+from memory.cores.buffered.pairs import Pairs
 
 B, N, D, U = 2, 4, 3, 5
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from memory import DNCConfig, map_state, state_leaves
-from memory.addressing import (
+from memory.core import Core
+from memory.cores.dnc.addressing import (
     allocation,
     content_weights,
     neighbours,
@@ -13,7 +14,6 @@ from memory.addressing import (
     new_precedence,
     new_usage,
 )
-from memory.core import Core
 from memory.inspect import inspect
 
 SIZES = {"slots": 5, "word": 3, "reads": 2, "writes": 1, "hidden": 6, "output": 4}

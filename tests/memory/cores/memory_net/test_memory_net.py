@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from memory import MemoryNetConfig
 from memory.core import Core, DecidingCore
-from memory.running_norm import RunningNorm
+from memory.cores.memory_net.running_norm import RunningNorm
 
 T, B, F = 6, 4, 5
 X = torch.randn(T, B, F, dtype=torch.double, generator=torch.Generator().manual_seed(2))

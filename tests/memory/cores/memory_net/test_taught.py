@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from memory import MemoryNetConfig
-from memory.taught_memory_net import TaughtMemoryNet, published_td_loss
+from memory.cores.memory_net.taught import TaughtMemoryNet, published_td_loss
 
 T, B, N = 6, 4, 5
 RANDOM = torch.Generator().manual_seed(3)

@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 import pytest
 
-from memory.supervised import data_folder
-from memory.supervised.data_folder import MissingData, find_data, key_of, prepared
+from memory.supervised.data import data_folder
+from memory.supervised.data.data_folder import MissingData, find_data, key_of, prepared
 
 
 @pytest.fixture(autouse=True)

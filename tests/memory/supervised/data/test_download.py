@@ -15,14 +15,14 @@ from threading import Event
 import pooch
 import pytest
 
-from memory.supervised import data_folder
-from memory.supervised.data_sets import SETS, Archive, DataSet, File
-from memory.supervised.download import DownloadError, fetch, main
-from memory.supervised.unpack import Unexpected, check, place_of
+from memory.supervised.data import data_folder
+from memory.supervised.data.data_sets import SETS, Archive, DataSet, File
+from memory.supervised.data.download import DownloadError, fetch, main
+from memory.supervised.data.unpack import Unexpected, check, place_of
 
 from .local_server import Answer, LocalServer, serving
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 A, B = b"a" * 5000, b"bb" * 70_000
 PIECE = 1 << 16
 """What is written at once."""
@@ -232,8 +232,8 @@ def test_an_interrupted_download_leaves_nothing(letters, tmp_path, monkeypatch):
 def test_a_killed_download_is_not_taken_for_a_whole_one(letters, tmp_path):
     letters.answers["/b"] = Answer(B[:PIECE], declared=len(B), stall=(stall := Event()))
     script = (
-        "import sys; from pathlib import Path; from memory.supervised.download import *\n"
-        "from memory.supervised.data_sets import *\n"
+        "import sys; from pathlib import Path; from memory.supervised.data.download import *\n"
+        "from memory.supervised.data.data_sets import *\n"
         f"SETS['letters'] = DataSet(*{tuple(SETS['letters'][:-1])!r}, sources=(\n"
         f"    *(File(*file) for file in {[tuple(file) for file in SETS['letters'].sources]!r}),\n"
         "))\n"

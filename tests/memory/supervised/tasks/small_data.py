@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.memory.supervised.babi_files import write_babi
-from tests.memory.supervised.corpus_texts import write_wikitext
-from tests.memory.supervised.nlvr_data import write_nlvr
-from tests.memory.supervised.sentence_files import write_pairs
-from tests.memory.supervised.ud_files import write_ud
+from tests.memory.supervised.tasks.babi.babi_files import write_babi
+from tests.memory.supervised.tasks.language_model.corpus_texts import write_wikitext
+from tests.memory.supervised.tasks.nlvr.nlvr_data import write_nlvr
+from tests.memory.supervised.tasks.pos_tagging.ud_files import write_ud
+from tests.memory.supervised.tasks.sentence_files import write_pairs
 
 
 def write_data(folder: Path, babi_tasks: Iterable[int] = (1, 2)) -> Path:

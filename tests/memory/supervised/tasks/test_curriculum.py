@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from memory.supervised.curriculum import Curriculum, Level
+from memory.supervised.tasks.curriculum import Curriculum, Level
 
 
 def drawn(curriculum, size=6000):

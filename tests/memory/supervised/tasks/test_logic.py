@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from memory.supervised.head import Answered
-from memory.supervised.logic import ALPHABET, LogicConfig, is_answer, sequences
-from memory.supervised.weighted_f1 import WeightedF1, weighted_f1
+from memory.supervised.tasks.logic import ALPHABET, LogicConfig, is_answer, sequences
+from memory.supervised.tasks.weighted_f1 import WeightedF1, weighted_f1
 
 FOLD = {"and": lambda a, b: a & b, "or": lambda a, b: a | b, "xor": lambda a, b: a ^ b}
 

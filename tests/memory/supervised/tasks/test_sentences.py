@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from memory.supervised.data_folder import MissingData
+from memory.supervised.data.data_folder import MissingData
+from memory.supervised.data.text_file import MalformedData
 from memory.supervised.head import Answered
-from memory.supervised.sentences import (
+from memory.supervised.tasks.sentences import (
     EMPTY,
     END,
     SEPARATOR,
@@ -22,8 +23,7 @@ from memory.supervised.sentences import (
     held_out_of,
     lay_out,
 )
-from memory.supervised.text_file import MalformedData
-from tests.memory.supervised.sentence_files import write_pairs
+from tests.memory.supervised.tasks.sentence_files import write_pairs
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import torch
 from memory import CORES
 from memory.core import state_leaves
 from memory.supervised import TASKS, Batch
-from memory.supervised.nth_farthest import nth_farthest
 from memory.supervised.reader import ReaderConfig, build_reader
 from memory.supervised.task import random_source
-from tests.memory.supervised.small_data import write_data
+from memory.supervised.tasks.nth_farthest import nth_farthest
+from tests.memory.supervised.tasks.small_data import write_data
 
 SMALL = {
     "associative_recall": {"keys": 5, "values": 4, "pairs": 3},

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from numpy.random import Generator
 
 from memory.options import positive
-from memory.supervised.babi_generator import (
+from memory.supervised.tasks.babi.generator import (
     animals,
     belongings,
     hints,
@@ -26,7 +26,7 @@ from memory.supervised.babi_generator import (
     times,
     whereabouts,
 )
-from memory.supervised.babi_generator.story import Story
+from memory.supervised.tasks.babi.generator.story import Story
 
 
 class Genre(NamedTuple):

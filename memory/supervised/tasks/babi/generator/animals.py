@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from numpy.random import Generator
 
-from memory.supervised.babi_generator.story import Question, Story, pick, pick_other
+from memory.supervised.tasks.babi.generator.story import Question, Story, pick, pick_other
 
 PLURALS = {"cat": "cats", "mouse": "mice", "sheep": "sheep", "wolf": "wolves"}
 NAMES = ("Emily", "Gertrude", "Jessica", "Winona")

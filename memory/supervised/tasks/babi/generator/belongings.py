@@ -8,10 +8,10 @@ from itertools import takewhile
 
 from numpy.random import Generator
 
-from memory.supervised.babi_generator.rounds import tell_in_rounds
-from memory.supervised.babi_generator.story import Question, Story, pick
-from memory.supervised.babi_generator.wording import SOMETIMES
-from memory.supervised.babi_generator.world import ACTORS, Event, Kind
+from memory.supervised.tasks.babi.generator.rounds import tell_in_rounds
+from memory.supervised.tasks.babi.generator.story import Question, Story, pick
+from memory.supervised.tasks.babi.generator.wording import SOMETIMES
+from memory.supervised.tasks.babi.generator.world import ACTORS, Event, Kind
 
 GIVERS = ("Mary", "Fred", "Bill", "Jeff")
 ALONE: tuple[Kind, ...] = ("move", "take", "drop")

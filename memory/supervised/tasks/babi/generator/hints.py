@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from numpy.random import Generator
 
-from memory.supervised.babi_generator.rounds import QUESTIONS, Ask, ask_about_recent
-from memory.supervised.babi_generator.story import Question, Story, pick, pick_other
-from memory.supervised.babi_generator.wording import move_to
-from memory.supervised.babi_generator.world import ACTORS, PLACES
+from memory.supervised.tasks.babi.generator.rounds import QUESTIONS, Ask, ask_about_recent
+from memory.supervised.tasks.babi.generator.story import Question, Story, pick, pick_other
+from memory.supervised.tasks.babi.generator.wording import move_to
+from memory.supervised.tasks.babi.generator.world import ACTORS, PLACES
 
 FRIENDS = ("Bill", "Fred", "Julie", "Mary")
 TOWN = ("bedroom", "cinema", "kitchen", "office", "park", "school")

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from numpy.random import Generator
 
-from memory.supervised.babi_generator.story import Question, Story, pick
-from memory.supervised.babi_generator.wording import move_to, take
+from memory.supervised.tasks.babi.generator.story import Question, Story, pick
+from memory.supervised.tasks.babi.generator.wording import move_to, take
 
 NAMES = ("Antoine", "Jason", "Sumit", "Yann")
 

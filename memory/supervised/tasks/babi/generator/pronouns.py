@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from numpy.random import Generator
 
-from memory.supervised.babi_generator.rounds import QUESTIONS, ask_about_recent
-from memory.supervised.babi_generator.story import Question, Story, pick, pick_other, shuffled
-from memory.supervised.babi_generator.wording import move_to
-from memory.supervised.babi_generator.world import ACTORS, PLACES
+from memory.supervised.tasks.babi.generator.rounds import QUESTIONS, ask_about_recent
+from memory.supervised.tasks.babi.generator.story import Question, Story, pick, pick_other, shuffled
+from memory.supervised.tasks.babi.generator.wording import move_to
+from memory.supervised.tasks.babi.generator.world import ACTORS, PLACES
 
 PRONOUNS = {"Daniel": "he", "John": "he", "Mary": "she", "Sandra": "she"}
 ADVERBS = ("After that", "Afterwards", "Following that", "Then")

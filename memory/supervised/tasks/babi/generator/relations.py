@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from numpy.random import Generator
 
-from memory.supervised.babi_generator.story import Question, Story, pick, pick_other, shuffled
-from memory.supervised.babi_generator.world import PLACES
+from memory.supervised.tasks.babi.generator.story import Question, Story, pick, pick_other, shuffled
+from memory.supervised.tasks.babi.generator.world import PLACES
 
 COMPASS = {"north": (0, 1), "south": (0, -1), "east": (1, 0), "west": (-1, 0)}
 SIDES = {

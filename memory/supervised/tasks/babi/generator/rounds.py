@@ -5,9 +5,9 @@ from typing import TypeVar
 
 from numpy.random import Generator
 
-from memory.supervised.babi_generator.story import Question, Story, shuffled
-from memory.supervised.babi_generator.wording import tell
-from memory.supervised.babi_generator.world import Event, Kind, World
+from memory.supervised.tasks.babi.generator.story import Question, Story, shuffled
+from memory.supervised.tasks.babi.generator.wording import tell
+from memory.supervised.tasks.babi.generator.world import Event, Kind, World
 
 QUESTIONS = 5
 """Of a story."""

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from numpy.random import Generator
 
-from memory.supervised.babi_generator.rounds import QUESTIONS
-from memory.supervised.babi_generator.story import Question, Story, pick, shuffled
+from memory.supervised.tasks.babi.generator.rounds import QUESTIONS
+from memory.supervised.tasks.babi.generator.story import Question, Story, pick, shuffled
 
 SMALL = ("chocolate", "box of chocolates")
 """Smaller than all others, the first the smallest."""

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from numpy.random import Generator
 
-from memory.supervised.babi_generator.hints import FRIENDS, TOWN
-from memory.supervised.babi_generator.rounds import QUESTIONS, WINDOW
-from memory.supervised.babi_generator.story import Question, Story, cycled, pick
-from memory.supervised.babi_generator.wording import MOVES
+from memory.supervised.tasks.babi.generator.hints import FRIENDS, TOWN
+from memory.supervised.tasks.babi.generator.rounds import QUESTIONS, WINDOW
+from memory.supervised.tasks.babi.generator.story import Question, Story, cycled, pick
+from memory.supervised.tasks.babi.generator.wording import MOVES
 
 TIMES = ("yesterday", "this morning", "this afternoon", "this evening")
 

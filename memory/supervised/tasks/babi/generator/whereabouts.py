@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from numpy.random import Generator
 
-from memory.supervised.babi_generator.rounds import tell_in_rounds
-from memory.supervised.babi_generator.story import Question, Story, pick_other
-from memory.supervised.babi_generator.world import ACTORS, PLACES, Event
+from memory.supervised.tasks.babi.generator.rounds import tell_in_rounds
+from memory.supervised.tasks.babi.generator.story import Question, Story, pick_other
+from memory.supervised.tasks.babi.generator.world import ACTORS, PLACES, Event
 
 
 def single_supporting_fact(random: Generator) -> Story:

@@ -2,8 +2,8 @@
 
 from numpy.random import Generator
 
-from memory.supervised.babi_generator.story import pick
-from memory.supervised.babi_generator.world import Event
+from memory.supervised.tasks.babi.generator.story import pick
+from memory.supervised.tasks.babi.generator.world import Event
 
 MOVES = ("journeyed", "moved", "travelled", "went", "went back")
 TAKES = ("got", "grabbed", "picked up", "took")

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from numpy.random import Generator
 
-from memory.supervised.babi_generator.story import pick
+from memory.supervised.tasks.babi.generator.story import pick
 
 Kind = Literal["move", "take", "drop", "give"]
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from memory.supervised.babi import BabiConfig, Errors
-from memory.supervised.babi_questions import vocabulary_of
-from memory.supervised.babi_stories import MalformedData, Question, read_stories, words_of
-from memory.supervised.data_folder import MissingData
+from memory.supervised.data.data_folder import MissingData
+from memory.supervised.data.text_file import MalformedData
 from memory.supervised.head import Answered
-from tests.memory.supervised.babi_files import write_babi
+from memory.supervised.tasks.babi.babi import BabiConfig, Errors
+from memory.supervised.tasks.babi.questions import vocabulary_of
+from memory.supervised.tasks.babi.stories import Question, read_stories, words_of
+from tests.memory.supervised.tasks.babi.babi_files import write_babi
 
 STORY = """1 Mary went to the garden.
 2 John took the milk there.

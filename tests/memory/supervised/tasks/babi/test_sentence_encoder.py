@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from memory.supervised.sentence_encoder import SentenceEncoder
+from memory.supervised.tasks.babi.sentence_encoder import SentenceEncoder
 
 TABLE = torch.tensor([[0, 0, 0], [4, 0, 0], [1, 2, 0], [2, 5, 0], [3, 3, 1]])
 STORIES = torch.tensor([[0, 2, 4], [2, 2, 1], [4, 3, 3]])

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from memory.supervised.association_images import galleries
-from memory.supervised.convnet import FrameEncoder
-from memory.supervised.data_folder import MissingData
-from memory.supervised.image_association import ImageAssociationConfig, draw
-from memory.supervised.text_file import MalformedData
-from tests.memory.supervised.image_data import (
+from memory.supervised.data.data_folder import MissingData
+from memory.supervised.data.text_file import MalformedData
+from memory.supervised.tasks.image_association.convnet import FrameEncoder
+from memory.supervised.tasks.image_association.image_association import ImageAssociationConfig, draw
+from memory.supervised.tasks.image_association.images import galleries
+from tests.memory.supervised.tasks.image_association.image_data import (
     write_cifar10_and_mnist,
     write_idx,
     write_omniglot,

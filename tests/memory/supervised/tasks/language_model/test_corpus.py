@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memory.supervised.corpus import read_corpus
-from memory.supervised.corpus_files import Piece, layout_of, tokens_of
-from memory.supervised.data_folder import MissingData
-from memory.supervised.text_file import MalformedData
-from tests.memory.supervised.corpus_texts import write_wikitext
+from memory.supervised.data.data_folder import MissingData
+from memory.supervised.data.text_file import MalformedData
+from memory.supervised.tasks.language_model.corpus import read_corpus
+from memory.supervised.tasks.language_model.corpus_files import Piece, layout_of, tokens_of
+from tests.memory.supervised.tasks.language_model.corpus_texts import write_wikitext
 
 BOOK = """The Project Gutenberg EBook of X
 
@@ -168,7 +168,7 @@ def test_a_corpus_is_read_once_and_again_when_it_changes(tmp_path, monkeypatch):
     folder = write_wikitext(tmp_path / "corpus")
     first = read_corpus(folder, "word", 50)
     with monkeypatch.context() as patch:
-        patch.setattr("memory.supervised.corpus.tokens_of", None)
+        patch.setattr("memory.supervised.tasks.language_model.corpus.tokens_of", None)
         kept = read_corpus(folder, "word", 50)
     assert kept.words == first.words and kept.fingerprint == first.fingerprint
     for split, tokens in first.tokens.items():

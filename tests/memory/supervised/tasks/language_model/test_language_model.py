@@ -9,12 +9,12 @@ from torch.nn import functional
 
 from memory import CORES
 from memory.supervised import LanguageModelConfig, ReaderConfig, Trainer, TrainingConfig
-from memory.supervised import language_model as module
 from memory.supervised.batch import Batch
 from memory.supervised.head import Answered
-from memory.supervised.perplexity import Perplexity
 from memory.supervised.reader import build_reader
-from tests.memory.supervised.corpus_texts import write_wikitext
+from memory.supervised.tasks.language_model import language_model as module
+from memory.supervised.tasks.language_model.perplexity import Perplexity
+from tests.memory.supervised.tasks.language_model.corpus_texts import write_wikitext
 
 SMALL = {"unroll": 7, "embedding": 5, "dropout": 0.0, "lanes": 3, "windows": (4,)}
 

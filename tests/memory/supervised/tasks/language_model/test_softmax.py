@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from memory.supervised import tied_head
-from memory.supervised.adaptive_head import NONE, AdaptiveHead
-from memory.supervised.tied_head import TiedHead
+from memory.supervised.tasks.language_model import tied_head
+from memory.supervised.tasks.language_model.adaptive_head import NONE, AdaptiveHead
+from memory.supervised.tasks.language_model.tied_head import TiedHead
 
 
 def tied(width=6, dropout=0.0, dtype=torch.double):

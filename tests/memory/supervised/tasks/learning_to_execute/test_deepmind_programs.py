@@ -7,8 +7,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from memory.supervised.deepmind_programs import OPERATIONS, digits, draw_programs
-from memory.supervised.written import NOTHING, Program
+from memory.supervised.tasks.learning_to_execute.deepmind_programs import (
+    OPERATIONS,
+    digits,
+    draw_programs,
+)
+from memory.supervised.tasks.learning_to_execute.written import NOTHING, Program
 from tests.memory.supervised.reading import read_columns
 
 SONNET = {"ADDITION": ("+",), "ALGEBRA": ("+", "-", "*"), "CONTROL": ("if", "for")}

@@ -9,10 +9,14 @@ import torch
 
 from memory import CORES
 from memory.supervised import ReaderConfig, Trainer, TrainingConfig, build_reader
-from memory.supervised.learning_to_execute import HELD_OUT, REWRITES, LearningToExecuteConfig
 from memory.supervised.reader import Reader
-from memory.supervised.written import DUE, Program, lay_out, spell
-from memory.supervised.zaremba_programs import share_of
+from memory.supervised.tasks.learning_to_execute.learning_to_execute import (
+    HELD_OUT,
+    REWRITES,
+    LearningToExecuteConfig,
+)
+from memory.supervised.tasks.learning_to_execute.written import DUE, Program, lay_out, spell
+from memory.supervised.tasks.learning_to_execute.zaremba_programs import share_of
 from tests.agents.conftest import SMALL_CORES
 from tests.memory.supervised.reading import read_back
 

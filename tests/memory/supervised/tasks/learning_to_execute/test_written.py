@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from memory.supervised.written import ALPHABET, DUE, NOTHING, OneHot, Program, lay_out, spell
+from memory.supervised.tasks.learning_to_execute.written import (
+    ALPHABET,
+    DUE,
+    NOTHING,
+    OneHot,
+    Program,
+    lay_out,
+    spell,
+)
 from tests.memory.supervised.reading import read_back
 
 PROGRAMS = [Program("12+34", "46"), Program("7-9", "98"), Program("(1+2)*3", "9")]

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from memory.supervised.written import ALPHABET, Program
-from memory.supervised.zaremba_programs import (
+from memory.supervised.tasks.learning_to_execute.written import ALPHABET, Program
+from memory.supervised.tasks.learning_to_execute.zaremba_programs import (
     OPERATIONS,
     draw_of_share,
     draw_program,

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from memory.supervised.data.text_file import MalformedData
 from memory.supervised.head import Answered
-from memory.supervised.nlvr import Consistency, NlvrConfig
-from memory.supervised.nlvr_encoder import Cells, Read, Sentence, Things
-from memory.supervised.nlvr_files import Pictures, file_of, read_examples
-from memory.supervised.nlvr_words import Spelling, words_of
-from memory.supervised.text_file import MalformedData
-from tests.memory.supervised.nlvr_data import png, write_nlvr
+from memory.supervised.tasks.nlvr.encoder import Cells, Read, Sentence, Things
+from memory.supervised.tasks.nlvr.files import Pictures, file_of, read_examples
+from memory.supervised.tasks.nlvr.nlvr import Consistency, NlvrConfig
+from memory.supervised.tasks.nlvr.words import Spelling, words_of
+from tests.memory.supervised.tasks.nlvr.nlvr_data import png, write_nlvr
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from memory.supervised.conllu import Word, read_sentences
-from memory.supervised.data_folder import MissingData
-from memory.supervised.epochs import POOL, Epochs, FlushRight
-from memory.supervised.pos_tagging import FILES, UNKNOWN, PosTaggingConfig
-from memory.supervised.text_file import MalformedData
-from tests.memory.supervised.ud_files import write_ud
+from memory.supervised.data.data_folder import MissingData
+from memory.supervised.data.text_file import MalformedData
+from memory.supervised.tasks.epochs import POOL, Epochs, FlushRight
+from memory.supervised.tasks.pos_tagging.conllu import Word, read_sentences
+from memory.supervised.tasks.pos_tagging.pos_tagging import FILES, UNKNOWN, PosTaggingConfig
+from tests.memory.supervised.tasks.pos_tagging.ud_files import write_ud
 
 
 def line(number, form="dog", upos="NOUN", xpos="NN"):

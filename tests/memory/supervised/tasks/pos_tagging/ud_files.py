@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from memory.supervised.pos_tagging import FILES
+from memory.supervised.tasks.pos_tagging.pos_tagging import FILES
 
 WORDS = {
     "DET": ("DT", ("the", "a", "this")),

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Iterable
 
-from tests.memory.supervised.babi_generator.lines import Line, asked
+from tests.memory.supervised.tasks.babi.generator.lines import Line, asked
 
 Counts = Counter[Hashable]
 

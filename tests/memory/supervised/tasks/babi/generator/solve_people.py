@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from tests.memory.supervised.babi_generator.lines import words
-from tests.memory.supervised.babi_generator.read_events import Reader, place_before
+from tests.memory.supervised.tasks.babi.generator.lines import words
+from tests.memory.supervised.tasks.babi.generator.read_events import Reader, place_before
 
 COUNTS = ("none", "one", "two", "three")
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from tests.memory.supervised.babi_generator.lines import words
+from tests.memory.supervised.tasks.babi.generator.lines import words
 
 STEPS = {
     **{"north": (0, 1), "south": (0, -1), "east": (1, 0), "west": (-1, 0)},

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from tests.memory.supervised.babi_generator import solve_people as people
-from tests.memory.supervised.babi_generator import solve_things as things
+from tests.memory.supervised.tasks.babi.generator import solve_people as people
+from tests.memory.supervised.tasks.babi.generator import solve_things as things
 
 SOLVERS: dict[int, Callable[[Sequence[str], str], str]] = {
     1: people.where,

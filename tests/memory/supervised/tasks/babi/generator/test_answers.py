@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from memory.supervised.babi_generator import TASKS, generate
-from tests.memory.supervised.babi_generator.lines import asked, stories_of
-from tests.memory.supervised.babi_generator.published import published
-from tests.memory.supervised.babi_generator.solvers import SOLVERS
+from memory.supervised.tasks.babi.generator import TASKS, generate
+from tests.memory.supervised.tasks.babi.generator.lines import asked, stories_of
+from tests.memory.supervised.tasks.babi.generator.published import published
+from tests.memory.supervised.tasks.babi.generator.solvers import SOLVERS
 
 QUESTIONS = 200
 tasks = pytest.mark.parametrize("task", TASKS)

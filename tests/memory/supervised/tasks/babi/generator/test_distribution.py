@@ -3,15 +3,15 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from memory.supervised.babi_generator import TASKS, generate
-from tests.memory.supervised.babi_generator.distance import (
+from memory.supervised.tasks.babi.generator import TASKS, generate
+from tests.memory.supervised.tasks.babi.generator.distance import (
     by_chance,
     counts,
     total_variation,
     vocabulary,
 )
-from tests.memory.supervised.babi_generator.lines import stories_of
-from tests.memory.supervised.babi_generator.published import published
+from tests.memory.supervised.tasks.babi.generator.lines import stories_of
+from tests.memory.supervised.tasks.babi.generator.published import published
 
 QUESTIONS = 1000
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from memory.supervised.babi_generator import TASKS, generate
-from memory.supervised.babi_stories import questions_of
+from memory.supervised.tasks.babi.generator import TASKS, generate
+from memory.supervised.tasks.babi.stories import questions_of
 
 tasks = pytest.mark.parametrize("task", TASKS)
 

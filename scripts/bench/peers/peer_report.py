@@ -3,11 +3,14 @@
 import statistics
 from pathlib import Path
 
-from peer_drivers.systems import NOT_TRIED, SYSTEMS
+from drivers.systems import NOT_TRIED, SYSTEMS
 
 OURS = "engram"
 METRICS = ("frames_per_second", "frames_per_cpu_second")
-BEGIN, END = "<!-- measured: written by scripts/bench/peers.py -->", "<!-- end of measured -->"
+BEGIN, END = (
+    "<!-- measured: written by scripts/bench/peers/peers.py -->",
+    "<!-- end of measured -->",
+)
 GOALS = (
     ("engram", "sample-factory", "frames_per_second", 2.0),
     ("engram", "sample-factory", "frames_per_cpu_second", 2.0),

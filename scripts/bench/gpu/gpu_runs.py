@@ -1,6 +1,6 @@
 """Frames per second of whole runs on a machine with one GPU, and how busy it is.
 
-    python scripts/bench/gpu_runs.py --out docs/results/gpu_runs.json
+    python scripts/bench/gpu/gpu_runs.py --out docs/results/gpu_runs.json
 
 Each run of `scripts/impala.py` is watched at steady state; the utilisation is that which nvidia-smi
 tells, twice a second, while frames are counted. A run that fails is told, and noted beside the
@@ -17,7 +17,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from steady import Ended, watch_training
 

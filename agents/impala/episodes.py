@@ -1,14 +1,20 @@
-"""Averages over episodes, with intervals."""
+"""Finished episodes, and averages over the last of them."""
 
-import math
 from collections import deque
-from collections.abc import Iterable, Sequence
-from statistics import NormalDist, fmean, stdev
-from typing import Any
+from collections.abc import Iterable
+from statistics import fmean
+from typing import Any, NamedTuple
 
-from agents.rollout import Episode
 
-_Z = NormalDist().inv_cdf(0.975)  # half-width of a 95 % interval in standard deviations
+class Episode(NamedTuple):
+    """One finished episode."""
+
+    actor: int
+    episode_return: float
+    length: int
+    """Steps."""
+    info: dict[str, float]
+    """What the environment tells of it (`solved`, level parameters), where it tells."""
 
 
 class EpisodeWindow:
@@ -61,26 +67,3 @@ class EpisodeWindow:
         """Restore what `get_state` gave."""
         for name in ("returns", "lengths", "solved"):
             setattr(self, name, deque(state[name], maxlen=getattr(self, name).maxlen))
-
-
-def wilson_interval(successes: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a success rate, good for few trials and for rates near 0 or 1.
-
-    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
-    """
-    if not 0 <= successes <= n:
-        raise ValueError(f"{successes} successes in {n} trials: expected from 0 to {n}.")
-    if n == 0:
-        return 0.0, 1.0
-    rate, weight = successes / n, _Z**2 / n
-    centre = (rate + weight / 2) / (1 + weight)
-    half = _Z / (1 + weight) * math.sqrt(rate * (1 - rate) / n + weight / (4 * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def mean_interval(values: Sequence[float]) -> tuple[float, float]:
-    """The 95 % interval of a mean by the normal approximation, for thirty values or more."""
-    if len(values) < 2:
-        return -math.inf, math.inf
-    mean, half = fmean(values), _Z * stdev(values) / math.sqrt(len(values))
-    return mean - half, mean + half

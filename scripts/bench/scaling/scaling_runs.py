@@ -5,8 +5,9 @@ import statistics
 from scaling_report import Line
 from steady import Ended, watch_training
 
-from agents.command_line import parse
-from agents.config import ImpalaConfig
+from agents.cli.command_line import parse
+from agents.impala.config import ImpalaConfig
+from agents.impala.program import IMPALA
 
 RUNS = {
     "actors": (1, 10, 100, 1_000, 10_000),
@@ -31,7 +32,7 @@ def watch_all(base: Flags, bound: float, rounds: int, warm_up: float, seconds: f
     rates: Rates = {run_flags(axis, n): [] for axis, values in RUNS.items() for n in values}
     for _ in range(rounds):
         for flags, found in rates.items():
-            config = parse([*base, *flags]).config
+            config = parse([*base, *flags], IMPALA).config
             enough = max(seconds, 1.5 * config.actors * config.unroll / bound)
             try:
                 found.append(watch_training([*base, *flags], warm_up, enough).frames_per_second)

@@ -1,6 +1,6 @@
 """Updates per second of supervised tasks on a GPU, captured as graphs and launched one by one.
 
-    python scripts/bench/gpu_tasks.py --out docs/results/gpu_tasks.json
+    python scripts/bench/gpu/gpu_tasks.py --out docs/results/gpu_tasks.json
 
 Whole updates, each from the same batch, which is on the CPU before it. The two ways are timed in
 turn, and each figure is the median of the rounds. No data are needed.
@@ -14,16 +14,17 @@ import statistics
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from agents.process import prepare
+from agents.runs.process import prepare
 
 prepare()
 
 from gpu import SETTLED, WAYS, begin, time_of
 
-from agents.command_line import parse
-from agents.supervised import SUPERVISED
+from agents.cli.command_line import parse
+from agents.supervised.program import SUPERVISED
 from memory.supervised import Trainer, build_reader
 
 RUNS = {

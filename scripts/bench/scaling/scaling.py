@@ -1,6 +1,6 @@
 """How cost grows with actors, workers, the length of an unroll, slots and the size of the core.
 
-    python scripts/bench/scaling.py --out docs/results/scaling.csv
+    python scripts/bench/scaling/scaling.py --out docs/results/scaling.csv
 
 First the parts, in this process, on one thread, in CPU time: a step of the environments of all
 actors, a step of all actors, an update. Each should grow as its work does: environments as the
@@ -23,9 +23,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from agents.process import prepare
+from agents.runs.process import prepare
 
 prepare()
 
@@ -34,7 +35,7 @@ from scaling_parts import SIZES, cpu_rate, environment, parts
 from scaling_report import Line, draw, slope, table, write
 from scaling_runs import lines_of, watch_all
 
-from agents.run import versions
+from agents.runs.run import versions
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ every step of a stream that never ends, with no reset between its sequences:
 1. the action net reads [x; m]: linear, batch norm, SiLU, linear, softmax; its loss is the
    cross-entropy of that softmax, which takes the softmax once more; one step of Adam;
 2. every `settle + history` steps, one step of RMSprop of the memory-net on the temporal
-   differences (`memory/taught_memory_net.py`) of `samples` pairs of consecutive steps among the
-   last `history`, normalised by the batch, whereby the running statistics move, once for each side
-   of the difference;
+   differences (`memory/cores/memory_net/taught.py`) of `samples` pairs of consecutive steps among
+   the last `history`, normalised by the batch, whereby the running statistics move, once for each
+   side of the difference;
 3. m' = sigmoid(BN(W [x; m] + b)) by the running statistics.
 
 Several programs run side by side, each with weights, statistics and data of its own: sums over
@@ -26,7 +26,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from memory.taught_memory_net import damped
+from memory.cores.memory_net.taught import damped
 
 
 @dataclass(frozen=True, kw_only=True)

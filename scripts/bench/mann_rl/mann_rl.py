@@ -10,6 +10,7 @@ echo of the symbol before is already right at all the rest.
 import argparse
 import csv
 import statistics
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -17,17 +18,24 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from agents.runs.process import prepare
+
+prepare()
+
 import torch
+from mann_rl_program import Moment, ProgramConfig, Programs
 from torch import Tensor
 
+from agents.evaluation.intervals import student_interval
 from memory import MemoryNetConfig
 from memory.supervised.batch import Batch
-from memory.supervised.interval import interval
-from memory.supervised.logic import Logic, LogicConfig, is_answer
-from memory.supervised.mann_rl_program import Moment, ProgramConfig, Programs
 from memory.supervised.reader import Reader, ReaderConfig, build_reader
+from memory.supervised.tasks.logic import Logic, LogicConfig, is_answer
+from memory.supervised.tasks.weighted_f1 import weighted_f1
 from memory.supervised.trainer import Trainer, TrainingConfig
-from memory.supervised.weighted_f1 import weighted_f1
 
 PROGRAMS = {
     "program: frozen": (False, False),
@@ -168,7 +176,7 @@ def table(rows: Sequence[Row]) -> str:
     for treatment in TREATMENTS:
         found = [r for r in rows if r["treatment"] == treatment]
         if found:
-            cells = (interval([float(r[name]) for r in found]) for name in names)
+            cells = (student_interval([float(r[name]) for r in found]) for name in names)
             shown = " | ".join(f"{mean:.3f} ± {half:.3f}" for mean, half in cells)
             lines.append(f"| `{treatment}` | {shown} |")
     return "\n".join(lines)
@@ -276,3 +284,7 @@ def submit(
             if (f"core: {mode}", seed) not in there:
                 jobs.append(pool.submit(train_core, mode, seed, sequences))
     return jobs
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,6 @@
 """Engram beside its peers on Engram's own environments: one command installs, runs and reports.
 
-    python scripts/bench/peers.py --venvs FOLDER --out docs/results/peers.csv
+    python scripts/bench/peers/peers.py --venvs FOLDER --out docs/results/peers.csv
 
 Every system trains with the same torso, LSTM and heads, unrolls of 40 steps and batches of 32
 trajectories, and is started anew in each round: system after system, round after round, so that
@@ -19,10 +19,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from peer_drivers.systems import (
+from drivers.systems import (
     SYSTEMS,
     NotInstalled,
     command,
@@ -33,7 +34,7 @@ from peer_drivers.systems import (
 from peer_report import Row, draw, insert, page
 from steady import Ended, Steady, watch
 
-from agents.run import versions as ours
+from agents.runs.run import versions as ours
 
 ENVS = ("boxworld", "minipacman")
 FIELDS = ["env", "system", "round", *Steady._fields, "load", "seconds", "cpus"]

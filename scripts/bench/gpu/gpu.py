@@ -1,6 +1,6 @@
 """Frames per second of acting and of learning on a GPU, captured as graphs and launched one by one.
 
-    python scripts/bench/gpu.py --out docs/results/gpu.json --traces runs/gpu
+    python scripts/bench/gpu/gpu.py --out docs/results/gpu.json --traces runs/gpu
 
 Acting is whole unrolls, the environments on one CPU core and the network on the GPU; learning is
 whole updates, the batch on the CPU before each. Neither waits for the other: the smaller of the two
@@ -21,9 +21,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from agents.process import prepare
+from agents.runs.process import prepare
 
 prepare()
 
@@ -31,10 +32,11 @@ import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-from agents.build import build_policy, compute_device
-from agents.config import ImpalaConfig
-from agents.learner import Learner
-from agents.rollout import Rollout
+from agents.impala.build import build_policy
+from agents.impala.config import ImpalaConfig
+from agents.impala.learner import Learner
+from agents.impala.rollout import Rollout
+from agents.runs.device import compute_device
 from envs import ENVS
 from memory import CORES
 

@@ -1,6 +1,6 @@
 """Draws what a GPU did in one update, from traces that `gpu.py --traces` wrote.
 
-    python scripts/bench/gpu_timeline.py runs/gpu/*-learn-*.json --out docs/results/gpu_timeline.png
+    python scripts/bench/gpu/gpu_timeline.py runs/gpu/*-learn-*.json --out FIGURE.png
 
 A row for each trace; a bar for each kernel, by its kind; white where the GPU had nothing to do.
 """

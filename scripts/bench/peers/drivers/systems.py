@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 DRIVERS = Path(__file__).resolve().parent
 TORCH = importlib.metadata.version("torch").split("+")[0]
 OURS = (f"torch=={TORCH}", "numba", "jaxtyping")

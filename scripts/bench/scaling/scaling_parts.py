@@ -7,8 +7,9 @@ from agent import PLAIN, Agent, cpu_time, operations
 from scaling_report import Line, anchored
 from scaling_runs import Flags, batch
 
-from agents.command_line import parse
-from agents.config import ImpalaConfig
+from agents.cli.command_line import parse
+from agents.impala.config import ImpalaConfig
+from agents.impala.program import IMPALA
 
 ACTORS = (1, 10, 100, 1_000, 10_000)
 UNROLLS = (5, 10, 20, 40, 80)
@@ -50,7 +51,7 @@ class Sweep(NamedTuple):
 
 def environment(base: Flags) -> Line:
     """A step of the environments of all actors."""
-    config = parse([*base]).config
+    config = parse([*base], IMPALA).config
     measured = [1e3 * cpu_time(stepping(config, n), ENVIRONMENT_STEPS) for n in ACTORS]
     expected = anchored(ACTORS, measured)
     return Line("actors", "environment", "", MILLISECONDS, [*ACTORS], measured, expected)

@@ -10,14 +10,14 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[4]))
 
 import gymnasium
 import torch
 from torch import Tensor, nn
 
 import envs
-from agents.encoder import ImageTorso
+from agents.networks.encoder import ImageTorso
 
 IDS = {"boxworld": "BoxWorldViewport-v0", "minipacman": "MiniPacmanViewport-v0"}
 UNROLL, TRAJECTORIES, HIDDEN = 40, 32, 256

@@ -1,0 +1,1 @@
+"""From a command line and preset files to the configuration of a run."""

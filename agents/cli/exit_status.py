@@ -1,0 +1,16 @@
+"""Exit statuses of every program; 0 is a run that ended or was asked to stop."""
+
+import sys
+
+BAD_INPUT = 2
+NOT_FINITE = 3
+ENVIRONMENT_FAILED = 4
+WORKERS_LOST = 5
+NOT_SAVED = 6
+INTERRUPTED = 130
+
+
+def fail(program: str, error: object, status: int) -> int:
+    """Print an error in the form of all programs; returns the status."""
+    print(f"{program}: error: {error}", file=sys.stderr)
+    return status

@@ -1,0 +1,1 @@
+"""Measuring, filming and playing."""

@@ -1,0 +1,67 @@
+"""Arguments that the programs which measure and film agents share."""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from agents.cli.command import CommandError, at_least
+
+
+def parser(program: str, description: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog=program, description=description, allow_abbrev=False)
+
+
+def add_agent(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    parser.add_argument("--best", action="store_true", help="the best checkpoint, not the newest")
+    parser.add_argument(
+        "--greedy", action="store_true", help="take the likeliest action, do not draw one"
+    )
+    add_seed(parser)
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seed", type=at_least(0), default=0, help="of the levels and the actions (default: 0)"
+    )
+
+
+def add_measuring(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--episodes", type=at_least(1), default=100, help="default: 100")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it there, too")
+
+
+def check_json(file: Path | None) -> None:
+    """Find out before the work, not after it, that its result has no place to go."""
+    if file is not None and not file.parent.is_dir():
+        raise CommandError(f"--json {file}: there is no folder {file.parent}.")
+    if file is not None and file.is_dir():
+        raise CommandError(f"--json {file} is a folder; name a file.")
+
+
+def write_json(file: Path | None, content: Mapping[str, Any]) -> None:
+    if file is None:
+        return
+    unfinished = file.with_name(f".unfinished-{file.name}")
+    try:
+        unfinished.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        unfinished.replace(file)
+    except OSError as error:
+        raise CommandError(f"--json {file} cannot be written: {error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def progress(episodes: int) -> Iterator[Callable[[int], object]]:
+    """A line on a terminal's standard error that is gone afterwards; takes how many are over."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("episodes", total=episodes)
+        yield lambda count: progress.update(task, completed=count)

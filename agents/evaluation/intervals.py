@@ -1,0 +1,43 @@
+"""95 % intervals of rates and of means."""
+
+import math
+from collections.abc import Iterable, Sequence
+from statistics import NormalDist, fmean, stdev
+
+import numpy as np
+
+_Z = NormalDist().inv_cdf(0.975)  # half-width of a 95 % interval in standard deviations
+
+
+def wilson_interval(successes: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a success rate, good for few trials and for rates near 0 or 1.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes in {n} trials: expected from 0 to {n}.")
+    if n == 0:
+        return 0.0, 1.0
+    rate, weight = successes / n, _Z**2 / n
+    centre = (rate + weight / 2) / (1 + weight)
+    half = _Z / (1 + weight) * math.sqrt(rate * (1 - rate) / n + weight / (4 * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of a mean by the normal approximation, for thirty values or more."""
+    if len(values) < 2:
+        return -math.inf, math.inf
+    mean, half = fmean(values), _Z * stdev(values) / math.sqrt(len(values))
+    return mean - half, mean + half
+
+
+def student_interval(values: Iterable[float]) -> tuple[float, float]:
+    """Mean, and half the width of its 95 % interval after Student; not a number of one value."""
+    from scipy.stats import t  # comes with the extra `plot`, which only benches ask for
+
+    sample = np.array(list(values))
+    if len(sample) < 2:
+        return float(sample.mean()), float("nan")
+    half = t.ppf(0.975, len(sample) - 1) * sample.std(ddof=1) / len(sample) ** 0.5
+    return float(sample.mean()), float(half)

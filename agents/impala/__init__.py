@@ -1,0 +1,1 @@
+"""Acting and learning: the IMPALA actor-learner with V-trace."""

@@ -1,0 +1,47 @@
+"""The training command of agents."""
+
+from agents.cli.program import CONFIGS, HelpGroup, Names, Program
+from agents.impala.config import ImpalaConfig
+from envs import ENVS
+
+IMPALA = Program(
+    name="impala.py",
+    about="Train a recurrent agent with the IMPALA actor-learner.",
+    subject="env",
+    kind="environment",
+    subjects=ENVS,
+    usual=Names("boxworld", "rmc"),
+    config=ImpalaConfig,
+    folder=CONFIGS / "impala",
+    resumable=frozenset(
+        {
+            "frames",
+            "workers",
+            "device",
+            "acting_device",
+            "graphs",
+            "learner_threads",
+            "ray_address",
+            "checkpoint_minutes",
+            "log_seconds",
+            "on_env_error",
+            "video_minutes",
+        }
+    ),
+    help=(
+        HelpGroup("", ("actors", "workers", "frames", "seed", "device")),
+        HelpGroup(
+            "Learning",
+            (
+                "batch",
+                "unroll",
+                "optimizer.learning_rate",
+                "loss.discount",
+                "loss.entropy_cost",
+                "loss.reward_scale",
+            ),
+        ),
+        HelpGroup("Output", ("run_dir", "overwrite", "checkpoint_minutes", "video_minutes")),
+    ),
+)
+"""`scripts/impala.py`"""

@@ -1,0 +1,1 @@
+"""What the agent computes: encoder, core, policy and value heads."""

@@ -1,0 +1,1 @@
+"""One program a file: `scripts/<name>.py` calls its `main`."""

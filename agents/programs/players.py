@@ -1,0 +1,66 @@
+"""The scripted players of an environment, measured: `scripts/players.py --env NAME`."""
+
+import argparse
+from dataclasses import asdict
+
+from rich.console import Console
+
+from agents.cli.command import CommandError, add_env, choose_env, plain_errors
+from agents.cli.options import nearest
+from agents.evaluation.arguments import (
+    add_measuring,
+    add_seed,
+    check_json,
+    parser,
+    progress,
+    write_json,
+)
+from agents.evaluation.evaluate import evaluate
+from agents.evaluation.player import MakeScript
+from agents.evaluation.scripted import players_of
+from agents.evaluation.tables import compare, show
+
+
+def main(argv: list[str]) -> int:
+    """`scripts/players.py`: the floor and the ceiling beside a learning curve."""
+    arguments = parser("players.py", "Measure scripted players of an environment.")
+    add_env(arguments)
+    arguments.add_argument("--player", help="which one (default: all there are)")
+    add_seed(arguments)
+    add_measuring(arguments)
+    args, env_flags = arguments.parse_known_args(argv)
+    with plain_errors(arguments.prog):
+        check_json(args.json)
+        config = choose_env(arguments.prog, args.env, env_flags)
+        players = _chosen_players(players_of(config), args)
+        with progress(args.episodes * len(players)) as watch:
+            evaluations = {
+                name: evaluate(
+                    player,
+                    config,
+                    episodes=args.episodes,
+                    seed=args.seed,
+                    watch=lambda n, before=number * args.episodes: watch(before + n),
+                )
+                for number, (name, player) in enumerate(players.items())
+            }
+        if args.player:
+            show(evaluations[args.player], Console(), f"{args.player} on {args.env}")
+        else:
+            compare(evaluations, Console(), args.env)
+        scores = {name: evaluation.as_dict() for name, evaluation in evaluations.items()}
+        write_json(args.json, {"env": asdict(config), "players": scores})
+    return 0
+
+
+def _chosen_players(
+    players: dict[str, MakeScript], args: argparse.Namespace
+) -> dict[str, MakeScript]:
+    if args.player is None:
+        return players
+    if args.player not in players:
+        raise CommandError(
+            f"--player {args.player}: {args.env} has no such player. "
+            f"{nearest(args.player, players)}"
+        )
+    return {args.player: players[args.player]}

@@ -1,0 +1,1 @@
+"""Training a core on a supervised task."""

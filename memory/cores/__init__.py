@@ -1,0 +1,1 @@
+"""One memory a file; one with parts is a folder."""

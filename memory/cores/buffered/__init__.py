@@ -1,0 +1,1 @@
+"""Cores that attend to a buffer of their last inputs."""

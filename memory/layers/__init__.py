@@ -1,0 +1,1 @@
+"""What several cores are made of."""

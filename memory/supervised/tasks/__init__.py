@@ -1,0 +1,1 @@
+"""One task a file; one with parts is a folder."""

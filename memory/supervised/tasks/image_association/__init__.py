@@ -1,0 +1,1 @@
+"""Names of pictures, recalled after a delay."""

@@ -1,0 +1,1 @@
+"""Language modelling, by words or characters."""

@@ -1,0 +1,1 @@
+"""Learning to Execute: what does a program print?"""

@@ -1,0 +1,1 @@
+"""NLVR: is a sentence true of three pictures?"""
