@@ -4,10 +4,10 @@ import csv
 import json
 import subprocess
 from concurrent.futures import Executor, Future
-from pathlib import Path
 
 import pytest
 
+from agents.benchmark.job import SCRIPT
 from agents.benchmark.plan import FOLDER, check, read_plan
 from agents.benchmark.report import Results, Row, _notes, _scores, collect
 from agents.programs import benchmark
@@ -209,4 +209,4 @@ def test_a_benchmark_over_ray_comes_to_the_same_numbers(plan, tmp_path):
 
 
 def test_the_door_is_where_it_looks_for_it():
-    assert benchmark.SCRIPT.is_file() and Path(benchmark.SCRIPT).name == "supervised.py"
+    assert SCRIPT.is_file() and SCRIPT.name == "supervised.py"

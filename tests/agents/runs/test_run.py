@@ -43,7 +43,7 @@ def test_a_new_run_has_its_folder_with_what_it_ran_on(tmp_path: Path) -> None:
 
 
 def test_a_run_is_named_by_what_it_is(tmp_path: Path) -> None:
-    first, second = (Run.create(config(), NAMES, tmp_path).folder for _ in range(2))
+    first, second = (Run.create(config(), NAMES, IMPALA, tmp_path).folder for _ in range(2))
     assert first != second and files(tmp_path) == {first.name, second.name}
     assert first.name.startswith("boxworld-lstm-3-20")
 
