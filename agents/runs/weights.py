@@ -1,0 +1,37 @@
+"""Weights of a checkpoint into a network; weights of a network as one vector."""
+
+import torch
+from torch import Tensor, nn
+
+from agents.runs.checkpoint import Checkpoint, CheckpointError
+
+
+def load_weights(network: nn.Module, checkpoint: Checkpoint) -> None:
+    """Put a checkpoint's weights into the network that they are of.
+
+    Raises:
+        CheckpointError: they are of another architecture; names what differs.
+    """
+    wanted = {name: tuple(x.shape) for name, x in network.state_dict().items()}
+    found = {name: tuple(x.shape) for name, x in checkpoint.weights.items()}
+    if wanted != found:
+        name = min(n for n in wanted.keys() | found.keys() if wanted.get(n) != found.get(n))
+        raise CheckpointError(
+            f"{checkpoint.path} is of another architecture: {name} is "
+            f"{found.get(name, 'missing')} there, "
+            f"{wanted.get(name, 'missing')} in this configuration."
+        )
+    network.load_state_dict(checkpoint.weights)
+
+
+def flatten(network: nn.Module) -> Tensor:
+    """Weights and running statistics of a network as one vector on the CPU."""
+    return torch.cat([x.detach().reshape(-1) for x in network.state_dict().values()]).cpu()
+
+
+def unflatten(network: nn.Module, vector: Tensor) -> None:
+    """Load what `flatten` gave into a network of the same architecture."""
+    leaves = list(network.state_dict().values())
+    parts = vector.to(leaves[0].device).split([leaf.numel() for leaf in leaves])
+    for leaf, part in zip(leaves, parts, strict=True):
+        leaf.copy_(part.view_as(leaf))
