@@ -1,7 +1,6 @@
-"""Options of the test suite."""
+"""Fixtures of all tests."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,16 +16,6 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(data_folder, "CACHE", caches / "data")
         patch.setenv("ENGRAM_CACHE", str(caches / "prepared"))
         yield
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--golden",
-        type=Path,
-        default=Path(__file__).parents[1] / "../shared/golden",
-        metavar="DIR",
-        help="folder of numbers made by the original programs [../shared/golden]",
-    )
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import json
 import re
 from collections import Counter
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from memory.supervised.tasks.learning_to_execute.deepmind_programs import (
 from memory.supervised.tasks.learning_to_execute.written import NOTHING, Program
 from tests.memory.supervised.reading import read_columns
 
+GOLDEN = Path(__file__).parents[4] / "golden"
 SONNET = {"ADDITION": ("+",), "ALGEBRA": ("+", "-", "*"), "CONTROL": ("if", "for")}
 SONNET |= {"ALL": OPERATIONS["program"], "ALG_CTRL": OPERATIONS["control"]}
 REWRITES = {
@@ -82,15 +85,14 @@ def test_digits_have_no_leading_zeros_but_zero_is_one(kind):
     assert texts == ["0", "7", "40", "305"] and columns.dtype == np.int64
 
 
-def golden(request):
-    file = request.config.getoption("--golden") / "lte_sonnet_samples.json"
-    if not file.exists():
-        pytest.skip(f"no samples in {file.parent}")
-    return json.loads(file.read_text())
+@cache
+def golden() -> dict[str, list[list[str]]]:
+    """Programs and answers that the original generator made, by task, length and nesting."""
+    return json.loads((GOLDEN / "lte_sonnet_samples.json").read_text())
 
 
-def test_the_originals_programs_compute_what_the_original_says(request):
-    for name, samples in golden(request).items():
+def test_the_originals_programs_compute_what_the_original_says():
+    for name, samples in golden().items():
         task, length, _ = name.rsplit("_", 2)
         length = int(length.removeprefix("len"))
         for text, answer in samples:
@@ -102,8 +104,8 @@ def test_the_originals_programs_compute_what_the_original_says(request):
 
 @pytest.mark.parametrize("name", SONNET)
 @pytest.mark.parametrize(("length", "nesting"), [(1, 1), (3, 2), (5, 2), (6, 3)])
-def test_programs_are_made_as_often_as_the_original_makes_them(name, length, nesting, request):
-    samples = golden(request)[f"{name}_len{length}_nest{nesting}"]
+def test_programs_are_made_as_often_as_the_original_makes_them(name, length, nesting):
+    samples = golden()[f"{name}_len{length}_nest{nesting}"]
     ours = draw(1, SONNET[name], length, nesting, 5000)
     for what, kinds in {
         "form": lambda program: shape_of(program[0]),
