@@ -7,7 +7,7 @@ import ast
 import functools
 import inspect
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from itertools import pairwise
@@ -114,84 +114,13 @@ def _nearest_flag(given: str, options: dict[str, Option]) -> str:
     return f"There are: {', '.join(flags)}." if len(flags) < 16 else "--help-all lists them."
 
 
-class _Idle(NamedTuple):
-    key: str
-    when: Callable[[Any], bool]
-    beside: str
-
-
-_IDLE = (
-    _Idle(
-        "ray_address",
-        lambda c: getattr(c, "workers", None) == 0,
-        "--workers 0, which runs without Ray",
-    ),
-    _Idle(
-        "ray_address",
-        lambda c: getattr(c, "data_parallel", None) == 1,
-        "--data-parallel 1, which runs without Ray",
-    ),
-    _Idle(
-        "on_env_error",
-        lambda c: c.workers == 0 and c.on_env_error == "restart",
-        "--workers 0: there is no worker to restart",
-    ),
-    _Idle(
-        "overwrite", lambda c: c.run_dir is None, "a new run folder; name the old one by --run-dir"
-    ),
-    _Idle(
-        "grow_levels",
-        lambda c: len(getattr(c.env, "stages", ())) < 2,
-        "an environment that has one kind of level",
-    ),
-    _Idle(
-        "env.distractor_length",
-        lambda c: not any(getattr(c.env, "num_distractors", (1,))),
-        "--env.num-distractors 0",
-    ),
-    _Idle(
-        "env.stochasticity", lambda c: getattr(c.env, "rules", "") == "paper", "--env.rules paper"
-    ),
-    _Idle(
-        "core.slots",
-        lambda c: getattr(c.core, "mode", "reinforce") != "reinforce",
-        "a --core.mode other than reinforce",
-    ),
-    _Idle("task.width", lambda c: getattr(c.task, "glove", None) is not None, "--task.glove"),
-    _Idle(
-        "task.nesting",
-        lambda c: c.task.programs in ("copy", "reverse", "double") and c.task.nesting > 1,
-        "--task.programs copy, reverse or double",
-    ),
-    *(
-        _Idle(
-            f"reinforcement.{name}",
-            lambda c: getattr(c.core, "mode", "") != "reinforce",
-            "a core that decides nothing",
-        )
-        for name in ("discount", "trace_decay", "entropy_cost", "samples", "baseline_units")
-    ),
-    _Idle("core.input_bias", lambda c: getattr(c.core, "gate", "") == "none", "--core.gate none"),
-    _Idle("core.forget_bias", lambda c: getattr(c.core, "gate", "") == "none", "--core.gate none"),
-    _Idle(
-        "core.decision_units",
-        lambda c: getattr(c.core, "mode", "reinforce") != "reinforce",
-        "a --core.mode other than reinforce",
-    ),
-    _Idle(
-        "core.dampening",
-        lambda c: getattr(c.core, "mode", "published") != "published",
-        "a --core.mode other than published",
-    ),
-    _Idle(
-        "core.discount",
-        lambda c: getattr(c.core, "mode", "published") not in ("published", "td_fixed"),
-        "a --core.mode other than published and td_fixed",
-    ),
-    _Idle("core.momentum", lambda c: getattr(c.core, "mode", "") == "frozen", "--core.mode frozen"),
-    _Idle("env.view_size", lambda c: getattr(c.env, "view", "") == "full", "--env.view full"),
-)
-"""Options that do nothing beside certain others."""
+def idle_options(config: Any, prefix: str = "") -> dict[str, str]:
+    """What `idle()` of a configuration and of its sections returns, by key."""
+    found = {prefix + name: reason for name, reason in getattr(config, "idle", dict)().items()}
+    for field in fields(config):
+        if is_dataclass(value := getattr(config, field.name)):
+            found |= idle_options(value, f"{prefix}{field.name}.")
+    return found
 
 
 def check_effect(config: Any, given: Collection[str], defaults: dict[str, Option]) -> None:
@@ -203,9 +132,6 @@ def check_effect(config: Any, given: Collection[str], defaults: dict[str, Option
         defaults: the options of the chosen environment and core before anything was set.
     """
     values = options_of(config)
-    for key, when, beside in _IDLE:
-        if key not in values:
-            continue
-        was_set = key in given or values[key].default != defaults[key].default
-        if was_set and when(config):
-            raise OptionError(f"{values[key].flag} has no effect beside {beside}.")
+    for key, reason in idle_options(config).items():
+        if key in given or values[key].default != defaults[key].default:
+            raise OptionError(f"{values[key].flag} has no effect beside {reason}.")

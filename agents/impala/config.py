@@ -150,6 +150,19 @@ class ImpalaConfig:
         self._check_workers()
         self._check_lag()
 
+    def idle(self) -> dict[str, str]:
+        """The options without effect in this combination, each with the reason."""
+        idle = {}
+        if self.workers == 0:
+            idle["ray_address"] = "--workers 0, which runs without Ray"
+            if self.on_env_error == "restart":
+                idle["on_env_error"] = "--workers 0: there is no worker to restart"
+        if self.run_dir is None:
+            idle["overwrite"] = "a new run folder; name the old one by --run-dir"
+        if len(getattr(self.env, "stages", ())) < 2:
+            idle["grow_levels"] = "an environment that has one kind of level"
+        return idle
+
     def _check_workers(self) -> None:
         if self.workers != "auto" and not 0 <= self.workers <= self.actors:
             raise ValueError(

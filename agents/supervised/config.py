@@ -1,6 +1,6 @@
 """The settings of a supervised run, each with its description; `--help-all` shows them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,3 +67,15 @@ class SupervisedConfig:
             check("stop_at", self.stop_at, self.stop_at > 0, "above 0")
         if self.patience is not None:
             check("patience", self.patience, self.patience >= 1, "at least 1")
+
+    def idle(self) -> dict[str, str]:
+        """The options without effect in this combination, each with the reason."""
+        idle = {}
+        if self.data_parallel == 1:
+            idle["ray_address"] = "--data-parallel 1, which runs without Ray"
+        if self.run_dir is None:
+            idle["overwrite"] = "a new run folder; name the old one by --run-dir"
+        if not getattr(self.core, "decides", False):
+            names = (f"reinforcement.{field.name}" for field in fields(ReinforcementConfig))
+            idle |= dict.fromkeys(names, "a core that decides nothing")
+        return idle

@@ -81,6 +81,13 @@ class BoxWorldConfig:
                 f"a room of grid_size {self.grid_size} holds {most}"
             )
 
+    def idle(self) -> dict[str, str]:
+        """The options without effect in this combination, each with the reason."""
+        idle = {"view_size": "--env.view full"} if self.view == "full" else {}
+        if not any(self.num_distractors):
+            idle["distractor_length"] = "--env.num-distractors 0"
+        return idle
+
     @property
     def num_objects(self) -> int:
         """The most objects that a level can have: the loose key and the boxes."""

@@ -55,6 +55,13 @@ class MiniPacmanConfig:
         if not isinstance(self.power_bar, bool):
             raise ValueError(f"power_bar is {self.power_bar!r}; allowed are True, False")
 
+    def idle(self) -> dict[str, str]:
+        """The options without effect in this combination, each with the reason."""
+        idle = {"view_size": "--env.view full"} if self.view == "full" else {}
+        if self.rules == "paper":
+            idle["stochasticity"] = "--env.rules paper"
+        return idle
+
     @property
     def id(self) -> str:
         """The id under which Gymnasium knows this view."""

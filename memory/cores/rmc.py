@@ -79,6 +79,11 @@ class RMCConfig:
         """What a step takes."""
         return "rows" if self.input == "rows" else "vector"
 
+    def idle(self) -> dict[str, str]:
+        """The options without effect in this combination, each with the reason."""
+        ungated = self.gate == "none"
+        return dict.fromkeys(("input_bias", "forget_bias"), "--core.gate none") if ungated else {}
+
     def build(self, input_shape: tuple[int, ...]) -> "RMC":
         """Make the core for inputs of shape (F,), or (N, F) when the input is rows."""
         one_of("gate", self.gate, get_args(Gate))

@@ -70,6 +70,26 @@ class MemoryNetConfig:
 
     input_kind: ClassVar[InputKind] = "vector"
 
+    @property
+    def decides(self) -> bool:
+        """Whether the core makes decisions that are trained by reinforcement."""
+        return self.mode == "reinforce"
+
+    def idle(self) -> dict[str, str]:
+        """The options without effect in this combination, each with the reason."""
+        users = {
+            "slots": ("reinforce",),
+            "decision_units": ("reinforce",),
+            "dampening": ("published",),
+            "discount": ("published", "td_fixed"),
+        }
+        idle = {
+            name: f"a --core.mode other than {' and '.join(modes)}"
+            for name, modes in users.items()
+            if self.mode not in modes
+        }
+        return idle | ({"momentum": "--core.mode frozen"} if self.mode == "frozen" else {})
+
     def build(
         self, input_shape: tuple[int, ...]
     ) -> "MemoryNet | DecidingMemoryNet | TaughtMemoryNet":

@@ -71,6 +71,11 @@ class LearningToExecuteConfig:
     """What is fed in training while the answer is written: nothing, the right character before, or
     the reader's own guess."""
 
+    def idle(self) -> dict[str, str]:
+        """The options without effect in this combination, each with the reason."""
+        rewrites = self.programs in REWRITES and self.nesting > 1
+        return {"nesting": "--task.programs copy, reverse or double"} if rewrites else {}
+
     def build(self, seed: int) -> "LearningToExecute":
         """Make the task."""
         one_of("programs", self.programs, get_args(Programs))

@@ -66,6 +66,10 @@ class PosTaggingConfig:
     data: Path | None = None
     """Folder with the files of EWT; ENGRAM_DATA or the cache if not given."""
 
+    def idle(self) -> dict[str, str]:
+        """The options without effect in this combination, each with the reason."""
+        return {"width": "--task.glove"} if self.glove is not None else {}
+
     def build(self, seed: int) -> "PosTagging":
         """Read the files and make the task.
 
