@@ -15,6 +15,7 @@ from memory.cores.memory_net.deciding import DecidingMemoryNet
 from memory.cores.memory_net.memory_net import MemoryNet, MemoryNetConfig
 from memory.cores.memory_net.taught import TaughtMemoryNet
 from memory.cores.min_gru import MinGRU, MinGRUConfig
+from memory.cores.none import NoMemory, NoMemoryConfig
 from memory.cores.rmc import RMC, RMCConfig
 
 CORES = {
@@ -27,6 +28,7 @@ CORES = {
     "lstm_bank": LSTMBankConfig,
     "memory_net": MemoryNetConfig,
     "min_gru": MinGRUConfig,
+    "none": NoMemoryConfig,
     "relation_network": RelationNetworkConfig,
     "rmc": RMCConfig,
     "working_memory": WorkingMemoryConfig,
@@ -61,6 +63,8 @@ __all__ = [
     "MemoryNetConfig",
     "MinGRU",
     "MinGRUConfig",
+    "NoMemory",
+    "NoMemoryConfig",
     "RMCConfig",
     "RelationNetwork",
     "RelationNetworkConfig",

@@ -41,6 +41,7 @@ SIZED: dict[str, Callable[[int], Any]] = {
     "memory_net": lambda width: CORES["memory_net"](units=width),
     "memory_net, frozen_bn": lambda width: CORES["memory_net"](units=width, mode="frozen_bn"),
     "min_gru": lambda width: CORES["min_gru"](hidden=width),
+    "none": lambda width: CORES["none"](hidden=width),
     "relation_network": lambda width: CORES["relation_network"](
         width=width, g_units=2 * width, f_units=2 * width, output=2 * width, g_layers=3
     ),

@@ -23,6 +23,7 @@ SMALL_CORES = {
     "lstm_bank": CORES["lstm_bank"](units=16, cells=2),
     "lstm_bank, shared": CORES["lstm_bank"](units=16, cells=2, weights="shared"),
     "min_gru": CORES["min_gru"](hidden=16),
+    "none": CORES["none"](hidden=16),
     "relation_network": CORES["relation_network"](
         buffer=4, width=8, g_layers=2, g_units=8, f_units=16, output=16
     ),
