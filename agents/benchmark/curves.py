@@ -57,7 +57,7 @@ ANSWERS = Kind(
         "validation/answer_accuracy": "right answers on the validation",
         "validation/recall": "recall on the validation",
         "validation/f1": "weighted F1 on the validation",
-        "validation/whole": "whole sequences right on the validation",
+        "validation/sequence_accuracy": "share of whole sequences right on the validation",
         "validation/perplexity": "perplexity on the validation",
     },
     (

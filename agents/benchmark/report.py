@@ -37,7 +37,7 @@ class Results(NamedTuple):
     """Everything there is to report."""
 
     rows: list[Row]
-    plateaus: dict[str, dict[str, float]]
+    baselines: dict[str, dict[str, float]]
     """By task."""
     remarks: list[str]
     missing: int
@@ -66,17 +66,17 @@ def write_report(out: Path, jobs: Sequence[Job]) -> None:
 
 def collect(jobs: Sequence[Job]) -> Results:
     """The results of the runs that have ended."""
-    rows, plateaus, remarks = [], {}, []
+    rows, baselines, remarks = [], {}, []
     for job in jobs:
         file = job.folder / RESULTS
         if not file.exists():
             continue
         try:
-            told = json.loads(file.read_text())
+            saved = json.loads(file.read_text())
         except ValueError as error:
             raise CommandError(f"{file} is damaged ({error}); remove it and run again.") from None
-        measure = told["measure"]
-        value = told["test"][measure]
+        measure = saved["measure"]
+        value = saved["test"][measure]
         rows.append(
             Row(
                 job.task,
@@ -84,14 +84,14 @@ def collect(jobs: Sequence[Job]) -> Results:
                 job.seed,
                 measure,
                 value,
-                told["parameters"],
-                told["step"],
-                told["seconds"],
+                saved["parameters"],
+                saved["step"],
+                saved["seconds"],
             )
         )
-        plateaus[job.task] = told["plateaus"]
-        remarks += [f"{job.task}: {remark}" for remark in told["remarks"]]
-    return Results(rows, plateaus, list(dict.fromkeys(remarks)), len(jobs) - len(rows))
+        baselines[job.task] = saved["baselines"]
+        remarks += [f"{job.task}: {remark}" for remark in saved["remarks"]]
+    return Results(rows, baselines, list(dict.fromkeys(remarks)), len(jobs) - len(rows))
 
 
 Grid = list[list[str]]
@@ -105,7 +105,7 @@ def _scores(results: Results) -> Grid:
     grid = _grid(results, score)
     grid[0] += ["measure", "beside it"]
     for line in grid[1:]:
-        beside = (f"{name} {value:.4g}" for name, value in results.plateaus[line[0]].items())
+        beside = (f"{name} {value:.4g}" for name, value in results.baselines[line[0]].items())
         line += [_of(results, task=line[0])[0].measure, ", ".join(beside)]
     return grid
 
@@ -184,7 +184,7 @@ def draw(out: Path, results: Results, jobs: Sequence[Job]) -> list[Path]:
         from matplotlib.figure import Figure
     except ImportError:
         raise CommandError("the report needs matplotlib: pip install 'engram[plot]'.") from None
-    tasks = list(results.plateaus)
+    tasks = list(results.baselines)
     cores = list(dict.fromkeys(row.core for row in results.rows))
     height = 1.2 + 0.5 * len(cores)
     scores = Figure(figsize=(4 * len(tasks) + 1, height), layout="constrained")
@@ -208,7 +208,7 @@ def _bars(panel: Any, results: Results, task: str, cores: Sequence[str]) -> None
             mean, half = student_interval(values)
             panel.barh(place, mean, color="#9ec3e6", xerr=None if half != half else half, capsize=3)
             panel.plot(values, [place] * len(values), "k.", markersize=4)
-    for name, value in results.plateaus[task].items():
+    for name, value in results.baselines[task].items():
         panel.axvline(value, color="gray", linestyle=":")
         panel.text(value, -0.45, name, fontsize=7, rotation=90, ha="right", va="bottom")
     panel.set_yticks(range(len(cores)), cores)

@@ -26,8 +26,8 @@ from types import TracebackType
 from typing import Any
 
 from agents.cli.command_line import load_config
-from agents.cli.presets import to_yaml
 from agents.cli.options import OptionError
+from agents.cli.presets import to_yaml
 from agents.cli.program import Names, Program
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -131,7 +131,7 @@ class SupervisedTraining:
         self._updates_reported = self.trainer.updates
         means = {f"train/{name}": fmean(m[name] for m in self._recent) for name in self._recent[0]}
         self._recent.clear()
-        waited = self.trainer.supply.seconds_waited
+        waited = self.trainer.prefetcher.seconds_waited
         speed = {
             "speed/updates_per_second": updates / seconds,
             "speed/sequences_per_second": updates * self.config.training.batch / seconds,
@@ -170,7 +170,7 @@ class SupervisedTraining:
             "step": best.frame,
             **{name: self.trainer.evaluate(name) for name in task.tests},
             "validation": best.state["validation"],
-            "plateaus": task.plateaus(),
+            "baselines": task.baselines(),
             "parameters": num_parameters(self.trainer.reader),
             "remarks": [*task.remarks(), *damage],
             "seconds": self.clock.seconds,
@@ -179,7 +179,7 @@ class SupervisedTraining:
         for name in task.tests:
             parts = (f"{key} {value:.4g}" for key, value in results[name].items())
             self.monitor.note(f"{name} of the best, step {best.frame:,}: {', '.join(parts)}")
-        beside = (f"{name} {value:.4g}" for name, value in results["plateaus"].items())
+        beside = (f"{name} {value:.4g}" for name, value in results["baselines"].items())
         self.monitor.note(f"beside it, {task.measure}: {', '.join(beside)}")
         for remark in results["remarks"]:
             self.monitor.note(remark)

@@ -1,4 +1,4 @@
-"""Sequences to learn from or to be judged by."""
+"""A batch of sequences to train on or to evaluate on."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,44 +17,45 @@ class Batch(NamedTuple):
     second axis is B."""
     targets: Int[Tensor, "T B"]
     """The right class at each step."""
-    scored: Bool[Tensor, "T B"]
-    """The steps whose answers count; targets elsewhere mean nothing."""
+    loss_mask: Bool[Tensor, "T B"]
+    """The scored steps: those whose answers enter the loss and the metrics. Targets at other steps
+    are ignored."""
     reset: Bool[Tensor, "T B"] | None = None
-    """The steps that open an episode, where the first is not the only one."""
-    fed: Bool[Tensor, "T B"] | None = None
-    """The steps whose input is the answer to the step before. The right answers stand there; a
-    reader that is judged is given its own in their place. Inputs are then one tensor of numbers, of
-    which the first are those of the classes."""
+    """The first steps of episodes; None if step 0 is the only one."""
+    feedback_mask: Bool[Tensor, "T B"] | None = None
+    """The steps whose input is the answer to the previous step. `inputs` holds the right answers
+    there; in evaluation they are replaced by the reader's own. Inputs are then one tensor of
+    integers, and an answer is fed back as the integer of its class."""
     groups: Int[Tensor, " B"] | None = None
-    """What each sequence belongs to, where results are told apart by that."""
-    places: Int[Tensor, " S"] | None = None
-    """The numbers of the scored steps, counted time first. A device that is given them need not
-    find them, and nobody has to ask it how many there are."""
+    """The group of each sequence, for metrics that are reported by group."""
+    loss_indices: Int[Tensor, " S"] | None = None
+    """Indices of the scored steps in the flattened `[T * B]`. With them, a device need not compute
+    them from `loss_mask`, which would synchronise it with the CPU."""
 
     def to(self, device: str) -> "Batch":
-        """The same on a device."""
+        """This batch on a device."""
         return map_state(lambda leaf: leaf.to(device), self)
 
-    def located(self) -> "Batch":
-        """The same with `places`."""
-        return self._replace(places=self.scored.flatten().nonzero().squeeze(1))
+    def with_loss_indices(self) -> "Batch":
+        """This batch with `loss_indices`."""
+        return self._replace(loss_indices=self.loss_mask.flatten().nonzero().squeeze(1))
 
-    def at_scored(self, values: Shaped[Tensor, "T B *F"]) -> Shaped[Tensor, "S *F"]:
-        """Of values at all steps, those at the scored ones, time first."""
-        if self.places is None:
-            return values[self.scored]
-        return values.flatten(0, 1).index_select(0, self.places)
+    def at_loss_steps(self, values: Shaped[Tensor, "T B *F"]) -> Shaped[Tensor, "S *F"]:
+        """The values at the scored steps, time first."""
+        if self.loss_indices is None:
+            return values[self.loss_mask]
+        return values.flatten(0, 1).index_select(0, self.loss_indices)
 
     def part(self, lanes: slice) -> "Batch":
-        """Some of the sequences."""
+        """A batch of some of the sequences."""
         return self._along_lanes(lambda leaf, axis: leaf[(slice(None),) * axis + (lanes,)])
 
     def repeated(self, times: int) -> "Batch":
-        """Each sequence so many times."""
+        """A batch with each sequence repeated `times` times."""
         return self._along_lanes(lambda leaf, axis: leaf.repeat_interleave(times, dim=axis))
 
     def _along_lanes(self, function: Callable[[Tensor, int], Tensor]) -> "Batch":
-        """The function of each part and of its axis of sequences; without `places`."""
-        parts = self._replace(groups=None, places=None)
+        """Apply a function to each tensor and its batch axis; drops `loss_indices`."""
+        parts = self._replace(groups=None, loss_indices=None)
         groups = None if self.groups is None else function(self.groups, 0)
         return map_state(lambda leaf: function(leaf, 1), parts)._replace(groups=groups)

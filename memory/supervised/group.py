@@ -33,8 +33,8 @@ class Group:
         """Its part of a batch, and the part of the scored steps that it has."""
         if self.size == 1:
             return batch, 1.0
-        part = batch.part(self.lanes(batch.scored.shape[1]))
-        return part, (part.scored.sum() / batch.scored.sum()).item()
+        part = batch.part(self.lanes(batch.loss_mask.shape[1]))
+        return part, (part.loss_mask.sum() / batch.loss_mask.sum()).item()
 
     def announce(self, name: str, *arguments: Any) -> None:
         """Have the others do what this process is about to do, if it leads."""

@@ -20,26 +20,27 @@ class Measure(ABC):
         """What it came to, by name."""
 
 
-class Usual(Measure):
-    """`loss` and `accuracy` of the answers, and `whole`: sequences without a wrong answer."""
+class AccuracyMetric(Measure):
+    """`loss` and `accuracy` of the answers, and `sequence_accuracy`: the share of sequences with no
+    wrong answer."""
 
     def __init__(self) -> None:
-        self.loss = self.answers = self.right = self.sequences = self.whole = 0.0
+        self.loss = self.answers = self.right = self.sequences = self.all_right = 0.0
 
     def add(self, batch: Batch, answered: Answered) -> None:
         """Take in the answers to a batch."""
-        wrong = torch.zeros_like(batch.scored)
-        wrong[batch.scored] = answered.guesses != batch.targets[batch.scored]
+        wrong = torch.zeros_like(batch.loss_mask)
+        wrong[batch.loss_mask] = answered.guesses != batch.targets[batch.loss_mask]
         self.loss += answered.losses.double().sum().item()
         self.answers += len(answered.losses)
         self.right += len(answered.losses) - wrong.sum().item()
         self.sequences += wrong.shape[1]
-        self.whole += (~wrong.any(dim=0)).sum().item()
+        self.all_right += (~wrong.any(dim=0)).sum().item()
 
     def results(self) -> dict[str, float]:
-        """Mean loss in nats, and two shares."""
+        """Mean loss in nats, and two shares from 0 to 1."""
         return {
             "loss": self.loss / self.answers,
             "accuracy": self.right / self.answers,
-            "whole": self.whole / self.sequences,
+            "sequence_accuracy": self.all_right / self.sequences,
         }

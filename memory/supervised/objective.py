@@ -77,10 +77,10 @@ class Answers(Objective):
         features = reader.features(batch.inputs)
         if state is None:
             state = core.initial_state(features.shape[1])
-        hidden, after = core.outputs_at(batch.scored, features, state, batch.reset)
-        losses, guesses = reader.head.answer(hidden, batch.targets[batch.scored])
-        suffered = by_step(losses.detach(), batch)
-        loss = losses.mean() + core.memory_loss(features, state, resets(batch), suffered)
+        hidden, after = core.outputs_at(batch.loss_mask, features, state, batch.reset)
+        losses, guesses = reader.head.answer(hidden, batch.targets[batch.loss_mask])
+        step_losses = by_step(losses.detach(), batch)
+        loss = losses.mean() + core.memory_loss(features, state, resets(batch), step_losses)
         return Learnt(loss, losses.mean(), share_right(guesses, batch), after)
 
 
@@ -112,7 +112,9 @@ class Reinforcement(Objective):
         reset = resets(batch)
         decisions, after = sample(core, features.detach(), state, reset, random)
         hidden, decision_logits = core.replay(features, state, reset, decisions)
-        losses, guesses = reader.head.answer(hidden[batch.scored], batch.targets[batch.scored])
+        losses, guesses = reader.head.answer(
+            hidden[batch.loss_mask], batch.targets[batch.loss_mask]
+        )
         rewards = -by_step(losses.detach(), batch)
         values = self.values(features.detach(), hidden.detach())
         discount, trace_decay = self.config.discount, self.config.trace_decay
@@ -149,23 +151,23 @@ def objective_of(
             "answers in training; feed it the right ones or none."
         )
     if isinstance(reader.core, DecidingCore):
-        features = torch.Size(reader.fit.output_shape).numel()
+        features = torch.Size(reader.input_adapter.output_shape).numel()
         return Reinforcement(reader.core, features, config)
     return Answers(own_answers)
 
 
 def by_step(losses: Float[Tensor, " S"], batch: Batch) -> Float[Tensor, "T B"]:
     """Losses of the scored steps at their places; 0 elsewhere."""
-    steps = losses.new_zeros(batch.scored.shape)
-    steps[batch.scored] = losses
+    steps = losses.new_zeros(batch.loss_mask.shape)
+    steps[batch.loss_mask] = losses
     return steps
 
 
 def resets(batch: Batch) -> Bool[Tensor, "T B"]:
     """The steps that open an episode, besides the first."""
-    return torch.zeros_like(batch.scored) if batch.reset is None else batch.reset
+    return torch.zeros_like(batch.loss_mask) if batch.reset is None else batch.reset
 
 
 def share_right(guesses: Int[Tensor, " S"], batch: Batch) -> Float[Tensor, ""]:
     """Accuracy of answers."""
-    return guesses.eq(batch.at_scored(batch.targets)).float().mean()
+    return guesses.eq(batch.at_loss_steps(batch.targets)).float().mean()

@@ -11,7 +11,7 @@ AHEAD = 2
 """Batches that wait to be taken, at most."""
 
 
-class Supply:
+class Prefetcher:
     """Makes the batches of a task from a number on.
 
     Args:

@@ -26,7 +26,7 @@ class ReaderConfig:
     """Units of the rectified layers between the core and the answer."""
 
 
-class Fit(nn.Module):
+class InputAdapter(nn.Module):
     """Gives the features of an encoder the form that a core takes.
 
     Rows and maps are flattened for a core of vectors. A vector is one row for a core of rows, and
@@ -71,15 +71,15 @@ class Reader(nn.Module):
     def __init__(self, task: Task, core_config: Any, config: ReaderConfig) -> None:
         super().__init__()
         self.encoder = task.encoder()
-        self.fit = Fit(self.encoder.output_shape, core_config.input_kind)
-        self.core = core_config.build(self.fit.output_shape)
+        self.input_adapter = InputAdapter(self.encoder.output_shape, core_config.input_kind)
+        self.core = core_config.build(self.input_adapter.output_shape)
         _check_room(task, self.core)
         self.head = task.head(self.core.output_size, config.readout, self.encoder)
 
     def forward(
         self,
         inputs: Any,
-        scored: Bool[Tensor, "T B"],
+        loss_mask: Bool[Tensor, "T B"],
         state: Any = None,
         reset: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Float[Tensor, "S C"], Any]:
@@ -89,7 +89,7 @@ class Reader(nn.Module):
             state: of the core before the first step; that of a new episode if left out.
             reset: the steps that open an episode.
         """
-        hidden, state = self._read_at(scored, inputs, state, reset)
+        hidden, state = self._read_at(loss_mask, inputs, state, reset)
         return self.head(hidden), state
 
     def answer(self, batch: Batch, state: Any = None, own: bool = False) -> tuple[Answered, Any]:
@@ -98,15 +98,15 @@ class Reader(nn.Module):
         Args:
             own: feed the reader its own answers, where the batch feeds any.
         """
-        if own and batch.fed is not None and batch.fed.any():
-            hidden, state = self._write(batch, batch.fed, state)
-            hidden = batch.at_scored(hidden)
-        elif batch.places is not None:
+        if own and batch.feedback_mask is not None and batch.feedback_mask.any():
+            hidden, state = self._write(batch, batch.feedback_mask, state)
+            hidden = batch.at_loss_steps(hidden)
+        elif batch.loss_indices is not None:
             hidden, state = self.read(batch.inputs, state, batch.reset)
-            hidden = batch.at_scored(hidden)
+            hidden = batch.at_loss_steps(hidden)
         else:
-            hidden, state = self._read_at(batch.scored, batch.inputs, state, batch.reset)
-        return self.head.answer(hidden, batch.at_scored(batch.targets)), state
+            hidden, state = self._read_at(batch.loss_mask, batch.inputs, state, batch.reset)
+        return self.head.answer(hidden, batch.at_loss_steps(batch.targets)), state
 
     def read(
         self, inputs: Any, state: Any = None, reset: Bool[Tensor, "T B"] | None = None
@@ -119,7 +119,7 @@ class Reader(nn.Module):
 
     def _read_at(
         self,
-        scored: Bool[Tensor, "T B"],
+        loss_mask: Bool[Tensor, "T B"],
         inputs: Any,
         state: Any,
         reset: Bool[Tensor, "T B"] | None,
@@ -128,7 +128,7 @@ class Reader(nn.Module):
         features = self.features(inputs)
         if state is None:
             state = self.core.initial_state(features.shape[1])
-        return self.core.outputs_at(scored, features, state, reset)
+        return self.core.outputs_at(loss_mask, features, state, reset)
 
     @property
     def branches_on_data(self) -> bool:
@@ -142,20 +142,20 @@ class Reader(nn.Module):
 
     def features(self, inputs: Any) -> Float[Tensor, "T B *F"]:
         """What the core sees."""
-        return self.fit(self.encoder(inputs))
+        return self.input_adapter(self.encoder(inputs))
 
     def _write(
-        self, batch: Batch, fed: Bool[Tensor, "T B"], state: Any
+        self, batch: Batch, feedback_mask: Bool[Tensor, "T B"], state: Any
     ) -> tuple[Float[Tensor, "T B D"], Any]:
         """Read until the first answer is fed back, then step by step."""
-        first = int(fed.any(dim=1).int().argmax())
-        resets = [None] * len(fed) if batch.reset is None else batch.reset.unsqueeze(1)
+        first = int(feedback_mask.any(dim=1).int().argmax())
+        resets = [None] * len(feedback_mask) if batch.reset is None else batch.reset.unsqueeze(1)
         before = None if batch.reset is None else batch.reset[:first]
         hidden, state = self.read(batch.inputs[:first], state, before)
         outputs = [hidden]
-        for t in range(first, len(fed)):
+        for t in range(first, len(feedback_mask)):
             guesses = self.head(outputs[-1][-1]).argmax(-1)
-            inputs = torch.where(fed[t], guesses, batch.inputs[t])
+            inputs = torch.where(feedback_mask[t], guesses, batch.inputs[t])
             hidden, state = self.read(inputs[None], state, resets[t])
             outputs.append(hidden)
         return torch.cat(outputs), state

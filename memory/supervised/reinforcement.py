@@ -33,7 +33,7 @@ class ReinforcementConfig:
     entropy_cost: float = 0.01
     """Weight of the entropy of the decisions."""
     samples: int = 4
-    """Times that each sequence of a batch is lived through, with decisions of their own."""
+    """Rollouts per sequence of a batch, each with its own sampled decisions."""
     baseline_units: int = 128
     """Hidden units of the baseline."""
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from memory.supervised.batch import Batch
 from memory.supervised.head import Classifier, Head
-from memory.supervised.measure import Measure, Usual
+from memory.supervised.measure import AccuracyMetric, Measure
 
 SPLITS = ("train", "test", "validation")
 """What every task has; it may have other tests besides."""
@@ -58,7 +58,7 @@ class Task(ABC):
     """Whether each batch goes on where the one before ended, and a core with it; the same for the
     batches of a held-out set."""
     learns_from_own_answers: bool = False
-    """Whether training, too, feeds a reader its own answers (see `Batch.fed`)."""
+    """Whether training, too, feeds a reader its own answers (see `Batch.feedback_mask`)."""
 
     @abstractmethod
     def batch(self, number: int, size: int) -> Batch:
@@ -86,9 +86,9 @@ class Task(ABC):
 
     def measures(self) -> list[Measure]:
         """What is counted in one pass over a held-out set."""
-        return [Usual()]
+        return [AccuracyMetric()]
 
-    def plateaus(self) -> dict[str, float]:
+    def baselines(self) -> dict[str, float]:
         """`measure` of answering without memory or thought, by a few words each."""
         return {"chance": 1 / self.num_classes}
 

@@ -15,7 +15,7 @@ from memory.options import one_of, positive
 from memory.supervised.batch import Batch
 from memory.supervised.group import END, Group, Together
 from memory.supervised.objective import Answers, Learnt, objective_of
-from memory.supervised.prefetcher import Supply
+from memory.supervised.prefetcher import Prefetcher
 from memory.supervised.reader import Reader
 from memory.supervised.reinforcement import ReinforcementConfig, decision_generator
 from memory.supervised.task import Task
@@ -115,7 +115,7 @@ class Trainer:
         groups = parameter_groups((reader, self.objective), config.weight_decay)
         self.weights = [weight for group in groups for weight in group["params"]]
         self.optimizer = torch.optim.Adam(groups, config.learning_rate)
-        self.supply = Supply(task, config.batch)
+        self.prefetcher = Prefetcher(task, config.batch)
         self.updates = 0
         self.falls = 0
         """Times that the learning rate fell for want of progress."""
@@ -136,19 +136,19 @@ class Trainer:
         self.group.announce("update")
         # The forward pass moves running statistics, which must not keep what is not a number.
         buffers = [(buffer, buffer.clone()) for buffer in self._statistics]
-        batch, weight = self.group.share(self.supply.take(self.updates))
+        batch, weight = self.group.share(self.prefetcher.take(self.updates))
         self.reader.train()
         self._random = decision_generator(self.seed, self.updates)
         with torch.random.fork_rng(devices=[]):
             # Of dropout: a resumed run draws the same.
             torch.manual_seed(self._random.initial_seed() + self.group.rank)
             if self._captured:
-                learnt = self._captured(Work(batch.located(), self._carried))
+                learnt = self._captured(Work(batch.with_loss_indices(), self._carried))
             else:
                 learnt = self._find_gradient(Work(batch.to(self.device), self._carried))
-        told = torch.stack([learnt.answer_loss, learnt.accuracy])
+        metrics = torch.stack([learnt.answer_loss, learnt.accuracy])
         gradients = [p.grad for p in self.weights if p.grad is not None]
-        self.group.add_up([*gradients, told], weight)
+        self.group.add_up([*gradients, metrics], weight)
         self.group.add_up([now for now, _ in buffers], 1 / self.group.size)
         norm = torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip_norm)
         if not norm.isfinite():
@@ -163,7 +163,7 @@ class Trainer:
         self.optimizer.step()
         self.updates += 1
         self._carried = learnt.state
-        loss, accuracy = told.tolist()
+        loss, accuracy = metrics.tolist()
         return {"loss": loss, "accuracy": accuracy}
 
     @property
@@ -179,7 +179,7 @@ class Trainer:
         if not is_best:
             self.falls += 1
         if self.task.notice(validation):
-            self.supply.forget()
+            self.prefetcher.forget()
 
     @torch.no_grad()
     def evaluate(self, split: str = "test") -> dict[str, float]:

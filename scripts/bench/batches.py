@@ -75,17 +75,17 @@ class Case:
 
     def measure(self) -> None:
         """Make a batch, learn from it, then learn from the next as training does."""
-        number, supply = self.trainer.updates, self.trainer.supply
+        number, prefetcher = self.trainer.updates, self.trainer.prefetcher
         batch = self.task.batch(number, self.size)
         self.made.append(_milliseconds(lambda: self.task.batch(number, self.size)))
-        take, supply.take = supply.take, lambda number: batch
+        take, prefetcher.take = prefetcher.take, lambda number: batch
         self.learnt.append(_milliseconds(self.trainer.update))
-        supply.take = take
-        self.trainer.update()  # begins the supply anew, so its wait does not count
-        before, begun = supply.seconds_waited, time.perf_counter()
+        prefetcher.take = take
+        self.trainer.update()  # restarts the prefetcher, so its wait does not count
+        before, begun = prefetcher.seconds_waited, time.perf_counter()
         for _ in range(UPDATES):
             self.trainer.update()
-        waited = supply.seconds_waited - before
+        waited = prefetcher.seconds_waited - before
         self.waited.append(waited / (time.perf_counter() - begun))
 
     def row(self) -> tuple[float, float, float]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 
 from memory import CORES
-from memory.supervised.reader import Fit, ReaderConfig, build_reader, num_parameters
+from memory.supervised.reader import InputAdapter, ReaderConfig, build_reader, num_parameters
 from memory.supervised.task import Task
 from memory.supervised.tasks.associative_recall import AssociativeRecallConfig
 from memory.supervised.tasks.delayed_recall import DelayedRecallConfig
@@ -110,7 +110,7 @@ def run(task_name: str, core_name: str, seed: int, frames: int, budget: int) -> 
         core_name,
         seed,
         budget,
-        num_parameters(trainer.reader.core) + num_parameters(trainer.reader.fit),
+        num_parameters(trainer.reader.core) + num_parameters(trainer.reader.input_adapter),
         updates,
         updates * per_update,
         test["accuracy"],
@@ -128,5 +128,5 @@ def updates_of(task: Task, frames: int) -> tuple[int, int]:
 def _size(name: str, width: int, features: int) -> int:
     config = SIZED[name](width)
     with torch.device("meta"):
-        fit = Fit((features,), config.input_kind)
-        return num_parameters(config.build(fit.output_shape)) + num_parameters(fit)
+        adapter = InputAdapter((features,), config.input_kind)
+        return num_parameters(config.build(adapter.output_shape)) + num_parameters(adapter)

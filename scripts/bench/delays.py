@@ -29,20 +29,20 @@ def main(argv: list[str]) -> int:
 
 
 def read(run: Path) -> tuple[Accuracies, dict[str, float]]:
-    """Accuracies of a run, and the plateaus of its task.
+    """Accuracies of a run, and the baselines of its task.
 
     Raises:
         ValueError: the run has not ended, or was tested at no other delay.
     """
     try:
-        told = json.loads((run / "results.json").read_text())
+        saved = json.loads((run / "results.json").read_text())
     except (OSError, json.JSONDecodeError) as error:
         raise ValueError(f"{run}: no results of a run that has ended: {error}") from None
-    tests = {name: re.fullmatch(r"delay_(\d+)", name) for name in told}
-    found = {int(match[1]): told[name]["accuracy"] for name, match in tests.items() if match}
+    tests = {name: re.fullmatch(r"delay_(\d+)", name) for name in saved}
+    found = {int(match[1]): saved[name]["accuracy"] for name, match in tests.items() if match}
     if not found:
         raise ValueError(f"{run} was tested at no other delay: --task.test-delays names some")
-    return dict(sorted(found.items())), told["plateaus"]
+    return dict(sorted(found.items())), saved["baselines"]
 
 
 def write(table: Path, results: dict[str, Accuracies]) -> None:
@@ -63,11 +63,11 @@ def draw(out: Path, results: dict[str, tuple[Accuracies, dict[str, float]]]) -> 
 
     figure = Figure(figsize=(6, 4), layout="constrained")
     axis = figure.subplots()
-    plateaus: dict[str, float] = {}
-    for name, (of, its_plateaus) in results.items():
+    baselines: dict[str, float] = {}
+    for name, (of, its_baselines) in results.items():
         axis.plot([*of], [*of.values()], "o-", label=name)
-        plateaus |= its_plateaus
-    for name, value in plateaus.items():
+        baselines |= its_baselines
+    for name, value in baselines.items():
         axis.axhline(value, color="gray", linestyle=":")
         axis.annotate(name, (1, value), xycoords=("axes fraction", "data"), fontsize=8, ha="right")
     axis.set(

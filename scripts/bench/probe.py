@@ -100,7 +100,7 @@ def append(table: Path, result: Result) -> None:
 
 
 def draw(out: Path, rows: list[Result]) -> None:
-    """One panel per task: mean and interval over the seeds, the seeds themselves, and plateaus."""
+    """One panel per task: mean and interval over the seeds, the seeds themselves, and baselines."""
     from matplotlib.figure import Figure
 
     accuracies: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -125,7 +125,7 @@ def _panel(axis: Any, task: str, bars: list[tuple[str, list[float]]]) -> None:
         mean, half = student_interval(values)
         axis.barh(core, mean, color="#9ec3e6", xerr=None if half != half else half, capsize=3)
         axis.plot(values, [core] * len(values), "k.", markersize=4)
-    for name, value in battery.TASKS[task].build(seed=1).plateaus().items():
+    for name, value in battery.TASKS[task].build(seed=1).baselines().items():
         axis.axvline(value, color="gray", linestyle=":")
         axis.text(value, len(bars) - 0.4, name, fontsize=7, ha="center")
     axis.set(title=task, xlabel="accuracy on the test", xlim=(0, 1.02))

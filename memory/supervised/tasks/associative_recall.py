@@ -47,7 +47,7 @@ class AssociativeRecall(GeneratedTask):
         """Inputs are vectors already."""
         return Plain(self.config.keys + self.config.values + 1)
 
-    def plateaus(self) -> dict[str, float]:
+    def baselines(self) -> dict[str, float]:
         """Guessing, and naming any value that was shown."""
         hit = 1 / self.config.pairs
         return {"chance": 1 / self.config.values, "any shown": hit + (1 - hit) / self.config.values}
@@ -64,6 +64,6 @@ class AssociativeRecall(GeneratedTask):
         inputs[: c.pairs, :, c.keys : -1] = one_hot(values.t(), c.values)
         inputs[c.pairs :, :, -1] = 1
         targets = torch.cat([torch.zeros_like(answers), answers], dim=1).t().contiguous()
-        scored = torch.zeros_like(targets, dtype=torch.bool)
-        scored[c.pairs :] = True
-        return Batch(inputs, targets, scored)
+        loss_mask = torch.zeros_like(targets, dtype=torch.bool)
+        loss_mask[c.pairs :] = True
+        return Batch(inputs, targets, loss_mask)

@@ -6,8 +6,8 @@ et al., "Relational recurrent neural networks" (2018).
 * `mix`: both drawn anew from 1 to the largest;
 * `largest`: both the largest ("baseline");
 * `naive`: those of a level that rises, first in length and then in nesting;
-* `combine`: both drawn from 1 to those of the level;
-* `blend`: those of the level in 4 of 5 cases, else as in `mix` ("combined" in the first paper).
+* `combine`: both drawn from 1 to those of the level ("Combine" in DeepMind's generator);
+* `combined`: those of the level in 4 of 5 cases, else as in `mix` ("combined" in the first paper).
 
 The level rises when a core has enough (95 %) right at it in a validation, or has been no better in
 five.
@@ -24,7 +24,7 @@ from jaxtyping import Int
 from numpy import ndarray
 from numpy.random import Generator
 
-CurriculumName = Literal["mix", "largest", "naive", "combine", "blend"]
+CurriculumName = Literal["mix", "largest", "naive", "combine", "combined"]
 
 PATIENCE = 5
 """Validations without a better one after which a level rises."""
@@ -46,7 +46,7 @@ class Curriculum:
 
     def __init__(self, name: CurriculumName, largest: Level, mastered: float = 0.95) -> None:
         self.name, self.largest, self.mastered = name, largest, mastered
-        self.level = Level(1, 1) if name in ("naive", "combine", "blend") else largest
+        self.level = Level(1, 1) if name in ("naive", "combine", "combined") else largest
         self.best, self.stalled = 0.0, 0
 
     def draw(self, random: Generator, size: int) -> Int[ndarray, "2 B"]:
@@ -54,7 +54,7 @@ class Curriculum:
         if self.name in ("mix", "combine"):
             return _up_to(self.level, random, size)
         level = fixed(self.level, size)
-        if self.name != "blend":
+        if self.name != "combined":
             return level
         mixed = random.integers(5, size=size) == 0
         return np.where(mixed, _up_to(self.largest, random, size), level)

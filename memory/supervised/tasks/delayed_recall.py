@@ -57,6 +57,6 @@ class DelayedRecall(GeneratedTask):
         symbols[-c.length] = begin
         targets = torch.zeros_like(symbols)
         targets[-c.length :] = shown
-        scored = torch.zeros_like(symbols, dtype=torch.bool)
-        scored[-c.length :] = True
-        return Batch(one_hot(symbols, c.symbols + 2).float(), targets, scored)
+        loss_mask = torch.zeros_like(symbols, dtype=torch.bool)
+        loss_mask[-c.length :] = True
+        return Batch(one_hot(symbols, c.symbols + 2).float(), targets, loss_mask)

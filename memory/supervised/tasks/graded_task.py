@@ -11,7 +11,7 @@ from numpy.random import Generator
 
 from memory.supervised.batch import Batch
 from memory.supervised.head import Answered
-from memory.supervised.measure import Measure, Usual
+from memory.supervised.measure import AccuracyMetric, Measure
 from memory.supervised.task import CHUNK, Task
 from memory.supervised.tasks.curriculum import Curriculum, Level, fixed
 
@@ -72,7 +72,7 @@ class Graded(Measure):
     """The usual of the largest kind; then the accuracy at a level, and that level."""
 
     def __init__(self, level: Level) -> None:
-        self.level, self.of_largest, self.of_level = level, Usual(), Usual()
+        self.level, self.of_largest, self.of_level = level, AccuracyMetric(), AccuracyMetric()
 
     def add(self, batch: Batch, answered: Answered) -> None:
         """Take in the answers to a batch, all of one kind."""

@@ -28,7 +28,7 @@ from torch.nn.functional import one_hot
 from memory.options import one_of
 from memory.supervised.batch import Batch
 from memory.supervised.head import Answered
-from memory.supervised.measure import Measure, Usual
+from memory.supervised.measure import AccuracyMetric, Measure
 from memory.supervised.task import CHUNK, Encoder, Plain
 from memory.supervised.tasks.generated import HELD_OUT, GeneratedTask
 from memory.supervised.tasks.weighted_f1 import WeightedF1
@@ -88,9 +88,9 @@ class Logic(GeneratedTask):
 
     def measures(self) -> list[Measure]:
         """The answers told apart from the echo."""
-        return [Usual(), WeightedF1(self.num_classes), AnswersAndEcho()]
+        return [AccuracyMetric(), WeightedF1(self.num_classes), AnswersAndEcho()]
 
-    def plateaus(self) -> dict[str, float]:
+    def baselines(self) -> dict[str, float]:
         """An answer is yes or no."""
         return {"guess": 0.5}
 
@@ -125,8 +125,8 @@ class AnswersAndEcho(Measure):
 
     def add(self, batch: Batch, answered: Answered) -> None:
         """Take in the answers to a batch, every step of which is scored."""
-        kind = is_answer(batch)[batch.scored].long().cpu()
-        right = answered.guesses.eq(batch.targets[batch.scored]).cpu()
+        kind = is_answer(batch)[batch.loss_mask].long().cpu()
+        right = answered.guesses.eq(batch.targets[batch.loss_mask]).cpu()
         self.due += kind.bincount(minlength=2)
         self.right += kind[right].bincount(minlength=2)
 

@@ -41,7 +41,7 @@ class NthFarthestConfig:
     curriculum: CurriculumName = "largest"
     """Vectors and dimensions of a training batch: the largest only, as in the paper, or any up to
     it; or, as a level that rises, in vectors first: those of the level, any up to it, or the level
-    blended with any."""
+    mixed with any."""
 
     def build(self, seed: int) -> "NthFarthest":
         """Make the task."""
@@ -66,7 +66,7 @@ class NthFarthest(GradedTask):
         """Inputs are vectors already."""
         return Plain(self.dimensions + 3 * self.vectors)
 
-    def plateaus(self) -> dict[str, float]:
+    def baselines(self) -> dict[str, float]:
         """Guessing, and knowing no more than that m is nearest to itself."""
         return {"chance": 1 / self.vectors, "answer yourself": min(1.0, 2 / self.vectors)}
 
@@ -83,9 +83,9 @@ class NthFarthest(GradedTask):
         question = one_hot(asked, self.vectors).transpose(0, 1).flatten(1).float()
         names = one_hot(labels, self.vectors)
         inputs = torch.cat([points, names, question[:, None].expand(-1, count, -1)], dim=-1)
-        scored = torch.zeros(count, size, dtype=torch.bool)
-        scored[-1] = True
-        return Batch(inputs.transpose(0, 1).contiguous(), answers.expand(count, -1), scored)
+        loss_mask = torch.zeros(count, size, dtype=torch.bool)
+        loss_mask[-1] = True
+        return Batch(inputs.transpose(0, 1).contiguous(), answers.expand(count, -1), loss_mask)
 
 
 def nth_farthest(

@@ -46,7 +46,7 @@ from memory.supervised.data.data_folder import find_data
 from memory.supervised.data.digest import digest_of
 from memory.supervised.data.text_file import MalformedData, read_text
 from memory.supervised.head import Answered
-from memory.supervised.measure import Measure, Usual
+from memory.supervised.measure import AccuracyMetric, Measure
 from memory.supervised.task import CHUNK, Encoder, Task, random_source
 from memory.supervised.tasks.epochs import Epochs, FlushRight
 from memory.supervised.tasks.weighted_f1 import WeightedF1
@@ -163,9 +163,9 @@ class Sentences(Task):
 
     def measures(self) -> list[Measure]:
         """The recall told apart from the counter."""
-        return [Usual(), WeightedF1(self.num_classes), Recall()]
+        return [AccuracyMetric(), WeightedF1(self.num_classes), Recall()]
 
-    def plateaus(self) -> dict[str, float]:
+    def baselines(self) -> dict[str, float]:
         """Always writing the most frequent symbol of the test's recall."""
         ends = [np.array([END])] * len(self.texts["test"])
         counts = np.bincount(np.concatenate([*self.texts["test"], *ends]))
@@ -228,9 +228,9 @@ class Recall(Measure):
 
     def add(self, batch: Batch, answered: Answered) -> None:
         """Take in the answers to a batch."""
-        due = batch.scored & batch.inputs.eq(EMPTY)
+        due = batch.loss_mask & batch.inputs.eq(EMPTY)
         wrong = torch.zeros_like(due)
-        wrong[batch.scored] = answered.guesses != batch.targets[batch.scored]
+        wrong[batch.loss_mask] = answered.guesses != batch.targets[batch.loss_mask]
         wrong &= due
         self.due += int(due.sum())
         self.right += int(due.sum() - wrong.sum())

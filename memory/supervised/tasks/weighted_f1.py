@@ -25,7 +25,7 @@ class WeightedF1(Measure):
 
     def add(self, batch: Batch, answered: Answered) -> None:
         """Take in the answers to a batch."""
-        self.count(answered.guesses, batch.targets[batch.scored])
+        self.count(answered.guesses, batch.targets[batch.loss_mask])
 
     def count(self, guesses: Int[Tensor, " S"], targets: Int[Tensor, " S"]) -> None:
         """Take in answers."""

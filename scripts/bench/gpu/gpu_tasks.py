@@ -80,7 +80,7 @@ def trainer(run: str, precision: str, way: str, asked: argparse.Namespace) -> Tr
     reader = build_reader(task, config.core, config.reader)
     one = Trainer(reader, task, config.training, asked.device, graphs=way == "captured")
     batch = task.batch(0, config.training.batch)
-    one.supply.take = lambda number: batch
+    one.prefetcher.take = lambda number: batch
     return one
 
 

@@ -111,7 +111,7 @@ def train_core(mode: Any, seed: int, sequences: int) -> list[Row]:
 def score_reader(reader: Reader, lengths: tuple[int, int]) -> tuple[float, float]:
     """Weighted F1 and answer accuracy, from an empty memory."""
     batch = judged_stream(lengths)
-    logits, _ = reader.eval()(batch.inputs, batch.scored)
+    logits, _ = reader.eval()(batch.inputs, batch.loss_mask)
     return score(logits.argmax(-1).view(batch.targets.shape), batch)
 
 

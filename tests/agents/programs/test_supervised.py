@@ -113,7 +113,7 @@ def test_a_run_that_reaches_the_accuracy_asked_for_ends_and_the_best_is_judged(t
     assert main([*flags, "--stop-at", "0.9", "--steps", "5000", "--run-dir", str(run)]) == 0
     results = json.loads((run / "results.json").read_text())
     assert results["step"] < 1000 and results["test"]["accuracy"] > 0.85
-    assert results["plateaus"] == {"chance": 0.5}
+    assert results["baselines"] == {"chance": 0.5}
     accuracies = [x["validation/accuracy"] for x in log_of(run) if "validation/accuracy" in x]
     assert results["validation"]["accuracy"] == max(accuracies) >= 0.9
 
@@ -124,7 +124,7 @@ def test_the_last_step_is_judged_and_the_best_outlives_checkpoints_and_resumes(
     marks = iter([0.3, 0.5, 0.2, 0.9, 0.1])  # of steps 2, 4, 5; then the test; then step 6
 
     def evaluate(trainer, split="test"):
-        return {"loss": 1.0, "accuracy": next(marks), "whole": 0.0}
+        return {"loss": 1.0, "accuracy": next(marks), "sequence_accuracy": 0.0}
 
     monkeypatch.setattr(Trainer, "evaluate", evaluate)
     run = tmp_path / "run"
@@ -269,7 +269,11 @@ def test_remarks_and_every_test_stand_in_the_results(tmp_path, capsys, monkeypat
     assert main([*RECALL, "--steps", "1", "--run-dir", str(run)]) == 0
     results = json.loads((run / "results.json").read_text())
     assert results["remarks"] == ["Data were made up."]
-    assert results["test"].keys() == results["validation"].keys() >= {"loss", "accuracy", "whole"}
+    assert (
+        results["test"].keys()
+        == results["validation"].keys()
+        >= {"loss", "accuracy", "sequence_accuracy"}
+    )
     told = capsys.readouterr().out
     assert "Data were made up." in told and "validation of the best, step 1" in told
 

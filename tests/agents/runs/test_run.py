@@ -13,11 +13,11 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from agents.cli.command_line import parse
+from agents.cli.program import Names
+from agents.impala.config import ImpalaConfig
 from agents.impala.program import IMPALA
 from agents.runs import run as run_module
-from agents.cli.program import Names
-from agents.cli.command_line import parse
-from agents.impala.config import ImpalaConfig
 from agents.runs.run import Run, RunError
 from memory import CORES
 

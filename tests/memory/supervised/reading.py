@@ -23,5 +23,5 @@ def read_columns(written: Written) -> list[Program]:
 def read_back(batch, b: int) -> Program:
     """One program of a batch, and its answer."""
     due = int((batch.inputs[:, b] == DUE).int().argmax())
-    answer = batch.targets[:, b][batch.scored[:, b]]
+    answer = batch.targets[:, b][batch.loss_mask[:, b]]
     return Program(read_column(batch.inputs[:due, b]), read_column(answer))

@@ -36,7 +36,7 @@ def trainer(task, core="lstm", graphs=False, **training):
     return Trainer(reader, task, TrainingConfig(**{"batch": 6} | training), graphs=graphs)
 
 
-def blended():
+def combined():
     return TASKS["nth_farthest"](vectors=4, dimensions=3, curriculum="mix").build(seed=3)
 
 
@@ -45,7 +45,7 @@ def adaptive():
 
 
 @pytest.mark.parametrize("core", ["lstm", "rmc", "dnc", "memory_net, frozen_bn"])
-@pytest.mark.parametrize("make", [blended, Stream, Counting, "language_model"])
+@pytest.mark.parametrize("make", [combined, Stream, Counting, "language_model"])
 def test_captured_updates_are_those_of_a_trainer_that_is_not_bit_for_bit(core, make, data):
     if make == "language_model":  # with dropout
         make = TASKS[make](**SMALL[make], dropout=0.5).build
@@ -60,7 +60,7 @@ def test_captured_updates_are_those_of_a_trainer_that_is_not_bit_for_bit(core, m
 
 
 def test_a_batch_that_is_not_finite_leaves_a_captured_trainer_as_it_was():
-    one = trainer(blended(), graphs=True)
+    one = trainer(combined(), graphs=True)
     one.update()
     before = {name: x.clone() for name, x in one.reader.state_dict().items()}
     batch = one.task.batch
@@ -69,11 +69,11 @@ def test_a_batch_that_is_not_finite_leaves_a_captured_trainer_as_it_was():
         made = batch(number, size)
         return made._replace(inputs=made.inputs * float("nan"))
 
-    one.supply.forget()
+    one.prefetcher.forget()
     one.task.batch = broken
     with pytest.raises(NotFinite):
         one.update()
-    one.supply.forget()
+    one.prefetcher.forget()
     one.task.batch = batch
     assert all(torch.equal(x, before[name]) for name, x in one.reader.state_dict().items())
     assert one.update()["loss"] > 0
@@ -93,7 +93,7 @@ def test_what_samples_or_is_taught_or_feeds_itself_is_not_captured(core, learns_
 
 def asks_no_number(one: Trainer, mode) -> None:
     """Find a gradient without numbers; where the reader says so, it must be asked for one."""
-    work = without_numbers(Work(one.task.batch(0, 6).located(), None), mode)
+    work = without_numbers(Work(one.task.batch(0, 6).with_loss_indices(), None), mode)
     lose_numbers(one.reader, mode)
     asked = one.reader.branches_on_data
     with mode, pytest.raises(ASKED) if asked else contextlib.nullcontext():
@@ -115,7 +115,7 @@ def test_an_adaptive_softmax_asks_and_says_so(gpu, data):
 
 @pytest.mark.parametrize("core", SMALL_CORES)
 def test_each_core_asks_a_gpu_for_no_number_or_is_not_captured(core, gpu):
-    one = trainer(blended(), core)
+    one = trainer(combined(), core)
     learner = one.reader.core
     finds_wanted = type(learner).outputs_at is not Core.outputs_at
     learns_otherwise = hasattr(learner, "memory_loss") or hasattr(learner, "decide")
@@ -125,7 +125,7 @@ def test_each_core_asks_a_gpu_for_no_number_or_is_not_captured(core, gpu):
 
 
 def test_gradients_stay_where_graphs_of_all_shapes_find_them():
-    one = trainer(blended(), graphs=True)
+    one = trainer(combined(), graphs=True)
     places = [weight.grad.data_ptr() for weight in one.weights]
     for _ in range(4):
         one.update()
@@ -159,4 +159,4 @@ def test_each_shape_has_a_graph_of_its_own_and_the_last_ones_have_none(monkeypat
 
 def test_a_precision_of_gpus_is_refused_on_a_cpu():
     with pytest.raises(ValueError, match="precision=tf32: cpu has no instructions for it"):
-        trainer(blended(), precision="tf32")
+        trainer(combined(), precision="tf32")

@@ -7,7 +7,7 @@ import torch
 
 from memory import CORES
 from memory.supervised import TASKS, ReaderConfig, Trainer, TrainingConfig, build_reader
-from memory.supervised.reader import Fit, num_parameters
+from memory.supervised.reader import InputAdapter, num_parameters
 from memory.supervised.trainer import NotFinite
 from tests.agents.conftest import SMALL_CORES
 
@@ -96,14 +96,14 @@ def test_a_loss_that_is_not_finite_leaves_the_statistics_as_they_were():
 def test_state_and_resets_reach_the_core():
     trainer = make(SMALL_CORES["lstm"])
     batch = trainer.task.batch(0, 4)
-    scored = torch.ones_like(batch.scored)
+    loss_mask = torch.ones_like(batch.loss_mask)
     reader = trainer.reader.eval()
-    logits, state = reader(batch.inputs, scored)
-    first, middle = reader(batch.inputs[:1], scored[:1])
-    rest, end = reader(batch.inputs[1:], scored[1:], middle)
+    logits, state = reader(batch.inputs, loss_mask)
+    first, middle = reader(batch.inputs[:1], loss_mask[:1])
+    rest, end = reader(batch.inputs[1:], loss_mask[1:], middle)
     torch.testing.assert_close(torch.cat([first, rest]), logits)
     torch.testing.assert_close(end.hidden, state.hidden)
-    opened, _ = reader(batch.inputs, scored, middle, torch.ones_like(scored))
+    opened, _ = reader(batch.inputs, loss_mask, middle, torch.ones_like(loss_mask))
     torch.testing.assert_close(opened[:4], logits[:4])
     assert not torch.allclose(opened[4:], logits[4:])
 
@@ -120,13 +120,13 @@ def test_state_and_resets_reach_the_core():
     ],
 )
 def test_features_take_the_form_that_the_core_takes(shape, kind, expected):
-    fit = Fit(shape, kind)
-    assert fit.output_shape == expected
+    adapter = InputAdapter(shape, kind)
+    assert adapter.output_shape == expected
     features = torch.randn(2, 3, *shape)
-    fitted = fit(features)
-    assert fitted.shape == (2, 3, *expected)
+    adapted = adapter(features)
+    assert adapted.shape == (2, 3, *expected)
     if (len(shape), kind) != (1, "map"):
-        torch.testing.assert_close(fitted.flatten(), features.flatten())
+        torch.testing.assert_close(adapted.flatten(), features.flatten())
 
 
 def test_parameters_are_counted():

@@ -5,7 +5,7 @@ import torch
 
 from agents.runs.checkpoint import load, save
 from memory.supervised import TASKS
-from memory.supervised.measure import Usual
+from memory.supervised.measure import AccuracyMetric
 from memory.supervised.reader import ReaderConfig, build_reader
 from memory.supervised.trainer import Trainer, TrainingConfig, computes_bfloat16
 from tests.agents.conftest import SMALL_CORES
@@ -61,7 +61,7 @@ def test_a_run_that_carries_state_is_resumed_bit_for_bit(core, tmp_path):
 def test_held_out_batches_go_on_from_one_to_the_next_and_begin_afresh_each_time():
     trainer = make(Stream())
     trainer.update()
-    measure, state = Usual(), None
+    measure, state = AccuracyMetric(), None
     for batch in trainer.task.held_out("test"):
         answered, state = trainer.reader.eval().answer(batch, state)
         measure.add(batch, answered)
@@ -88,7 +88,8 @@ def test_a_reader_that_is_judged_never_sees_targets():
     reader = make(Counting()).reader.eval()
     batch = make(Counting()).task.batch(0, 6)
     spoilt = batch._replace(
-        inputs=torch.where(batch.fed, drawn(9, 5, 6), batch.inputs), targets=drawn(8, 5, 6)
+        inputs=torch.where(batch.feedback_mask, drawn(9, 5, 6), batch.inputs),
+        targets=drawn(8, 5, 6),
     )
     honest, other = (reader.answer(b, own=True)[0].guesses for b in (batch, spoilt))
     assert honest.equal(other)

@@ -9,9 +9,9 @@ from delays import main
 
 def write_run(folder, **tests):
     folder.mkdir()
-    told = {name: {"accuracy": value} for name, value in tests.items()}
+    saved = {name: {"accuracy": value} for name, value in tests.items()}
     (folder / "results.json").write_text(
-        json.dumps(told | {"plateaus": {"chance": 0.1}, "step": 3})
+        json.dumps(saved | {"baselines": {"chance": 0.1}, "step": 3})
     )
     return str(folder)
 

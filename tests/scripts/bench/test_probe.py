@@ -8,12 +8,12 @@ from battery import SIZED, Result, sized
 
 from agents.evaluation.intervals import student_interval
 from memory import CORES
-from memory.supervised.reader import Fit
+from memory.supervised.reader import InputAdapter
 
 
 def parameters(config, features):
-    fit = Fit((features,), config.input_kind)
-    parts = (fit, config.build(fit.output_shape))
+    adapter = InputAdapter((features,), config.input_kind)
+    parts = (adapter, config.build(adapter.output_shape))
     return sum(p.numel() for part in parts for p in part.parameters())
 
 

@@ -24,7 +24,7 @@ from memory.options import one_of, positive
 from memory.supervised.batch import Batch
 from memory.supervised.data.digest import digest_of
 from memory.supervised.head import Answered, Head, rectified
-from memory.supervised.measure import Measure, Usual
+from memory.supervised.measure import AccuracyMetric, Measure
 from memory.supervised.task import CHUNK, Encoder, Task, random_source
 from memory.supervised.tasks.babi.questions import most_frequent, numbered, vocabulary_of
 from memory.supervised.tasks.babi.sentence_encoder import Reading, SentenceEncoder
@@ -120,9 +120,9 @@ class Babi(Task):
 
     def measures(self) -> list[Measure]:
         """The usual, and errors by task."""
-        return [Usual(), Errors()]
+        return [AccuracyMetric(), Errors()]
 
-    def plateaus(self) -> dict[str, float]:
+    def baselines(self) -> dict[str, float]:
         """Always giving the answer that is the most frequent in the test of its task."""
         shares = most_frequent(self.questions["test"])
         mean = sum(shares.values()) / len(shares)
@@ -196,8 +196,8 @@ class Errors(Measure):
     def add(self, batch: Batch, answered: Answered) -> None:
         """Take in the answers to a batch."""
         assert batch.groups is not None
-        tasks = batch.groups.expand_as(batch.scored)[batch.scored].cpu()
-        wrong = answered.guesses.ne(batch.targets[batch.scored]).cpu()
+        tasks = batch.groups.expand_as(batch.loss_mask)[batch.loss_mask].cpu()
+        wrong = answered.guesses.ne(batch.targets[batch.loss_mask]).cpu()
         self.asked += tasks.bincount(minlength=len(ALL) + 1)
         self.wrong += tasks[wrong].bincount(minlength=len(ALL) + 1)
 

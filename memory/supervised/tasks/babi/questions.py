@@ -92,9 +92,9 @@ class Questions(NamedTuple):
         reset = np.arange(steps)[:, None] == steps - 1 - (last - first)
         targets = np.zeros_like(inputs)
         targets[-1] = self.answer[chosen]
-        scored = np.zeros(inputs.shape, bool)
-        scored[-1] = True
-        parts = (torch.from_numpy(x) for x in (inputs, targets, scored, reset))
+        loss_mask = np.zeros(inputs.shape, bool)
+        loss_mask[-1] = True
+        parts = (torch.from_numpy(x) for x in (inputs, targets, loss_mask, reset))
         return Batch(*parts, groups=torch.from_numpy(self.task[chosen]))
 
 

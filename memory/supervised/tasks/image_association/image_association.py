@@ -107,7 +107,7 @@ class ImageAssociation(Task):
         """A convolutional network."""
         return FrameEncoder(self.config.network)
 
-    def plateaus(self) -> dict[str, float]:
+    def baselines(self) -> dict[str, float]:
         """Naming any of the digits shown, and any at all."""
         return {"any shown": 1 / PAIRS, "chance": 1 / CLASSES}
 
@@ -154,9 +154,9 @@ class ImageAssociation(Task):
             noise = random.integers(0, 256, (PAIRS, delay, size, SIDE, 2 * SIDE, 1), dtype=np.uint8)
             frames[:-1].reshape(PAIRS, delay + 1, *frames.shape[1:])[:, 1:] = noise
         targets = torch.from_numpy(sequences.answers[chosen]).repeat(steps, 1)
-        scored = torch.zeros_like(targets, dtype=torch.bool)
-        scored[-1] = True
-        return Batch(torch.from_numpy(frames), targets, scored)
+        loss_mask = torch.zeros_like(targets, dtype=torch.bool)
+        loss_mask[-1] = True
+        return Batch(torch.from_numpy(frames), targets, loss_mask)
 
 
 def draw(gallery: Gallery, count: int) -> Sequences:

@@ -148,7 +148,7 @@ class LanguageModel(Task):
         """Perplexity."""
         return [Perplexity(self.corpus.counts)]
 
-    def plateaus(self) -> dict[str, float]:
+    def baselines(self) -> dict[str, float]:
         """Perplexity of the test by the frequency of each word in training, plus one."""
         counts = self.corpus.counts + 1.0
         shares = np.log(counts / counts.sum())
@@ -180,8 +180,8 @@ class LanguageModel(Task):
         steps = min(unroll, lane - window * unroll)
         at = first + window * unroll + np.arange(size) * lane + np.arange(steps + 1)[:, None]
         taken = torch.from_numpy(tokens[at % len(tokens)].astype(np.int64))
-        scored = torch.ones(steps, size, dtype=torch.bool)
-        return Batch(taken[:-1], taken[1:], scored, _opening(scored, window == 0))
+        loss_mask = torch.ones(steps, size, dtype=torch.bool)
+        return Batch(taken[:-1], taken[1:], loss_mask, _opening(loss_mask, window == 0))
 
     def held_out(self, split: str) -> Iterator[Batch]:
         """The text in a few lanes, or in windows."""
@@ -206,16 +206,16 @@ def _read(
 ) -> Batch:
     """Steps of every lane from `starts`; those from `ends` on do not count."""
     at = starts + np.arange(steps)[:, None]
-    scored = torch.from_numpy(at < ends)
+    loss_mask = torch.from_numpy(at < ends)
     at = np.minimum(at, len(tokens) - 2)
     inputs, targets = (torch.from_numpy(tokens[i].astype(np.int64)) for i in (at, at + 1))
-    return Batch(inputs, targets, scored, _opening(scored, opens))
+    return Batch(inputs, targets, loss_mask, _opening(loss_mask, opens))
 
 
-def _opening(scored: Tensor, opens: bool) -> Tensor | None:
+def _opening(loss_mask: Tensor, opens: bool) -> Tensor | None:
     """Resets at the first step, or none."""
     if not opens:
         return None
-    reset = torch.zeros_like(scored)
+    reset = torch.zeros_like(loss_mask)
     reset[0] = True
     return reset

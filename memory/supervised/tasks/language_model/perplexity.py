@@ -32,7 +32,7 @@ class Perplexity(Measure):
 
     def add(self, batch: Batch, answered: Answered) -> None:
         """Take in the answers to a batch."""
-        targets = batch.targets[batch.scored].cpu()
+        targets = batch.targets[batch.loss_mask].cpu()
         buckets = self.bucket_of[targets]
         self.losses.index_add_(0, buckets, answered.losses.double().cpu())
         self.words += torch.bincount(buckets, minlength=len(BUCKETS))

@@ -66,7 +66,7 @@ class LearningToExecuteConfig:
     """Operations in a program, at most. Used by programs, not by memory tasks."""
     curriculum: CurriculumName = "mix"
     """Length and nesting in training: any up to the largest, the largest only; or, as a level that
-    rises: those of the level, any up to it, or the level blended with the mix."""
+    rises: those of the level, any up to it, or the level and the mix."""
     decoder: Decoder = "nothing"
     """What is fed in training while the answer is written: nothing, the right character before, or
     the reader's own guess."""
@@ -111,13 +111,13 @@ class LearningToExecute(GradedTask):
         """One-hot."""
         return OneHot()
 
-    def plateaus(self) -> dict[str, float]:
+    def baselines(self) -> dict[str, float]:
         """Guessing, and writing at each place the character that is likeliest there."""
         counts: list[Counter[int]] = []
         for batch in self.held_out("validation"):
             if batch.groups is not None:
                 break
-            written = batch.targets.masked_fill(~batch.scored, NOTHING)
+            written = batch.targets.masked_fill(~batch.loss_mask, NOTHING)
             for place, row in enumerate(written[written.ge(0).any(dim=1)].tolist()):
                 counts += [Counter()] * (place == len(counts))
                 counts[place].update(c for c in row if c != NOTHING)

@@ -61,21 +61,22 @@ def lay_out(written: Written, feeds: bool = False) -> Batch:
     Args:
         feeds: whether the characters of an answer are fed back.
     """
-    reading, scored = len(written.programs), written.answers != NOTHING
+    reading, loss_mask = len(written.programs), written.answers != NOTHING
     targets = np.concatenate(
-        [np.zeros_like(written.programs), np.where(scored, written.answers, 0)]
+        [np.zeros_like(written.programs), np.where(loss_mask, written.answers, 0)]
     )
-    scored = np.concatenate([np.zeros(written.programs.shape, bool), scored])
+    loss_mask = np.concatenate([np.zeros(written.programs.shape, bool), loss_mask])
     inputs = np.concatenate([written.programs, np.full_like(written.answers, DUE)])
     reset = inputs != NOTHING
     reset[1:] &= inputs[:-1] == NOTHING
-    fed = None
+    feedback_mask = None
     if feeds:
-        fed = scored.copy()
-        fed[: reading + 1] = False
-        inputs[1:][fed[1:]] = targets[:-1][fed[1:]]
-        fed = torch.from_numpy(fed)
-    return Batch(*map(torch.from_numpy, (inputs, targets, scored, reset)), fed=fed)
+        feedback_mask = loss_mask.copy()
+        feedback_mask[: reading + 1] = False
+        inputs[1:][feedback_mask[1:]] = targets[:-1][feedback_mask[1:]]
+        feedback_mask = torch.from_numpy(feedback_mask)
+    parts = map(torch.from_numpy, (inputs, targets, loss_mask, reset))
+    return Batch(*parts, feedback_mask=feedback_mask)
 
 
 def spell(programs: Sequence[Program]) -> Written:

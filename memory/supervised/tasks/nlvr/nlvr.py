@@ -28,7 +28,7 @@ from memory.supervised.batch import Batch
 from memory.supervised.data.data_folder import find_data, key_of, prepared
 from memory.supervised.data.digest import digest_of
 from memory.supervised.head import Answered
-from memory.supervised.measure import Measure, Usual
+from memory.supervised.measure import AccuracyMetric, Measure
 from memory.supervised.task import CHUNK, Encoder, Task
 from memory.supervised.tasks.epochs import Epochs
 from memory.supervised.tasks.nlvr.encoder import Boxes, Cells, NlvrInputs, Reads, Things
@@ -161,19 +161,19 @@ class Nlvr(Task):
 
     def measures(self) -> list[Measure]:
         """As the official program counts."""
-        return [Usual(), Consistency()]
+        return [AccuracyMetric(), Consistency()]
 
-    def plateaus(self) -> dict[str, float]:
+    def baselines(self) -> dict[str, float]:
         """Saying that every sentence is true."""
         return {f"all true, {name}": float(self.truths[name].mean()) for name in self.tests}
 
     def remarks(self) -> list[str]:
         """How it is scored, and whether the training examples are not the published file."""
         if self.config.given == "things":
-            scored = "each example is scored once, whatever the order of its boxes"
+            how = "each example is scored once, whatever the order of its boxes"
         else:
-            scored = "the six orders are made from the first picture of each example"
-        remarks = [f"weights are chosen on dev, so dev is no test; {scored}"]
+            how = "the six orders are made from the first picture of each example"
+        remarks = [f"weights are chosen on dev, so dev is no test; {how}"]
         if self.rebuilt is not None:
             remarks.append(f"trained on {self.rebuilt.name}, not on the published train.json")
         return remarks
@@ -186,17 +186,17 @@ class Nlvr(Task):
 
     def batch(self, number: int, size: int) -> Batch:
         """A training batch; every order of every example comes once before one comes again."""
-        places = self.epochs.batch(number, size)
-        return self._lay_out("train", places // len(ORDERS), places % len(ORDERS))
+        rows = self.epochs.batch(number, size)
+        return self._lay_out("train", rows // len(ORDERS), rows % len(ORDERS))
 
     def held_out(self, split: str) -> Iterator[Batch]:
         """`validation` in one order; of pictures, the tests in all six."""
         name = "dev" if split == "validation" else split
         one = split == "validation" or self.config.given == "things"
         orders = 1 if one else len(ORDERS)
-        places = np.arange(len(self.truths[name]) * orders)
-        for first in range(0, len(places), CHUNK):
-            chunk = places[first : first + CHUNK]
+        rows = np.arange(len(self.truths[name]) * orders)
+        for first in range(0, len(rows), CHUNK):
+            chunk = rows[first : first + CHUNK]
             yield self._lay_out(name, chunk // orders, chunk % orders)
 
     def _lay_out(self, name: str, chosen: NDArray, orders: NDArray) -> Batch:
@@ -209,10 +209,10 @@ class Nlvr(Task):
         )
         steps = (Boxes if self.config.steps == "boxes" else Reads).steps
         targets = torch.from_numpy(self.truths[name][chosen]).repeat(steps, 1)
-        scored = torch.zeros_like(targets, dtype=torch.bool)
-        scored[-1] = True
+        loss_mask = torch.zeros_like(targets, dtype=torch.bool)
+        loss_mask[-1] = True
         groups = torch.from_numpy(self.sentences[name][chosen])
-        return Batch(inputs, targets, scored, groups=groups)
+        return Batch(inputs, targets, loss_mask, groups=groups)
 
     def _moments(self) -> tuple[float, float]:
         """Mean and deviation of the pixels of training."""

@@ -2,7 +2,7 @@
 
 Source: Barrett, "Learning to remember" (MANN-RL); the data are UD English-EWT (Silveira et al., "A
 gold standard dependency corpus for English", 2014). Sentences stand flush right and open an
-episode. `plateaus` gives each word the tag that it had most often in training.
+episode. `baselines` gives each word the tag that it had most often in training.
 
 A word is the sum of trained vectors of itself, of its last three letters and of its shape
 (capitals, digits, signs). A word that training has not seen is `unknown`; so, half of the time, is
@@ -33,7 +33,7 @@ from memory.options import one_of, positive
 from memory.supervised.batch import Batch
 from memory.supervised.data.data_folder import find_data
 from memory.supervised.data.text_file import MalformedData
-from memory.supervised.measure import Measure, Usual
+from memory.supervised.measure import AccuracyMetric, Measure
 from memory.supervised.task import CHUNK, Encoder, Task, random_source
 from memory.supervised.tasks.epochs import Epochs, FlushRight
 from memory.supervised.tasks.pos_tagging.conllu import Sentence, Word, read_sentences
@@ -146,9 +146,9 @@ class PosTagging(Task):
 
     def measures(self) -> list[Measure]:
         """`accuracy`, and what the paper reports."""
-        return [Usual(), WeightedF1(self.num_classes)]
+        return [AccuracyMetric(), WeightedF1(self.num_classes)]
 
-    def plateaus(self) -> dict[str, float]:
+    def baselines(self) -> dict[str, float]:
         """Each word's most frequent tag of training, or the most frequent of all."""
         tags: dict[str, Counter[int]] = defaultdict(Counter)
         train = self.examples["train"].tags

@@ -31,9 +31,9 @@ class Stream(Task):
     def batch(self, number, size):
         shown, before = (drawn(1000 * self.rounds + n, STEPS, size) for n in (number, number - 1))
         inputs = one_hot(shown, SYMBOLS).float()
-        scored = torch.ones_like(before, dtype=torch.bool)
-        scored[:2, 0] = False
-        return Batch(inputs, before, scored)
+        loss_mask = torch.ones_like(before, dtype=torch.bool)
+        loss_mask[:2, 0] = False
+        return Batch(inputs, before, loss_mask)
 
     def held_out(self, split):
         for number in range(1, 6):
@@ -68,11 +68,11 @@ class Counting(Task):
     def batch(self, number, size):
         first = drawn(number, 1, size)
         inputs = (first + torch.arange(5)[:, None]) % SYMBOLS
-        fed = torch.ones_like(inputs, dtype=torch.bool)
-        fed[:2] = False
-        scored = torch.ones_like(fed)
-        scored[0] = False
-        return Batch(inputs, (inputs + 1) % SYMBOLS, scored, fed=fed)
+        feedback_mask = torch.ones_like(inputs, dtype=torch.bool)
+        feedback_mask[:2] = False
+        loss_mask = torch.ones_like(feedback_mask)
+        loss_mask[0] = False
+        return Batch(inputs, (inputs + 1) % SYMBOLS, loss_mask, feedback_mask=feedback_mask)
 
     def held_out(self, split):
         yield self.batch(-1, 16)

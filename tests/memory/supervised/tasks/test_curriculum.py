@@ -33,8 +33,8 @@ def test_others_draw_the_largest_the_level_or_up_to_it():
     assert all(abs(count - 1500) < 150 for count in counts.values())
 
 
-def test_a_blend_is_the_level_in_four_of_five_cases_and_the_mix_in_the_fifth():
-    counts = drawn(at("blend", 2, 1))
+def test_combined_is_the_level_in_four_of_five_cases_and_the_mix_in_the_fifth():
+    counts = drawn(at("combined", 2, 1))
     assert len(counts) == 6
     assert counts[2, 1] / 6000 == pytest.approx(4 / 5 + 1 / 30, abs=0.02)
     assert counts[3, 2] / 6000 == pytest.approx(1 / 30, abs=0.01)

@@ -66,7 +66,7 @@ def test_random_operands_are_random():
 def test_sequences_follow_one_another_in_every_lane():
     batch = LogicConfig(lengths=(2, 5), steps=50).build(seed=2).batch(0, 7)
     symbols = batch.inputs.argmax(-1)
-    assert batch.inputs.sum(-1).eq(1).all() and batch.scored.all()
+    assert batch.inputs.sum(-1).eq(1).all() and batch.loss_mask.all()
     for lane in range(7):
         shown = "".join(ALPHABET[i] for i in symbols[:, lane])
         due = "".join(ALPHABET[i] for i in batch.targets[:, lane])
@@ -103,7 +103,7 @@ def echo_of(task, batch, said):
     begins = batch.targets.eq(ALPHABET.index("."))
     guesses = torch.where(begins, batch.targets, echo)
     guesses[is_answer(batch)] = ALPHABET.index(said)
-    return Answered(torch.zeros(guesses.numel()), guesses[batch.scored])
+    return Answered(torch.zeros(guesses.numel()), guesses[batch.loss_mask])
 
 
 def test_an_echo_has_a_high_f1_and_answers_half():
@@ -115,7 +115,7 @@ def test_an_echo_has_a_high_f1_and_answers_half():
             measure.add(batch, echo_of(task, batch, said))
     found = {name: value for m in measures for name, value in m.results().items()}
     assert found["echo_accuracy"] == 1.0
-    assert found["answer_accuracy"] == pytest.approx(task.plateaus()["guess"], abs=0.01)
+    assert found["answer_accuracy"] == pytest.approx(task.baselines()["guess"], abs=0.01)
     assert 0.955 < found["f1"] < 0.965 and 0.955 < found["accuracy"] < 0.965
 
 

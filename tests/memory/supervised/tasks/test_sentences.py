@@ -43,7 +43,7 @@ def test_a_sequence_by_hand():
     assert batch.targets[:, 0].tolist() == [START, *digits, SEPARATOR, a, b, c, END]
     assert batch.inputs[4:, 1].tolist() == [START, b, SEPARATOR, EMPTY, EMPTY]
     assert batch.targets[4:, 1].tolist() == [START, SPECIAL, SEPARATOR, b, END]
-    assert batch.scored.int().sum(0).tolist() == [9, 5] and not batch.scored[:4, 1].any()
+    assert batch.loss_mask.int().sum(0).tolist() == [9, 5] and not batch.loss_mask[:4, 1].any()
     assert batch.reset.nonzero().tolist() == [[0, 0], [4, 1]]
 
 
@@ -93,9 +93,11 @@ def test_training_learns_each_sentence_and_the_test_of_that_name_asks_for_them(f
     due = [spelt(task, text) for text in task.texts["train"]]
     for batches in (task.held_out("train"), [task.batch(i, 30) for i in range(50)]):
         found = [
-            spelt(task, batch.targets[:, b][batch.scored[:, b] & batch.inputs[:, b].eq(EMPTY)][:-1])
+            spelt(
+                task, batch.targets[:, b][batch.loss_mask[:, b] & batch.inputs[:, b].eq(EMPTY)][:-1]
+            )
             for batch in batches
-            for b in range(batch.scored.shape[1])
+            for b in range(batch.loss_mask.shape[1])
         ]
         assert sorted(set(found)) == sorted(due) and len(found) in (300, 1500)
 
@@ -107,15 +109,15 @@ def test_recall_leaves_the_counter_out():
     guesses[1:3] = 0  # of the first, the counter is wrong; of the second, start and counter
     guesses[-1, 1] = 0  # of the second, the end is wrong
     recall = Recall()
-    recall.add(task_batch, Answered(torch.zeros(12), guesses[task_batch.scored]))
+    recall.add(task_batch, Answered(torch.zeros(12), guesses[task_batch.loss_mask]))
     assert recall.results() == {"recall": 4 / 5, "recalled": 1 / 2}
 
 
 def test_the_plateau_is_the_most_frequent_symbol_of_the_test(folder):
     task = SentencesConfig(data=folder, sentences=300).build(1)
-    due = torch.cat([b.targets[b.scored & b.inputs.eq(EMPTY)] for b in task.held_out("test")])
+    due = torch.cat([b.targets[b.loss_mask & b.inputs.eq(EMPTY)] for b in task.held_out("test")])
     share = due.bincount().max().item() / len(due)
-    assert task.plateaus() == {"most frequent symbol": pytest.approx(share)}
+    assert task.baselines() == {"most frequent symbol": pytest.approx(share)}
 
 
 def test_any_file_of_lines_is_a_text_and_is_named(tmp_path, folder):

@@ -71,12 +71,12 @@ def test_batches_fit_the_encoder_and_the_classes(task):
     batch, encoder = task.batch(0, 6), task.encoder()
     steps = len(batch.targets)
     assert encoder(batch.inputs).shape == (steps, 6, *encoder.output_shape)
-    assert batch.targets.shape == batch.scored.shape == (steps, 6)
-    assert batch.scored.any(dim=0).all()
-    answers = batch.targets[batch.scored]
+    assert batch.targets.shape == batch.loss_mask.shape == (steps, 6)
+    assert batch.loss_mask.any(dim=0).all()
+    answers = batch.targets[batch.loss_mask]
     assert answers.min() >= 0 and answers.max() < task.num_classes
     most = task.num_classes if task.lower_is_better else 1
-    assert all(0 < plateau <= most for plateau in task.plateaus().values())
+    assert all(0 < plateau <= most for plateau in task.baselines().values())
 
 
 def test_streams_of_the_splits_share_no_number():
@@ -105,12 +105,12 @@ def test_nth_farthest_by_brute_force(vectors, dimensions):
         reference = points[labels.tolist().index(int(m))]
         far = sorted(range(vectors), key=lambda i: -(points[i] - reference).norm().item())
         assert batch.targets[-1, b] == labels[far[n]]
-    assert batch.scored[-1].all() and not batch.scored[:-1].any()
+    assert batch.loss_mask[-1].all() and not batch.loss_mask[:-1].any()
 
 
 def test_nth_farthest_is_judged_at_its_full_size_whatever_the_level():
     plain = TASKS["nth_farthest"](vectors=4, dimensions=2).build(seed=2)
-    graded = TASKS["nth_farthest"](vectors=4, dimensions=2, curriculum="blend").build(seed=2)
+    graded = TASKS["nth_farthest"](vectors=4, dimensions=2, curriculum="combined").build(seed=2)
     full = list(plain.held_out("validation"))
     *some, last = graded.held_out("validation")
     assert all(torch.equal(a.inputs, b.inputs) for a, b in zip(full, some, strict=False))
@@ -135,7 +135,7 @@ def test_answering_yourself_is_right_as_often_as_the_plateau_says():
     n, m = (batch.inputs[0, :, at : at + 4].argmax(1) for at in (6, 10))
     answers, last = batch.targets[-1], n == 3
     assert (answers[last] == m[last]).all() and (answers[~last] != m[~last]).all()
-    assert task.plateaus()["answer yourself"] == 0.5
+    assert task.baselines()["answer yourself"] == 0.5
     assert last.float().mean() + (~last).float().mean() / 3 == pytest.approx(0.5, abs=0.01)
 
 
@@ -146,7 +146,7 @@ def test_delayed_recall_shows_waits_and_asks():
     assert symbols[:3].max() < 5
     assert symbols[3:].t().unique(dim=0).tolist() == [[5, 5, 5, 5, 6, 5, 5]]
     assert torch.equal(batch.targets[-3:], symbols[:3])
-    assert batch.scored.t().unique(dim=0).int().tolist() == [[0] * 7 + [1] * 3]
+    assert batch.loss_mask.t().unique(dim=0).int().tolist() == [[0] * 7 + [1] * 3]
     assert set(symbols[:3].flatten().tolist()) == set(range(5))
 
 
@@ -155,7 +155,7 @@ def test_naming_any_value_shown_is_right_as_often_as_the_plateau_says():
     batch = task.batch(0, 20_000)
     first = batch.inputs[0, :, 5:9].argmax(-1)
     right = batch.targets[3:].eq(first).float().mean().item()
-    assert task.plateaus()["any shown"] == 0.5 == pytest.approx(right, abs=0.01)
+    assert task.baselines()["any shown"] == 0.5 == pytest.approx(right, abs=0.01)
 
 
 def test_associative_recall_asks_for_every_key_that_was_shown():
@@ -171,7 +171,7 @@ def test_associative_recall_asks_for_every_key_that_was_shown():
     assert len(orders) > 3
     assert batch.inputs[3:, :, 5:9].eq(0).all() and batch.inputs[3:, :, 9].eq(1).all()
     assert batch.inputs[:3, :, 9].eq(0).all()
-    assert batch.scored[3:].all() and not batch.scored[:3].any()
+    assert batch.loss_mask[3:].all() and not batch.loss_mask[:3].any()
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_stories_stand_flush_right_and_open_an_episode(folder):
     answers = list(task.vocabulary.answers)
     batch = next(iter(task.held_out("test")))
     questions = read_stories(folder / "en-10k" / "qa1_places_test.txt")
-    assert len(batch.inputs) == 4 and batch.scored.nonzero()[:, 0].unique().tolist() == [3]
+    assert len(batch.inputs) == 4 and batch.loss_mask.nonzero()[:, 0].unique().tolist() == [3]
     for b, (question, read) in enumerate(zip(questions, told_and_asked(task, batch), strict=True)):
         told = question.facts[-3:]
         empty = [()] * (3 - len(told))
@@ -165,15 +165,15 @@ def test_results_are_told_by_task(folder):
 
 def test_the_plateau_is_the_most_frequent_answer_of_each_task(folder):
     task = BabiConfig(data=folder, tasks=(1, 2)).build(1)
-    plateaus = task.plateaus()
+    baselines = task.baselines()
     for number in (1, 2):
         questions = read_stories(folder / "en-10k" / f"qa{number}_places_test.txt")
         most = max(Counter(question.answer for question in questions).values())
-        assert plateaus[f"most frequent qa{number}"] == most / 60
-    assert plateaus["most frequent"] == pytest.approx(
-        (plateaus["most frequent qa1"] + plateaus["most frequent qa2"]) / 2
+        assert baselines[f"most frequent qa{number}"] == most / 60
+    assert baselines["most frequent"] == pytest.approx(
+        (baselines["most frequent qa1"] + baselines["most frequent qa2"]) / 2
     )
-    assert set(BabiConfig(data=folder).build(1).plateaus()) == {"most frequent"}
+    assert set(BabiConfig(data=folder).build(1).baselines()) == {"most frequent"}
 
 
 def test_the_answer_has_no_bias(folder):

@@ -52,7 +52,7 @@ def test_three_pairs_are_shown_and_a_different_image_of_one_class_asks(task):
         assert batch.targets[-1, b] == values[place]
         answered[place] += 1
     assert set(answered) == {0, 1, 2}
-    assert batch.scored.nonzero()[:, 0].unique().tolist() == [9]
+    assert batch.loss_mask.nonzero()[:, 0].unique().tolist() == [9]
 
 
 def test_between_frames_is_grey_noise(task):

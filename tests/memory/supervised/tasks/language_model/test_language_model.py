@@ -61,7 +61,9 @@ def test_every_word_but_the_first_is_predicted_exactly_once(make, lanes, at_once
         pairs = [
             pair
             for batch in task.held_out(split)
-            for pair in zip(batch.inputs[batch.scored], batch.targets[batch.scored], strict=True)
+            for pair in zip(
+                batch.inputs[batch.loss_mask], batch.targets[batch.loss_mask], strict=True
+            )
         ]
         expected = sorted(zip(tokens[:-1].tolist(), tokens[1:].tolist(), strict=True))
         assert sorted((int(a), int(b)) for a, b in pairs) == expected
@@ -102,7 +104,7 @@ def test_a_model_of_frequencies_has_the_perplexity_of_the_plateau(make):
     trainer = trainer_of(task)
     torch.nn.init.zeros_(trainer.reader.head.weight)
     trainer.reader.head.bias.data = torch.from_numpy(task.corpus.counts + 1.0).log().float()
-    expected = task.plateaus()["unigram"]
+    expected = task.baselines()["unigram"]
     assert trainer.evaluate("test")["perplexity"] == pytest.approx(expected, rel=1e-6)
     trainer.reader.head.bias.data.zero_()
     results = trainer.evaluate("validation")
@@ -114,18 +116,20 @@ def test_words_are_told_apart_by_how_often_training_had_them():
     counts = np.array([10_001, 10_000, 1000, 999, 0])
     measure = Perplexity(counts)
     targets = torch.tensor([[0, 1, 2, 3, 4, 4]])
-    scored = torch.tensor([[True] * 5 + [False]])
+    loss_mask = torch.tensor([[True] * 5 + [False]])
     losses = torch.tensor([2.0, 4.0, 8.0, 16.0, 32.0]).log()
-    answered = Answered(losses, targets[scored])
-    measure.add(Batch(targets, targets, scored), answered)
-    measure.add(Batch(targets, targets, scored), answered)
+    answered = Answered(losses, targets[loss_mask])
+    measure.add(Batch(targets, targets, loss_mask), answered)
+    measure.add(Batch(targets, targets, loss_mask), answered)
     results = measure.results()
     assert results["perplexity_above_10k"] == pytest.approx(2)
     assert results["perplexity_1k_to_10k"] == pytest.approx(32**0.5)
     assert results["perplexity_below_1k"] == pytest.approx(512**0.5)
     assert results["perplexity"] == pytest.approx(8) and results["words"] == 10
     only = Perplexity(counts)
-    only.add(Batch(targets[:, :1], targets[:, :1], scored[:, :1]), Answered(losses[:1], targets[0]))
+    only.add(
+        Batch(targets[:, :1], targets[:, :1], loss_mask[:, :1]), Answered(losses[:1], targets[0])
+    )
     assert [name for name in only.results() if "_" in name] == ["perplexity_above_10k"]
 
 
@@ -136,7 +140,7 @@ def test_a_text_that_follows_a_rule_is_learnt(tmp_path, monkeypatch):
     config = LanguageModelConfig(data=tmp_path, unroll=9, embedding=8, dropout=0.0, lanes=1)
     task = config.build(1)
     trainer = trainer_of(task, learning_rate=0.02)
-    assert task.plateaus()["unigram"] > 3.5
+    assert task.baselines()["unigram"] > 3.5
     for _ in range(300):
         trainer.update()
     assert trainer.evaluate("test")["perplexity"] < 1.05

@@ -93,7 +93,7 @@ def test_a_level_is_validated_beside_the_largest_and_rises_with_its_accuracy():
     assert "level_accuracy" not in trainer.evaluate("test")
     trainer.update()
     trainer.notice(validation | {"level_accuracy": 0.99}, is_best=True)
-    assert {len(text) for text, _ in texts_of(trainer.supply.take(1))} == {5}
+    assert {len(text) for text, _ in texts_of(trainer.prefetcher.take(1))} == {5}
     resumed = config.build(1)
     resumed.set_state(task.get_state())
     assert texts_of(resumed.batch(3, 20)) == texts_of(task.batch(3, 20))
@@ -105,7 +105,7 @@ def test_the_likeliest_character_of_each_place_is_right_as_often_as_the_plateau_
     right = sum(
         max(Counter(a[place] for a in answers if len(a) > place).values()) for place in range(3)
     )
-    plateau = task.plateaus()["likeliest at each place"]
+    plateau = task.baselines()["likeliest at each place"]
     assert plateau == pytest.approx(right / sum(map(len, answers))) and plateau > 0.2
 
 
@@ -118,7 +118,7 @@ def test_every_core_tells_programs_apart_when_the_answer_is_due(name):
         core = replace(core, buffer=task.longest_episode)
     reader = build_reader(task, core, ReaderConfig())
     batch = lay_out(spell([Program("12+34", "46"), Program("98-71", "27")]))
-    answers, _ = reader(batch.inputs, batch.scored, reset=batch.reset)
+    answers, _ = reader(batch.inputs, batch.loss_mask, reset=batch.reset)
     assert (answers[0] - answers[1]).abs().max() > 1e-6
 
 
@@ -149,12 +149,12 @@ def test_a_reader_that_is_judged_sees_no_character_of_the_answer(decoder, monkey
             due = batch.inputs.eq(DUE).int().cummax(dim=0).values.bool()
             due[1:] &= due[:-1].clone()  # all but the first
             due[0] = False
-            if batch.fed is None:
+            if batch.feedback_mask is None:
                 assert batch.inputs[due].eq(DUE).all()
             else:
-                scrambled.append(int(batch.fed.sum()))
-                batch = batch._replace(inputs=torch.where(batch.fed, 9, batch.inputs))
-                assert not batch.inputs[due & ~batch.fed].ne(DUE).any()
+                scrambled.append(int(batch.feedback_mask.sum()))
+                batch = batch._replace(inputs=torch.where(batch.feedback_mask, 9, batch.inputs))
+                assert not batch.inputs[due & ~batch.feedback_mask].ne(DUE).any()
             yield batch
 
     monkeypatch.setattr(task, "held_out", with_other_answers)
@@ -182,17 +182,17 @@ def test_guesses_are_fed_where_right_characters_would_stand(monkeypatch):
 
     monkeypatch.setattr(Reader, "read", read)
     answered, _ = trainer.reader.answer(batch, own=True)
-    written = torch.full(batch.scored.shape, -1)
-    written[batch.scored] = answered.guesses
+    written = torch.full(batch.loss_mask.shape, -1)
+    written[batch.loss_mask] = answered.guesses
     fed = torch.cat(seen)
-    assert fed[batch.fed].equal(written[:-1][batch.fed[1:]])
-    assert fed[~batch.fed].equal(batch.inputs[~batch.fed])
-    assert not fed[batch.fed].equal(batch.inputs[batch.fed])
+    assert fed[batch.feedback_mask].equal(written[:-1][batch.feedback_mask[1:]])
+    assert fed[~batch.feedback_mask].equal(batch.inputs[~batch.feedback_mask])
+    assert not fed[batch.feedback_mask].equal(batch.inputs[batch.feedback_mask])
 
 
 def test_answers_of_one_character_feed_nothing_and_are_judged_all_the_same():
     trainer = trainer_of("guesses", length=1)
-    assert not trainer.task.batch(0, 5).fed.any()
+    assert not trainer.task.batch(0, 5).feedback_mask.any()
     assert trainer.evaluate("validation")["accuracy"] >= 0
 
 

@@ -24,8 +24,8 @@ def test_programs_end_where_answers_begin_and_nothing_comes_before_them():
     assert batch.inputs[7:].eq(DUE).all() and batch.inputs[6].ge(0).all()
     assert batch.reset.nonzero().tolist() == [[0, 2], [2, 0], [4, 1]]
     assert batch.inputs[:2, 0].eq(NOTHING).all() and batch.inputs[2, 0] == 1
-    assert batch.scored[7].all() and batch.scored[8].tolist() == [True, True, False]
-    assert batch.fed is None
+    assert batch.loss_mask[7].all() and batch.loss_mask[8].tolist() == [True, True, False]
+    assert batch.feedback_mask is None
 
 
 def test_a_character_is_fed_one_step_after_it_was_due_and_after_a_start_symbol():
@@ -36,10 +36,10 @@ def test_a_character_is_fed_one_step_after_it_was_due_and_after_a_start_symbol()
         [-1, 6, DUE, DUE, DUE],
         [-1, 8, DUE, 9, DUE],
     ]
-    assert batch.fed.nonzero().tolist() == [[3, 0], [3, 2], [4, 0]]
-    assert batch.inputs[batch.fed].equal(batch.targets[:-1][batch.fed[1:]])
+    assert batch.feedback_mask.nonzero().tolist() == [[3, 0], [3, 2], [4, 0]]
+    assert batch.inputs[batch.feedback_mask].equal(batch.targets[:-1][batch.feedback_mask[1:]])
     plain = lay_out(spell(programs))
-    for part in ("targets", "scored", "reset"):
+    for part in ("targets", "loss_mask", "reset"):
         assert getattr(batch, part).equal(getattr(plain, part)), part
 
 

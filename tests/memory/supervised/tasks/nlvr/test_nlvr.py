@@ -231,7 +231,7 @@ def test_every_form_is_what_the_encoder_says(folder, given, steps, shape):
     rows = 49 if given == "pictures" else 8
     features = encoder(batch.inputs)
     assert features.shape == (shape or (4, 5, rows, 24)) and len(features) == len(batch.targets)
-    assert batch.scored.nonzero()[:, 0].unique().tolist() == [len(batch.targets) - 1]
+    assert batch.loss_mask.nonzero()[:, 0].unique().tolist() == [len(batch.targets) - 1]
 
 
 def test_a_rebuilt_training_file_is_remarked_on(folder):

@@ -92,8 +92,8 @@ def test_sentences_stand_flush_right_open_an_episode_and_have_a_tag_at_each_word
     tags = list(task.tags)
     read = Counter()
     for batch in task.held_out("test"):
-        for b in range(batch.scored.shape[1]):
-            inside = batch.scored[:, b]
+        for b in range(batch.loss_mask.shape[1]):
+            inside = batch.loss_mask[:, b]
             start = int(inside.int().argmax())
             assert inside[start:].all() and batch.reset[:, b].nonzero().tolist() == [[start]]
             assert batch.inputs[:start, b].eq(0).all() and batch.inputs[start:, b].gt(0).all()
@@ -117,7 +117,7 @@ def test_words_of_training_that_occur_once_are_unknown_half_of_the_time(folder):
     rare = {task.words[word] for word, count in task.counts.items() if count == 1}
     examples = task.examples["train"]
     five_epochs = [task.batch(number, 20) for number in range(50)]
-    numbers = torch.cat([batch.inputs[..., 0][batch.scored] for batch in five_epochs])
+    numbers = torch.cat([batch.inputs[..., 0][batch.loss_mask] for batch in five_epochs])
     found = Counter(numbers.tolist())
     assert 0.4 * 5 * len(rare) < found[UNKNOWN] < 0.6 * 5 * len(rare) and len(rare) > 15
     whole = Counter(examples.inputs[:, 0].tolist())
@@ -145,8 +145,8 @@ def test_each_word_is_given_its_most_frequent_tag_by_hand(folder):
         ("test", line(1, "new", "VERB", "VB") + line(2, "odd") + line(3, "run") + line(4, "x")),
     ):
         (folder / FILES[split]).write_text(asked + "\n")
-    plateaus = PosTaggingConfig(data=folder).build(1).plateaus()
-    assert plateaus == {
+    baselines = PosTaggingConfig(data=folder).build(1).baselines()
+    assert baselines == {
         "most frequent tag, validation": 0.5,
         "most frequent tag, test": 0.75,
     }
