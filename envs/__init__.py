@@ -1,15 +1,15 @@
-"""Games that need memory, as Gymnasium environments with compiled rules.
+"""Environments that test memory, with compiled rules.
 
-Importing this registers BoxWorld-v0, BoxWorldViewport-v0, MiniPacman-v0 and MiniPacmanViewport-v0.
+Importing this package registers an id with Gymnasium for every game of `ENVS`.
 """
 
-import gymnasium
-
 from envs.boxworld import BoxWorldConfig
+from envs.config import EnvConfig
+from envs.entry_points import register
 from envs.gymnasium_env import GymnasiumConfig
 from envs.minipacman import MiniPacmanConfig
 
-ENVS = {
+ENVS: dict[str, EnvConfig] = {
     "boxworld": BoxWorldConfig(),
     "boxworld-full": BoxWorldConfig(
         view="full", solution_length=(1, 2, 3, 4), num_distractors=(0, 1, 2, 3, 4)
@@ -18,23 +18,8 @@ ENVS = {
     "minipacman-full": MiniPacmanConfig(view="full"),
     "gymnasium": GymnasiumConfig(),
 }
-"""The environments that the command line knows, by name."""
+"""The environments of the command line, by name."""
 
-for _id, _maker, _kwargs in (
-    (
-        "BoxWorld-v0",
-        "make_boxworld",
-        {"view": "full", "solution_length": (1, 2, 3, 4), "num_distractors": (0, 1, 2, 3, 4)},
-    ),
-    ("BoxWorldViewport-v0", "make_boxworld", {}),
-    ("MiniPacman-v0", "make_minipacman", {"view": "full"}),
-    ("MiniPacmanViewport-v0", "make_minipacman", {}),
-):
-    gymnasium.register(
-        _id,
-        entry_point=f"envs.entry_points:{_maker}",
-        vector_entry_point=f"envs.entry_points:{_maker}_vector",
-        kwargs=_kwargs,
-    )
+register(ENVS)
 
-__all__ = ["ENVS", "BoxWorldConfig", "GymnasiumConfig", "MiniPacmanConfig"]
+__all__ = ["ENVS", "BoxWorldConfig", "EnvConfig", "GymnasiumConfig", "MiniPacmanConfig"]

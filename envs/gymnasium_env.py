@@ -1,35 +1,38 @@
-"""Any environment that Gymnasium knows, as one of ours."""
+"""Any environment that is registered with Gymnasium."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, Self
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+from envs.config import EnvConfig
 from envs.fault import EnvironmentFault
 
 
 @dataclass(frozen=True, kw_only=True)
-class GymnasiumConfig:
+class GymnasiumConfig(EnvConfig):
     """An environment registered with Gymnasium, by its id."""
 
-    id: str = "CartPole-v1"
+    id: str = "CartPole-v1"  # type: ignore[reportIncompatibleMethodOverride]  # an option here
     """The id; `module:Id-v0` imports the module first, which then registers it."""
     kwargs: Mapping[str, Any] = field(default_factory=dict)
-    """What the environment is made with."""
+    """Arguments of `gymnasium.make`."""
 
-    report: ClassVar[tuple[str, ...]] = ()
-    """Infos by which an evaluation is broken down."""
+    @classmethod
+    def small(cls) -> Mapping[str, Self]:
+        """An environment of Gymnasium with short episodes."""
+        return {"cart pole": cls(id="CartPole-v1", kwargs={"max_episode_steps": 9})}
 
     def make(self, *, render_mode: str | None = None) -> gymnasium.Env:
-        """One environment.
+        """Make one environment.
 
         Raises:
-            ValueError: there is none of this id, or it cannot be made so.
+            ValueError: no environment has this id, or it does not accept these arguments.
         """
         render = {"render_mode": render_mode} if render_mode else {}
         try:
@@ -46,7 +49,7 @@ class GymnasiumConfig:
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         render_mode: str | None = None,
     ) -> SyncVectorEnv:
-        """Environments stepped one after the other; what goes wrong in one is told by its index."""
+        """Make environments that are stepped in turn; an error names the index of one."""
         makers = [partial(self._make_watched, i, render_mode) for i in range(num_envs)]
         return SyncVectorEnv(makers, autoreset_mode=autoreset_mode)
 
@@ -55,14 +58,14 @@ class GymnasiumConfig:
 
 
 class Watched(gymnasium.Wrapper):
-    """Turns whatever goes wrong in one environment of a batch into an `EnvironmentFault`."""
+    """Turns any error of one environment of a batch into an `EnvironmentFault`."""
 
-    def __init__(self, env: gymnasium.Env, index: int):
+    def __init__(self, env: gymnasium.Env, index: int) -> None:
         super().__init__(env)
         self.index = index
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
-        """Begin an episode."""
+        """Start an episode."""
         try:
             observation, info = super().reset(seed=seed, options=options)
         except Exception as error:

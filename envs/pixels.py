@@ -3,7 +3,7 @@
 import numpy as np
 
 CELL_SIZE = 16
-"""Pixels on a side of a drawn cell; even, as video encoders want."""
+"""Side of a drawn cell in pixels; even, as video encoders require."""
 
 
 def enlarge(image: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The single face: one game as a `gymnasium.Env`."""
+"""One game as a `gymnasium.Env`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +12,9 @@ from envs.vector import check_render_mode, draw_seed, spread_seed
 
 
 class GameEnv(gymnasium.Env):
-    """One game: the same compiled rules as the vector face, on a batch of one.
+    """One game: the compiled rules of `GameVectorEnv`, on a batch of one.
 
-    A seed gives the same levels as it gives game 0 of a vector.
+    A seed gives the same levels as in game 0 of a vector.
 
     Args:
         game: a batch of one game.
@@ -23,7 +23,7 @@ class GameEnv(gymnasium.Env):
 
     metadata = {"render_modes": ["human", "rgb_array", "ansi"], "render_fps": 8}  # noqa: RUF012
 
-    def __init__(self, game: Game, render_mode: str | None = None):
+    def __init__(self, game: Game[Any], render_mode: str | None = None) -> None:
         if game.num_games != 1:
             raise ValueError(f"GameEnv takes a batch of one game; this one has {game.num_games}")
         self.game = game
@@ -31,9 +31,9 @@ class GameEnv(gymnasium.Env):
         self.observation_space = game.observation_space
         self.action_space = game.action_space
         self._num_actions = int(game.action_space.n)
-        self._observations = np.zeros((1, *(game.observation_space.shape or ())), np.uint8)
-        self._told = np.zeros(1, game.told)
-        self._names = game.told.names or ()
+        self._observations = np.zeros((1, *game.observation_space.shape), np.uint8)
+        self._info = np.zeros(1, game.info_dtype)
+        self._names = game.info_dtype.names or ()
         self._one = np.ones(1, np.bool_)
         self._action = np.zeros(1, np.int64)
         self._reward = np.zeros(1)
@@ -45,7 +45,7 @@ class GameEnv(gymnasium.Env):
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Begin an episode; `options` are level parameters that hold from now on."""
+        """Start an episode; `options` are level options that hold from now on."""
         super().reset(seed=seed)
         if options:
             self.game.set_options(options)
@@ -57,9 +57,9 @@ class GameEnv(gymnasium.Env):
         self.game.begin(self._one)
         if self.render_mode == "human":
             self._show()
-        self.game.show(self._one, self._observations, self._told)
-        told = dict(zip(self._names, self._told.item(), strict=True))
-        return self._observations[0].copy(), told
+        self.game.show(self._one, self._observations, self._info)
+        info = dict(zip(self._names, self._info.item(), strict=True))
+        return self._observations[0].copy(), info
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Advance the game by one step."""
@@ -74,8 +74,9 @@ class GameEnv(gymnasium.Env):
             self._reward,
             self._terminated,
             self._truncated,
+            self._one,
             self._observations,
-            self._told,
+            self._info,
         )
         if self.render_mode == "human":
             self._show()
@@ -84,31 +85,31 @@ class GameEnv(gymnasium.Env):
             self._reward.item(),
             self._terminated.item(),
             self._truncated.item(),
-            dict(zip(self._names, self._told.item(), strict=True)),
+            dict(zip(self._names, self._info.item(), strict=True)),
         )
 
     def set_options(self, options: Mapping[str, Any]) -> None:
-        """Change level parameters from the next episode on."""
+        """Change level options from the next episode on."""
         self.game.set_options(options)
 
     def get_state(self) -> dict[str, np.ndarray]:
-        """Everything that decides the future, as arrays by name; copies."""
+        """Everything that determines the future, as arrays by name; copies."""
         return self.game.get_state() | {"seeded": np.array(self._seeded)}
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on exactly from where `get_state` was called."""
+        """Resume exactly where `get_state` was called."""
         self.game.set_state({name: value for name, value in state.items() if name != "seeded"})
         self._seeded = bool(state["seeded"])
 
     def render(self) -> np.ndarray | str | None:
-        """The whole game, as a picture or in characters; a window shows itself."""
+        """The whole game, as a picture or in characters; None if a window shows it."""
         if self.render_mode == "rgb_array":
             return self.game.frame(0)
         return self.game.text(0) if self.render_mode == "ansi" else None
 
     def _show(self) -> None:
         if self._window is None:
-            from envs.window import Window  # pygame is needed by nobody else
+            from envs.window import Window  # nothing else needs pygame
 
             self._window = Window(self.metadata["render_fps"])
         self._window.show(self.game.frame(0))

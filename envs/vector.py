@@ -1,4 +1,4 @@
-"""The vector face: a batch of games as a `gymnasium.vector.VectorEnv`."""
+"""A batch of games as a `gymnasium.vector.VectorEnv`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,15 +15,15 @@ from envs.game import Game, by_name
 class GameVectorEnv(VectorEnv):
     """A batch of games, stepped together by compiled rules.
 
-    The three autoreset modes of Gymnasium are followed to the letter. What is handed out is the
-    caller's own: nothing writes to it again while the caller holds it, or anything made from it
-    that shares its memory. `step_into` writes observations where it is told.
+    All three autoreset modes of Gymnasium are implemented. Returned arrays belong to the caller:
+    they are not overwritten while the caller holds them, or anything that shares their memory.
+    `step_into` writes observations into an array of the caller's.
 
     Args:
         game: the batch of games.
         autoreset_mode: what happens to a game that has ended. NEXT_STEP: its next step ignores the
-            action and begins an episode. SAME_STEP: an episode begins at once, and the last
-            observation and information are in `infos["final_obs"]` and `infos["final_info"]`
+            action and starts an episode. SAME_STEP: an episode starts at once, and the last
+            observation and info are in `infos["final_obs"]` and `infos["final_info"]`
             (arrays over all games, valid where `infos["_final_obs"]`). DISABLED: the caller
             resets it with `options["reset_mask"]`.
         render_mode: `"rgb_array"`, `"ansi"`, or None.
@@ -31,11 +31,11 @@ class GameVectorEnv(VectorEnv):
 
     def __init__(
         self,
-        game: Game,
+        game: Game[Any],
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
-    ):
+    ) -> None:
         self.game = game
         self.num_envs = game.num_games
         self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -53,7 +53,7 @@ class GameVectorEnv(VectorEnv):
         self._all = np.ones(self.num_envs, np.bool_)
         self._running = np.zeros(self.num_envs, np.bool_)
         self._started = np.zeros(self.num_envs, np.bool_)
-        self._ready = False  # whether every game is known to have begun
+        self._ready = False  # whether every game is known to have started
         shape = self.observation_space.shape or ()
         self._observations, self._final_observations = Buffers(shape), Buffers(shape)
 
@@ -63,12 +63,12 @@ class GameVectorEnv(VectorEnv):
         seed: int | Sequence[int] | np.ndarray | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Begin an episode in all games, or in those of `options["reset_mask"]`.
+        """Start an episode in all games, or in those of `options["reset_mask"]`.
 
         Args:
             seed: restarts the random streams of the games that are reset. An integer s gives game
                 i the seed s + i; or one seed for each game.
-            options: `reset_mask`, and level parameters of the game, which hold from the next
+            options: `reset_mask`, and level options of the game, which hold from the next
                 episode of each game on.
         """
         options = dict(options or {})
@@ -82,9 +82,9 @@ class GameVectorEnv(VectorEnv):
         self._started |= mask
         self._running |= mask
         observations = np.zeros(self.observation_space.shape or (), np.uint8)
-        told = np.zeros(self.num_envs, self.game.told)
-        self.game.show(self._started, observations, told)
-        return observations, by_name(told)
+        info = np.zeros(self.num_envs, self.game.info_dtype)
+        self.game.show(self._started, observations, info)
+        return observations, by_name(info)
 
     def _check_mask(self, mask: np.ndarray) -> np.ndarray:
         array = np.asarray(mask)
@@ -98,7 +98,7 @@ class GameVectorEnv(VectorEnv):
         return np.ascontiguousarray(array)
 
     def _seed(self, seeds: np.ndarray | None, mask: np.ndarray) -> None:
-        """Restart the masked streams, if asked to or if they were never started."""
+        """Restart the masked streams if there are seeds, or if they were never started."""
         if seeds is None:
             mask = mask & ~self._started
             if not mask.any():
@@ -109,7 +109,7 @@ class GameVectorEnv(VectorEnv):
     def step(
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Advance every game by one step; the arrays are the caller's own."""
+        """Advance every game by one step; the returned arrays belong to the caller."""
         return self._advance(self._check_actions(actions), self._observations.take())
 
     def step_into(
@@ -131,9 +131,16 @@ class GameVectorEnv(VectorEnv):
         rewards = np.zeros(self.num_envs)
         terminated = np.zeros(self.num_envs, np.bool_)
         truncated = np.zeros(self.num_envs, np.bool_)
-        told = np.empty(self.num_envs, self.game.told)
+        info = np.empty(self.num_envs, self.game.info_dtype)
         count = self.game.step(
-            actions, self._running, rewards, terminated, truncated, observations, told
+            actions,
+            self._running,
+            rewards,
+            terminated,
+            truncated,
+            self._all,
+            observations,
+            info,
         )
         if count < 0:
             raise ValueError(
@@ -142,13 +149,13 @@ class GameVectorEnv(VectorEnv):
             )
         final = {}
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
-            self._autoreset_late(terminated | truncated, observations, told)
+            self._autoreset_late(terminated | truncated, observations, info)
         elif count:
-            final = self._autoreset(terminated | truncated, observations, told)
-        return observations, rewards, terminated, truncated, by_name(told) | final
+            final = self._autoreset(terminated | truncated, observations, info)
+        return observations, rewards, terminated, truncated, by_name(info) | final
 
     def _check_running(self) -> None:
-        """Refuse to step a game that was never begun, or that the caller has to reset."""
+        """Refuse to step a game that was never reset, or that the caller has to reset."""
         self._ready = bool(self._started.all())
         if not self._ready:
             raise error.ResetNeeded("a game was never reset; call reset() before step()")
@@ -160,32 +167,32 @@ class GameVectorEnv(VectorEnv):
             )
 
     def _autoreset_late(
-        self, ended: np.ndarray, observations: np.ndarray, told: np.ndarray
+        self, ended: np.ndarray, observations: np.ndarray, info: np.ndarray
     ) -> None:
-        """Begin the episodes of games that had ended before this step, if that is the mode."""
+        """Start episodes in games that had ended before this step, if that is the mode."""
         if self.autoreset_mode is AutoresetMode.NEXT_STEP and not self._running.all():
-            self._renew(~self._running, observations, told)
+            self._restart(~self._running, observations, info)
         self._running = ~ended
 
     def _autoreset(
-        self, ended: np.ndarray, observations: np.ndarray, told: np.ndarray
+        self, ended: np.ndarray, observations: np.ndarray, info: np.ndarray
     ) -> dict[str, Any]:
-        """Begin anew the games that have just ended; what they last showed and told."""
+        """Restart the games that have just ended; returns their last observations and infos."""
         (rows,) = ended.nonzero()
         final_observations = self._final_observations.take_blank(rows)
         final_observations[rows] = observations[rows]
-        final_told = told.view(np.uint8).copy().view(told.dtype)  # by fields takes far longer
-        self._renew(ended, observations, told)
+        final_info = info.view(np.uint8).copy().view(info.dtype)  # by fields takes far longer
+        self._restart(ended, observations, info)
         return {
             "final_obs": final_observations,
             "_final_obs": ended,
-            "final_info": by_name(final_told),
+            "final_info": by_name(final_info),
             "_final_info": ended.copy(),
         }
 
-    def _renew(self, mask: np.ndarray, observations: np.ndarray, told: np.ndarray) -> None:
+    def _restart(self, mask: np.ndarray, observations: np.ndarray, info: np.ndarray) -> None:
         self.game.begin(mask)
-        self.game.show(mask, observations, told)
+        self.game.show(mask, observations, info)
 
     def _check_actions(self, actions: np.ndarray) -> np.ndarray:
         array = np.asarray(actions)
@@ -205,18 +212,18 @@ class GameVectorEnv(VectorEnv):
             )
 
     def set_options(self, options: Mapping[str, Any]) -> None:
-        """Change level parameters; each game follows from its next episode on."""
+        """Change level options, from the next episode of each game on."""
         self.game.set_options(options)
 
     def get_state(self) -> dict[str, np.ndarray]:
-        """Everything that decides the future, as arrays by name; copies."""
+        """Everything that determines the future, as arrays by name; copies."""
         return self.game.get_state() | {
             "running": self._running.copy(),
             "started": self._started.copy(),
         }
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on exactly from where `get_state` was called."""
+        """Resume exactly where `get_state` was called."""
         if state["running"].shape != (self.num_envs,):
             raise ValueError(
                 f"the state is of {state['running'].size} games; this environment has "
@@ -236,14 +243,18 @@ class GameVectorEnv(VectorEnv):
 
 
 def check_render_mode(render_mode: str | None, allowed: Sequence[str]) -> str | None:
-    """The mode itself, if it is one of those allowed or None."""
+    """The mode itself, if it is allowed or None.
+
+    Raises:
+        ValueError: another mode; names those allowed.
+    """
     if render_mode is not None and render_mode not in allowed:
         raise ValueError(f"render_mode is {render_mode!r}; allowed are None, {', '.join(allowed)}")
     return render_mode
 
 
 def draw_seed(rng: np.random.Generator) -> int:
-    """A seed for games that were given none."""
+    """A seed for games that got none."""
     return int(rng.integers(2**63))
 
 
@@ -256,5 +267,5 @@ def spread_seed(seed: int | Sequence[int] | np.ndarray, num_games: int) -> np.nd
     if len(seeds) != num_games:
         raise ValueError(f"{len(seeds)} seeds were given for {num_games} games; give one for each")
     if min(seeds) < 0 or max(seeds) >= 2**64:
-        raise ValueError("a seed is negative or 2**64 or more; seeds are of 64 bits")
+        raise ValueError("a seed is negative or 2**64 or more; seeds are 64-bit numbers")
     return np.array(seeds, np.uint64)

@@ -9,11 +9,11 @@ except ImportError as error:
     raise DependencyNotInstalled('render_mode="human" needs pygame: install pygame-ce') from error
 
 SCALE = 2
-"""Screen pixels for a pixel of the frame."""
+"""Screen pixels per pixel of the frame."""
 
 
 class Window:
-    """Shows frames at a given pace, in frames a second."""
+    """Shows frames at a given rate, in frames per second."""
 
     def __init__(self, fps: int):
         pygame.display.init()
@@ -33,5 +33,5 @@ class Window:
         self._clock.tick(self._fps)
 
     def close(self) -> None:
-        """Take the window off the screen."""
+        """Close the window."""
         pygame.display.quit()

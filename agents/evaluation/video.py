@@ -9,9 +9,11 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from agents.evaluation.picture import compose, facts
+from agents.evaluation.picture import caption, compose
 from agents.evaluation.player import Agent, Player, playing
 from agents.impala.episodes import Episode
+from envs import EnvConfig
+from envs.vector import GameVectorEnv
 
 ENCODINGS = {
     ".mp4": ("libx264", ["-vf", "format=yuv420p", "-movflags", "+faststart"]),
@@ -41,7 +43,7 @@ def check_suffix(out: Path) -> None:
 
 
 def film(
-    agent: Agent, env_config: Any, *, episodes: int, seed: int, greedy: bool, out: Path
+    agent: Agent, env_config: EnvConfig, *, episodes: int, seed: int, greedy: bool, out: Path
 ) -> list[Episode]:
     """Play episodes and film them: the whole game beside what the agent sees, over a line of text.
 
@@ -68,14 +70,14 @@ def film(
             _writing(out, fps) as write,
         ):
             for _ in range(episodes):
-                for picture in _pictures(player, env, played, rest=fps):
+                for picture in _pictures(player, env, env_config, played, rest=fps):
                     write(picture)
     finally:
         env.close()
     return played
 
 
-def _drawable(env_config: Any) -> VectorEnv:
+def _drawable(env_config: EnvConfig) -> VectorEnv:
     """One game that waits at the end of an episode, so that its last moment can be drawn."""
     try:
         return env_config.make_vector(
@@ -86,16 +88,16 @@ def _drawable(env_config: Any) -> VectorEnv:
 
 
 def _pictures(
-    player: Player, env: VectorEnv, played: list[Episode], rest: int
+    player: Player, env: VectorEnv, env_config: EnvConfig, played: list[Episode], rest: int
 ) -> Iterator[np.ndarray]:
     """Every moment of one episode, the last one `rest` times more; then notes it in `played`."""
     episode_return, step, ended = 0.0, 0, False
-    yield _picture(env, episode_return, step)
+    yield _picture(env, env_config, episode_return, step)
     while not ended:
         observations, rewards, terminated, truncated, _ = env.step(player.act())
         episode_return, step = episode_return + float(rewards[0]), step + 1
         ended = bool(terminated[0] or truncated[0])
-        picture = _picture(env, episode_return, step)
+        picture = _picture(env, env_config, episode_return, step)
         yield picture
         if ended:
             yield from [picture] * rest
@@ -104,19 +106,19 @@ def _pictures(
     played.append(Episode(0, episode_return, step, {}))
 
 
-def _picture(env: VectorEnv, episode_return: float, step: int) -> np.ndarray:
+def _picture(env: VectorEnv, env_config: EnvConfig, episode_return: float, step: int) -> np.ndarray:
     """The game as it is now."""
-    game = getattr(env, "game", None)
-    if game is not None:
-        info = {name: values[0] for name, values in game.info().items()}
-        return compose(game.frame(0), game.view(0), facts(info, episode_return, step))
+    if isinstance(env, GameVectorEnv):
+        info = {name: values[0] for name, values in env.game.info().items()}
+        text = caption(env_config.caption(info), episode_return, step)
+        return compose(env.game.frame(0), env.game.view(0), text)
     try:
         (frame,) = env.render() or (None,)
     except Exception as error:  # whatever somebody's environment may raise
         raise VideoError(f"{env} cannot be drawn: {error}") from error
     if not isinstance(frame, np.ndarray):
         raise VideoError(f"{env} cannot be drawn: it gives {type(frame).__name__}, not a picture.")
-    return compose(frame, None, facts({}, episode_return, step))
+    return compose(frame, None, caption({}, episode_return, step))
 
 
 @contextmanager

@@ -69,7 +69,7 @@ class Training:
         self.learner = learner
         self.queue = TrajectoryQueue()
         self.episodes = EpisodeWindow()
-        self.mix = LevelMix(getattr(config.env, "stages", ({},)), config.grow_levels)
+        self.mix = LevelMix(config.env.stages, config.grow_levels)
         self.clock = Clock()
         self._published: tuple[int, Tensor] | None = None
         self._lags: list[int] = []

@@ -1,4 +1,4 @@
-"""Play a game yourself: every key pressed is one step."""
+"""Play a game: each key pressed is one step."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -7,62 +7,56 @@ from typing import Any
 import numpy as np
 
 from agents.cli.command import CommandError, add_env, at_least, choose_env, plain_errors
-from agents.evaluation.picture import compose, facts
-from envs import BoxWorldConfig, MiniPacmanConfig
-from envs.game import Game
-from envs.single import GameEnv
+from agents.evaluation.picture import caption, compose
+from envs import EnvConfig
+from envs.game_config import GameConfig
 
 QUIT, NEW = "quit", "new"
-STEPS: dict[type, dict[str, int]] = {
-    BoxWorldConfig: {"up": 0, "down": 1, "left": 2, "right": 3},
-    MiniPacmanConfig: {"space": 0, "right": 1, "up": 2, "left": 3, "down": 4},
-}
-"""Actions of each game by the name of the key."""
-
 SAME_KEYS = {"w": "up", "s": "down", "a": "left", "d": "right"}
 
 
 class Table:
-    """A game, its score, and what of it is shown.
+    """A game, its score, and its picture.
 
     Args:
-        view: `full` shows all and what the agent sees; `agent` only what the agent sees.
-        seed: of the levels; None for new ones each time.
+        view: `full` shows the whole game and what the agent sees; `agent` only the latter.
+        seed: of the levels; None for other levels each time.
     """
 
-    def __init__(self, env_config: Any, view: str, seed: int | None) -> None:
-        self.env: GameEnv = env_config.make()
-        self.view, self.keys = view, STEPS[type(env_config)]
+    def __init__(self, config: GameConfig, view: str, seed: int | None) -> None:
+        self.config, self.env, self.view = config, config.make(), view
         self.begin(seed)
 
     def begin(self, seed: int | None = None) -> None:
-        """Begin an episode."""
+        """Start an episode."""
         _, self.info = self.env.reset(seed=seed)
         self.episode_return, self.step, self.ended = 0.0, 0, False
 
     def press(self, key: str) -> None:
-        """Take a step, or begin anew; other keys do nothing."""
+        """Take a step, or start a new level; other keys do nothing."""
         key = SAME_KEYS.get(key, key)
-        if key == NEW or (self.ended and key in self.keys):
+        if key == NEW or (self.ended and key in self.config.keys):
             self.begin()
-        elif key in self.keys:
-            _, reward, terminated, truncated, self.info = self.env.step(self.keys[key])
+        elif key in self.config.keys:
+            _, reward, terminated, truncated, self.info = self.env.step(
+                self.config.keys[key].action
+            )
             self.episode_return, self.step = self.episode_return + reward, self.step + 1
             self.ended = terminated or truncated
 
     def picture(self) -> np.ndarray:
-        """What there is to see."""
-        game: Game = self.env.game
-        told = facts(self.info, self.episode_return, self.step)
+        """The current picture."""
+        game = self.env.game
+        text = caption(self.config.caption(self.info), self.episode_return, self.step)
         if self.ended:
-            told["over:"] = "press a key"
+            text["over:"] = "press a key"
         if self.view == "agent":
-            return compose(game.view(0), None, told)
-        return compose(game.frame(0), game.view(0), told)
+            return compose(game.view(0), None, text)
+        return compose(game.frame(0), game.view(0), text)
 
 
 def play(table: Table, keys: Iterator[str], show: Callable[[np.ndarray], None]) -> None:
-    """Play until `keys` ends or says to quit."""
+    """Play until `keys` ends or yields QUIT."""
     show(table.picture())
     for key in keys:
         if key == QUIT:
@@ -75,23 +69,49 @@ def main(argv: list[str]) -> int:
     """`scripts/play.py`: play a game in a window."""
     parser = argparse.ArgumentParser(
         prog="play.py",
-        description="Play a game with the arrow keys or WASD (space: stay); N begins a new level, "
-        "Q or Escape ends.",
+        description="Play a game with the keyboard; WASD act as the arrow keys. The title of the "
+        "window lists the keys; N starts a new level, Q or Escape quits.",
         allow_abbrev=False,
     )
     add_env(parser)
     parser.add_argument(
-        "--view", choices=("full", "agent"), default="full", help="all, or what an agent sees"
+        "--view",
+        choices=("full", "agent"),
+        default="full",
+        help="the whole game, or only what an agent sees",
     )
-    parser.add_argument("--seed", type=at_least(0), help="of the levels (default: new ones)")
+    parser.add_argument("--seed", type=at_least(0), help="of the levels (default: random)")
     args, env_flags = parser.parse_known_args(argv)
     with plain_errors(parser.prog):
         config = choose_env(parser.prog, args.env, env_flags)
-        if type(config) not in STEPS:
-            raise CommandError(f"--env {args.env}: only BoxWorld and Mini Pacman have keys here.")
-        table = Table(config, args.view, args.seed)
-        _play_in_window(table, f"Engram: {args.env}")
+        table = Table(_playable(args.env, config), args.view, args.seed)
+        _play_in_window(table, f"Engram: {args.env} - {describe_keys(config)}")
     return 0
+
+
+def describe_keys(config: EnvConfig) -> str:
+    """What each key does, in one line."""
+    keys = [
+        name if name == key.label else f"{name}: {key.label}" for name, key in config.keys.items()
+    ]
+    return ", ".join([*keys, "n: new level", "q: quit"])
+
+
+def _playable(name: str, config: EnvConfig) -> GameConfig:
+    """The configuration itself, if there is a key for each of its actions."""
+    kind = type(config).__name__
+    if not isinstance(config, GameConfig):
+        raise CommandError(
+            f"--env {name} cannot be played: {kind} does not inherit from "
+            "envs.game_config.GameConfig."
+        )
+    actions = range(int(config.game(1).action_space.n))
+    missing = sorted({*actions} - {key.action for key in config.keys.values()})
+    if missing:
+        raise CommandError(
+            f"--env {name} cannot be played: {kind}.keys has no key for the actions {missing}."
+        )
+    return config
 
 
 def _play_in_window(table: Table, title: str) -> None:
@@ -108,7 +128,7 @@ def _play_in_window(table: Table, title: str) -> None:
 
 
 class _Window:
-    """Shows pictures as they come."""
+    """Shows pictures."""
 
     def __init__(self, pygame: Any, title: str) -> None:
         self.pygame = pygame
@@ -126,7 +146,7 @@ class _Window:
 
 
 def _keys(pygame: Any) -> Iterator[str]:
-    """Names of the keys as they are pressed, and what the keys of a window mean."""
+    """Names of the keys as they are pressed; NEW and QUIT for the keys of the program."""
     meanings = {"escape": QUIT, "q": QUIT, "n": NEW}
     while True:
         event = pygame.event.wait()

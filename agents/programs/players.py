@@ -1,6 +1,7 @@
-"""The scripted players of an environment, measured: `scripts/players.py --env NAME`."""
+"""Measure the scripted players of an environment: `scripts/players.py --env NAME`."""
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from rich.console import Console
@@ -17,22 +18,21 @@ from agents.evaluation.arguments import (
 )
 from agents.evaluation.evaluate import evaluate
 from agents.evaluation.player import MakeScript
-from agents.evaluation.scripted import players_of
 from agents.evaluation.tables import compare, show
 
 
 def main(argv: list[str]) -> int:
-    """`scripts/players.py`: the floor and the ceiling beside a learning curve."""
+    """`scripts/players.py`: lower and upper bounds for a learning curve."""
     arguments = parser("players.py", "Measure scripted players of an environment.")
     add_env(arguments)
-    arguments.add_argument("--player", help="which one (default: all there are)")
+    arguments.add_argument("--player", help="which one (default: all)")
     add_seed(arguments)
     add_measuring(arguments)
     args, env_flags = arguments.parse_known_args(argv)
     with plain_errors(arguments.prog):
         check_json(args.json)
         config = choose_env(arguments.prog, args.env, env_flags)
-        players = _chosen_players(players_of(config), args)
+        players = _chosen_players(config.players, args)
         with progress(args.episodes * len(players)) as watch:
             evaluations = {
                 name: evaluate(
@@ -54,8 +54,8 @@ def main(argv: list[str]) -> int:
 
 
 def _chosen_players(
-    players: dict[str, MakeScript], args: argparse.Namespace
-) -> dict[str, MakeScript]:
+    players: Mapping[str, MakeScript], args: argparse.Namespace
+) -> Mapping[str, MakeScript]:
     if args.player is None:
         return players
     if args.player not in players:

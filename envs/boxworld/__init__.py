@@ -1,6 +1,5 @@
-"""BoxWorld: keys, boxes, and one chain of them that leads to the gem."""
+"""BoxWorld: keys, boxes, and one chain of boxes that leads to the gem."""
 
-from envs.boxworld.config import BoxWorldConfig
-from envs.boxworld.game import BoxWorld
+from envs.boxworld.game import BoxWorld, BoxWorldConfig
 
 __all__ = ["BoxWorld", "BoxWorldConfig"]

@@ -1,28 +1,151 @@
-"""BoxWorld as a batch of games held in arrays."""
+"""BoxWorld: its settings, and a batch of games held in arrays."""
 
-import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from gymnasium import spaces
 
-from envs import random
 from envs.boxworld import rules
+from envs.boxworld.cells import KEY, NUM_COLOURS, PALETTE
 from envs.boxworld.draw import draw_frame, draw_text, draw_view
-from envs.game import by_name, no_step
-from envs.options import check_names
+from envs.boxworld.level import most_objects
+from envs.boxworld.players import PLAYERS
+from envs.checks import (
+    MAX_INT32,
+    as_numbers,
+    check_choice,
+    check_numbers,
+    check_view_size,
+    check_whole,
+)
+from envs.config import Caption, Key
+from envs.game import Game, by_name
+from envs.game_config import GameConfig
+from envs.players import MakePlayer
 
-if TYPE_CHECKING:
-    from envs.boxworld.config import BoxWorldConfig
 
-OPTIONS = ("solution_length", "num_distractors", "distractor_length", "num_backward", "max_steps")
-"""Fields of the configuration that a reset may change."""
-FIXED = ("grid_size", "view", "view_size")
+@dataclass(frozen=True, kw_only=True)
+class BoxWorldConfig(GameConfig):
+    """Boxes are opened by keys of their colour, and one chain of them leads to the gem.
+
+    The defaults are those of the Relational Memory Core paper (Santoro et al. 2018, section 4.2):
+    the agent sees a small window around itself, and the key it holds.
+    """
+
+    solution_length: tuple[int, ...] = (1, 2, 3, 4, 5)
+    """Boxes from the loose key to the gem; each level draws one of these numbers."""
+    num_distractors: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+    """Wrong branches; each level draws one of these numbers."""
+    distractor_length: int = 1
+    """Boxes in each wrong branch."""
+    num_backward: int = 0
+    """Boxes that show a key of the solution and that no key opens."""
+    grid_size: int = 12
+    """Rows and columns of the room, in cells, without its border."""
+    view: Literal["viewport", "full"] = "viewport"
+    """What the agent sees: a window around itself, or the whole room."""
+    view_size: int = 5
+    """Rows and columns of the window, in cells."""
+    max_steps: int = 120
+    """Steps after which an episode is truncated."""
+
+    report: ClassVar[tuple[str, ...]] = ("solution_length", "num_distractors")
+    keys: ClassVar[Mapping[str, Key]] = {
+        name: Key(action, name) for action, name in enumerate(("up", "down", "left", "right"))
+    }
+    players: ClassVar[Mapping[str, MakePlayer]] = PLAYERS
+
+    def __post_init__(self):
+        for name in ("solution_length", "num_distractors"):
+            object.__setattr__(self, name, as_numbers(getattr(self, name)))
+        check_whole("grid_size", self.grid_size, 5, 20)
+        check_numbers("solution_length", self.solution_length, 1, NUM_COLOURS)
+        check_numbers("num_distractors", self.num_distractors, 0)
+        check_whole("distractor_length", self.distractor_length, 1)
+        check_whole("num_backward", self.num_backward, 0)
+        check_whole("max_steps", self.max_steps, 1, MAX_INT32)
+        check_view_size(self.view_size, 2 * self.grid_size + 1)
+        check_choice("view", self.view, ("viewport", "full"))
+        self._check_colours()
+        self._check_room()
+
+    def _check_colours(self) -> None:
+        needed = 0
+        if max(self.num_distractors):
+            needed = 1 if self.distractor_length == 1 else 2
+        elif self.num_backward:
+            needed = 1
+        most = NUM_COLOURS - needed
+        if max(self.solution_length) > most:
+            raise ValueError(
+                f"solution_length is {self.solution_length}; with these distractors at most {most} "
+                f"of the {NUM_COLOURS} colours may be of the solution"
+            )
+
+    def _check_room(self) -> None:
+        most = most_objects(self.grid_size)
+        if self.num_objects > most:
+            raise ValueError(
+                f"solution_length {self.solution_length}, num_distractors {self.num_distractors}, "
+                f"distractor_length {self.distractor_length} and num_backward {self.num_backward} "
+                f"give up to {self.num_objects} objects; "
+                f"a room of grid_size {self.grid_size} holds {most}"
+            )
+
+    @property
+    def num_objects(self) -> int:
+        """The most objects that a level can have: the loose key and the boxes."""
+        wrong = max(self.num_distractors) * self.distractor_length + self.num_backward
+        return max(self.solution_length) + 1 + wrong
+
+    @property
+    def stages(self) -> list[dict[str, tuple[int, ...]]]:
+        """Level options from the easiest to this configuration's own mix, one length more each."""
+        lengths, distractors = sorted(set(self.solution_length)), sorted(set(self.num_distractors))
+        most = max(len(lengths), len(distractors))
+        grown = [
+            {"solution_length": tuple(lengths[:k]), "num_distractors": tuple(distractors[:k])}
+            for k in range(1, most)
+        ]
+        own = {"solution_length": self.solution_length, "num_distractors": self.num_distractors}
+        return [*grown, own]
+
+    @property
+    def id(self) -> str:
+        """The Gymnasium id of this view."""
+        return "BoxWorld-v0" if self.view == "full" else "BoxWorldViewport-v0"
+
+    @classmethod
+    def small(cls) -> Mapping[str, Self]:
+        """Short episodes in small rooms, with and without distractors."""
+        easy = {"grid_size": 8, "solution_length": (1,), "max_steps": 9}
+        return {
+            "one box": cls(**easy, num_distractors=(0,)),
+            "distractors": cls(**easy, num_distractors=(1,), distractor_length=2),
+            "backward": cls(**easy, num_distractors=(0,), num_backward=1),
+        }
+
+    def caption(self, info: Mapping[str, Any]) -> Caption:
+        """The colour of the key in hand."""
+        held = int(info["held_key"])
+        red, green, blue = PALETTE[KEY + max(held, 0)].tolist()
+        return {"key": (red, green, blue) if held != rules.NO_KEY else "none"}
+
+    def idle(self) -> dict[str, str]:
+        """The options without effect in this combination, each with the reason."""
+        idle = {"view_size": "--env.view full"} if self.view == "full" else {}
+        if not any(self.num_distractors):
+            idle["distractor_length"] = "--env.num-distractors 0"
+        return idle
+
+    def game(self, num_games: int) -> "BoxWorld":
+        """A batch of games with these settings."""
+        return BoxWorld(num_games, self)
 
 
-class BoxWorld:
-    """A batch of BoxWorld games; implements `envs.game.Game`.
+class BoxWorld(Game[BoxWorldConfig]):
+    """A batch of BoxWorld games.
 
     ## Description
     A room holds a loose key, boxes, and one box with a gem. A box is two cells: on the left what it
@@ -51,24 +174,27 @@ class BoxWorld:
     Terminated by the gem or by opening a distractor; truncated after `max_steps` steps.
     """
 
-    told = rules.TOLD
+    info_dtype = rules.INFO
+    level_options = (
+        "solution_length",
+        "num_distractors",
+        "distractor_length",
+        "num_backward",
+        "max_steps",
+    )
 
-    def __init__(self, num_games: int, config: "BoxWorldConfig"):
-        self.num_games = num_games
-        self.config = config
+    def __init__(self, num_games: int, config: BoxWorldConfig) -> None:
         size = config.grid_size + 2
         window = config.view == "viewport"
         shape = (config.view_size, config.view_size, 6) if window else (size, size, 3)
-        self.observation_space: spaces.Box = spaces.Box(0, 255, shape, np.uint8)
-        self.action_space = spaces.Discrete(len(rules.MOVES))
-        self.streams = np.zeros(num_games, np.uint64)
         self.cells = np.zeros((num_games, size, size), np.uint8)
         self.rooms = np.zeros(num_games, rules.ROOM)
-        self._all = np.ones(num_games, np.bool_)
-        self._no_step = no_step(num_games)
-        self._use(config)
+        self.sight = config.view_size if window else 2 * config.grid_size + 1
+        """Rows of the window; one of this size shows all of the room if the view is full."""
+        super().__init__(num_games, config, shape, len(rules.MOVES))
 
-    def _use(self, config: "BoxWorldConfig") -> None:
+    def configure(self, config: BoxWorldConfig) -> None:
+        """Draw levels by other options from the next episode on."""
         self.config = config
         self._lengths = np.array(config.solution_length, np.int64)
         self._distractors = np.array(config.num_distractors, np.int64)
@@ -78,10 +204,6 @@ class BoxWorld:
             config.max_steps,
             config.num_objects,
         )
-
-    def seed(self, seeds: np.ndarray, mask: np.ndarray) -> None:
-        """Restart the random streams of the masked games."""
-        random.start(self.streams, seeds, mask)
 
     def begin(self, mask: np.ndarray) -> None:
         """Draw a level for the masked games."""
@@ -95,64 +217,13 @@ class BoxWorld:
             self._problem,
         )
 
-    def step(
-        self,
-        actions: np.ndarray,
-        mask: np.ndarray,
-        rewards: np.ndarray,
-        terminated: np.ndarray,
-        truncated: np.ndarray,
-        observations: np.ndarray,
-        told: np.ndarray,
-    ) -> int:
-        """Advance the masked games by one step, and show all games."""
-        return rules.step(
-            self.cells,
-            self.rooms,
-            actions,
-            mask,
-            rewards,
-            terminated,
-            truncated,
-            self._all,
-            observations,
-            told,
-        )
+    def step(self, *args: np.ndarray) -> int:
+        """Advance the masked games by one step; see `Game.step`."""
+        return rules.step(self.cells, self.rooms, *args)
 
-    def show(self, mask: np.ndarray, observations: np.ndarray, told: np.ndarray) -> None:
-        """Write the masked games' observations and what they tell: progress, and the level's."""
-        # A step in which none moves: the drawing need not be compiled twice.
-        rules.step(self.cells, self.rooms, *self._no_step, mask, observations, told)
-
-    def observe(self, out: np.ndarray, mask: np.ndarray) -> None:
-        """Write the masked games' observations."""
-        self.show(mask, out, np.empty(self.num_games, self.told))
-
-    def info(self) -> dict[str, np.ndarray]:
-        """The level's parameters, progress in it, and the colour held (-1: none)."""
-        told = np.empty(self.num_games, self.told)
-        shown = np.empty((self.num_games, *(self.observation_space.shape or ())), np.uint8)
-        self.show(self._all, shown, told)
-        return by_name(told)
-
-    def set_options(self, options: Mapping[str, Any]) -> None:
-        """Change level parameters from the next episode on."""
-        check_names(options, OPTIONS, fixed=FIXED)
-        self._use(dataclasses.replace(self.config, **options))
-
-    def get_state(self) -> dict[str, np.ndarray]:
-        """Everything that decides the future, as plain arrays."""
-        state = {name: np.array(self.rooms[name]) for name in rules.ROOM.names or ()}
-        state |= {"streams": self.streams.copy(), "cells": self.cells.copy()}
-        return state | {f"options.{n}": np.array(getattr(self.config, n)) for n in OPTIONS}
-
-    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Restore what `get_state` gave."""
-        self.set_options({name: _plain(state[f"options.{name}"]) for name in OPTIONS})
-        self.streams[:] = state["streams"]
-        self.cells[:] = state["cells"]
-        for name in rules.ROOM.names or ():
-            self.rooms[name] = state[name]
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Cells, and the fields of the rooms."""
+        return by_name(self.rooms) | {"cells": self.cells}
 
     def frame(self, index: int) -> np.ndarray:
         """The whole room as RGB."""
@@ -160,15 +231,8 @@ class BoxWorld:
 
     def view(self, index: int) -> np.ndarray:
         """What the agent observes as RGB; beside a window, the held key."""
-        out = np.empty((self.num_games, *(self.observation_space.shape or ())), np.uint8)
-        self.observe(out, np.arange(self.num_games) == index)
-        return draw_view(out[index])
+        return draw_view(self.observation(index))
 
     def text(self, index: int) -> str:
         """The room in characters."""
         return draw_text(self.cells[index], self.rooms[index])
-
-
-def _plain(value: np.ndarray) -> Any:
-    """The number, or tuple of numbers, in an array."""
-    return tuple(value.tolist()) if value.ndim else int(value)

@@ -4,34 +4,29 @@ They say whether the game can be solved, and give the ceiling and the floor besi
 A player keeps its own memory of each game, and begins it anew with each episode.
 """
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from envs.boxworld import plan
 from envs.boxworld.cells import EMPTY, WRONG_LOCK
-from envs.boxworld.game import BoxWorld
 from envs.boxworld.rules import MOVES
+from envs.players import MakePlayer, RandomPlayer
 from envs.vector import GameVectorEnv
 
 
-class Player(Protocol):
-    """Chooses actions for a batch of games."""
+@runtime_checkable
+class Rooms(Protocol):
+    """What the players look at: the games of a `BoxWorld`."""
 
-    def act(self) -> np.ndarray:
-        """The next action of each game, int64 `[N]`."""
-        ...
-
-
-class RandomPlayer:
-    """Moves at random."""
-
-    def __init__(self, env: GameVectorEnv, seed: int):
-        self._count, self._rng = env.num_envs, np.random.default_rng(seed)
-
-    def act(self) -> np.ndarray:
-        """The next action of each game."""
-        return self._rng.integers(len(MOVES), size=self._count)
+    num_games: int
+    cells: np.ndarray
+    """uint8 `[N, rows, columns]`."""
+    rooms: np.ndarray
+    """Records `[N]` of the dtype `envs.boxworld.rules.ROOM`."""
+    sight: int
+    """Rows and columns of the window."""
 
 
 class GreedyPlayer:
@@ -41,7 +36,7 @@ class GreedyPlayer:
     """Probability of a turn while wandering."""
 
     def __init__(self, env: GameVectorEnv, seed: int):
-        self._game, self._rng = _boxworld(env), np.random.default_rng(seed)
+        self._game, self._rng = _rooms(env), np.random.default_rng(seed)
         self._heading = self._rng.integers(len(MOVES), size=env.num_envs)
 
     def act(self) -> np.ndarray:
@@ -50,7 +45,7 @@ class GreedyPlayer:
 
     def _choose(self, i: int) -> int:
         room = self._game.rooms[i]
-        half = _view(self._game) // 2
+        half = self._game.sight // 2
         known = np.full((2 * half + 1, 2 * half + 1), plan.UNSEEN, np.int8)
         row, column = int(room["row"]), int(room["column"])
         plan.look(known, self._game.cells[i], half - row, half - column, row, column, 2 * half + 1)
@@ -71,7 +66,7 @@ class OraclePlayer:
     """Sees the whole room, distractors included, and takes the shortest way to the gem."""
 
     def __init__(self, env: GameVectorEnv, seed: int):
-        self._game = _boxworld(env)
+        self._game = _rooms(env)
 
     def act(self) -> np.ndarray:
         """The next action of each game."""
@@ -93,8 +88,8 @@ class ExplorerPlayer:
     """
 
     def __init__(self, env: GameVectorEnv, seed: int):
-        self._game = _boxworld(env)
-        self._centre = self._game.cells.shape[1] + _view(self._game)
+        self._game = _rooms(env)
+        self._centre = self._game.cells.shape[1] + self._game.sight
         side = 2 * self._centre + 1
         self._maps = np.full((env.num_envs, side, side), plan.UNSEEN, np.int8)
         self._origin = np.zeros((env.num_envs, 2), np.int64)
@@ -115,7 +110,7 @@ class ExplorerPlayer:
     def _choose(self, i: int) -> int:
         room, known, (top, left) = self._game.rooms[i], self._maps[i], self._origin[i]
         row, column, held = int(room["row"]), int(room["column"]), int(room["held"])
-        plan.look(known, self._game.cells[i], top, left, row, column, _view(self._game))
+        plan.look(known, self._game.cells[i], top, left, row, column, self._game.sight)
         target = self._target(known, held, top + row, left + column)
         return plan.towards(known, top + row, left + column, *target)
 
@@ -124,26 +119,20 @@ class ExplorerPlayer:
         if target[0] < 0 and held < 0:
             target = plan.nearest(known, held, row, column)
         if target[0] < 0:
-            target = plan.best_lookout(known, row, column, _view(self._game))
+            target = plan.best_lookout(known, row, column, self._game.sight)
         return target
 
 
-PLAYERS = {
+PLAYERS: Mapping[str, MakePlayer] = {
     "random": RandomPlayer,
     "greedy": GreedyPlayer,
     "explorer": ExplorerPlayer,
     "oracle": OraclePlayer,
 }
-"""The players by name, from the one that knows least."""
+"""The players by name, the weakest first."""
 
 
-def _boxworld(env: GameVectorEnv) -> BoxWorld:
-    if not isinstance(env.game, BoxWorld):
+def _rooms(env: GameVectorEnv) -> Rooms:
+    if not isinstance(env.game, Rooms):
         raise TypeError(f"this player plays BoxWorld, not {type(env.game).__name__}")
     return env.game
-
-
-def _view(game: BoxWorld) -> int:
-    """Rows of the window; a window of this size shows all where the view is full."""
-    config = game.config
-    return config.view_size if config.view == "viewport" else 2 * config.grid_size + 1

@@ -29,9 +29,9 @@ ROOM = np.dtype(
     ],
     align=True,
 )
-"""What is known of one game, beside its cells and its random stream."""
+"""The state of one game, apart from its cells and its random stream."""
 
-TOLD = np.dtype(
+INFO = np.dtype(
     [
         ("solved", np.bool_),
         ("boxes_opened", np.int32),
@@ -41,7 +41,7 @@ TOLD = np.dtype(
     ],
     align=True,
 )
-"""What a game tells of itself in the infos."""
+"""The info of one game."""
 
 NO_KEY = -1
 MOVES = np.array([[-1, 0], [1, 0], [0, -1], [0, 1]])
@@ -84,10 +84,10 @@ def begin(streams, cells, rooms, mask, lengths, distractors, problem):
 
 
 @njit(cache=True, nogil=True)
-def step(cells, rooms, actions, mask, rewards, terminated, truncated, shown, out, told):
-    """Advance the games in `mask` by one step and show those in `shown`; how many ended.
+def step(cells, rooms, actions, mask, rewards, terminated, truncated, shown, out, info):
+    """Advance the games in `mask` by one step and show those in `shown`; returns how many ended.
 
-    Where an action is none of `MOVES`, nothing is done, and -1 returned.
+    If an action is none of `MOVES`, nothing is done and -1 is returned.
     """
     for action in actions:
         if action < 0 or action >= len(MOVES):
@@ -100,7 +100,7 @@ def step(cells, rooms, actions, mask, rewards, terminated, truncated, shown, out
             truncated[i] = not terminated[i] and rooms[i].steps >= rooms[i].max_steps
             ended += terminated[i] or truncated[i]
         if shown[i]:
-            _show(row_of_cells, size, rooms[i], i, out, told)
+            _show(row_of_cells, size, rooms[i], i, out, info)
     return ended
 
 
@@ -133,13 +133,13 @@ def _move(cells, room, move):
 
 
 @njit(cache=True, nogil=True)
-def _show(cells, size, room, i, out, told):
-    """Show and tell game i; `cells` is all cells of all games, in one row."""
-    told[i].solved = room.solved
-    told[i].boxes_opened = room.boxes_opened
-    told[i].solution_length = room.solution_length
-    told[i].num_distractors = room.num_distractors
-    told[i].held_key = room.held
+def _show(cells, size, room, i, out, info):
+    """Write observation and info of game i; `cells` holds the cells of all games, in one row."""
+    info[i].solved = room.solved
+    info[i].boxes_opened = room.boxes_opened
+    info[i].solution_length = room.solution_length
+    info[i].num_distractors = room.num_distractors
+    info[i].held_key = room.held
     first, view = i * size * size, out.shape[1]
     if out.shape[3] == 3:
         _draw_room(cells, first, size, room, out, i)

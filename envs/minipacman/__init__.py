@@ -1,6 +1,5 @@
 """Mini Pacman: clear a maze of its food while ghosts give chase."""
 
-from envs.minipacman.config import MiniPacmanConfig
-from envs.minipacman.game import MiniPacman
+from envs.minipacman.game import MiniPacman, MiniPacmanConfig
 
 __all__ = ["MiniPacman", "MiniPacmanConfig"]

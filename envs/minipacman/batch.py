@@ -1,4 +1,4 @@
-"""Many games of Mini Pacman in one pass: stepped, drawn and told while they are in the cache."""
+"""Many games of Mini Pacman in one pass: each is stepped and drawn while it is in the cache."""
 
 import numpy as np
 from numba import njit
@@ -8,7 +8,7 @@ from envs.minipacman.rules import advance
 
 NUM_ACTIONS = 5
 USUAL_VIEW = 5
-TOLD = np.dtype(
+INFO = np.dtype(
     [
         ("level", np.int32),
         ("food_left", np.int32),
@@ -18,14 +18,14 @@ TOLD = np.dtype(
     ],
     align=True,
 )
-"""What a game tells of itself in the infos."""
+"""The info of one game."""
 
 
 @njit(nogil=True, cache=True)
-def step(games, streams, actions, mask, rewards, terminated, truncated, shown, out, told, full):
-    """Advance the games in `mask` by one step and show those in `shown`; how many ended.
+def step(games, streams, full, actions, mask, rewards, terminated, truncated, shown, out, info):
+    """Advance the games in `mask` by one step and show those in `shown`; returns how many ended.
 
-    Where an action is out of range, nothing is done, and -1 returned.
+    If an action is out of range, nothing is done and -1 is returned.
     """
     for action in actions:
         if action < 0 or action >= NUM_ACTIONS:
@@ -40,18 +40,18 @@ def step(games, streams, actions, mask, rewards, terminated, truncated, shown, o
             truncated[i] = game.frame >= game.frame_cap and not game.died
             ended += terminated[i] or truncated[i]
         if shown[i]:
-            show_one(game, i, out, told, full)
+            show_one(game, i, out, info, full)
     return ended
 
 
 @njit(nogil=True, cache=True, inline="always")
-def show_one(game, i, out, told, full):
-    """Draw and tell one game: the whole maze, or a window with Pacman in its centre."""
-    told[i].level = game.level
-    told[i].food_left = game.food_left
-    told[i].power = game.power
-    told[i].died = game.died
-    told[i].score = game.score
+def show_one(game, i, out, info, full):
+    """Write observation and info of one game: the whole maze, or a window centred on Pacman."""
+    info[i].level = game.level
+    info[i].food_left = game.food_left
+    info[i].power = game.power
+    info[i].died = game.died
+    info[i].score = game.score
     view = out.shape[1]
     top = 0 if full else np.int64(game.row) - view // 2
     left = 0 if full else np.int64(game.column) - view // 2

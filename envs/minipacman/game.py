@@ -1,30 +1,104 @@
-"""A batch of Mini Pacman games."""
+"""Mini Pacman: its settings, and a batch of games held in arrays."""
 
-import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
-from gymnasium import spaces
 
-from envs import random
-from envs.game import by_name, no_step
+from envs.checks import MAX_INT32, check_choice, check_view_size, check_whole
+from envs.config import Caption, Key
+from envs.game import Game, by_name
+from envs.game_config import GameConfig
 from envs.minipacman import batch, level
 from envs.minipacman.draw import text
 from envs.minipacman.maze import COLUMNS, ROWS
-from envs.options import check_names
+from envs.minipacman.players import PLAYERS
 from envs.pixels import enlarge
+from envs.players import MakePlayer
 
-if TYPE_CHECKING:
-    from envs.minipacman.config import MiniPacmanConfig
+Mode = Literal["regular", "avoid", "hunt", "ambush", "rush"]
+Rules = Literal["release", "paper"]
+View = Literal["viewport", "full"]
+MAX_VIEW_SIZE = 37
+"""From any cell, a window of this size shows the whole maze."""
 
-OPTIONS = ("mode", "rules", "frame_cap", "stochasticity", "power_bar")
-"""Fields of the configuration that a reset may change."""
-FIXED = ("view", "view_size")
+
+@dataclass(frozen=True, kw_only=True)
+class MiniPacmanConfig(GameConfig):
+    """Levels of a small maze are cleared one after the other while ghosts give chase.
+
+    The defaults are those of the Relational Memory Core paper (Santoro et al. 2018, section 4.2):
+    the agent sees a small window around Pacman.
+    """
+
+    mode: Mode = "regular"
+    """What is rewarded, and what ends a level: food, time, ghosts (hunt, ambush) or pills."""
+    rules: Rules = "release"
+    """The rules of the program that was released, or those of the paper's text."""
+    view: View = "viewport"
+    """What the agent sees: a window around Pacman, or the whole maze."""
+    view_size: int = 5
+    """Rows and columns of the window, in cells."""
+    frame_cap: int = 3000
+    """Steps after which an episode is truncated."""
+    stochasticity: float = 0.05
+    """Probability that a ghost giving chase turns at random at a junction (release rules only)."""
+    power_bar: bool = False
+    """Whether the maze's bottom wall shows how long the ghosts stay edible."""
+
+    report: ClassVar[tuple[str, ...]] = ("level",)
+    keys: ClassVar[Mapping[str, Key]] = {
+        "space": Key(0, "stay"),
+        "right": Key(1, "right"),
+        "up": Key(2, "up"),
+        "left": Key(3, "left"),
+        "down": Key(4, "down"),
+    }
+    players: ClassVar[Mapping[str, MakePlayer]] = PLAYERS
+    step_limit: ClassVar[str] = "frame_cap"
+
+    def __post_init__(self):
+        for name, kind in (("mode", Mode), ("rules", Rules), ("view", View)):
+            check_choice(name, getattr(self, name), get_args(kind))
+        check_view_size(self.view_size, MAX_VIEW_SIZE)
+        check_whole("frame_cap", self.frame_cap, 1, MAX_INT32)
+        if not 0 <= self.stochasticity <= 1:
+            raise ValueError(f"stochasticity is {self.stochasticity!r}; allowed is 0 to 1")
+        if not isinstance(self.power_bar, bool):
+            raise ValueError(f"power_bar is {self.power_bar!r}; allowed are True, False")
+
+    @property
+    def id(self) -> str:
+        """The Gymnasium id of this view."""
+        return "MiniPacman-v0" if self.view == "full" else "MiniPacmanViewport-v0"
+
+    @classmethod
+    def small(cls) -> Mapping[str, Self]:
+        """Short episodes by both sets of rules."""
+        return {
+            "release": cls(frame_cap=60, stochasticity=0.5),
+            "paper": cls(frame_cap=9, mode="hunt", rules="paper", power_bar=True),
+        }
+
+    def caption(self, info: Mapping[str, Any]) -> Caption:
+        """The level, and for how many steps the ghosts stay edible."""
+        return {name: str(int(info[name])) for name in ("level", "power")}
+
+    def idle(self) -> dict[str, str]:
+        """The options without effect in this combination, each with the reason."""
+        idle = {"view_size": "--env.view full"} if self.view == "full" else {}
+        if self.rules == "paper":
+            idle["stochasticity"] = "--env.rules paper"
+        return idle
+
+    def game(self, num_games: int) -> "MiniPacman":
+        """A batch of games with these settings."""
+        return MiniPacman(num_games, self)
 
 
-class MiniPacman:
-    """A batch of Mini Pacman games; implements `envs.game.Game`.
+class MiniPacman(Game[MiniPacmanConfig]):
+    """A batch of Mini Pacman games.
 
     ## Description
     Pacman eats its way through a maze and is chased by ghosts, one more of them at each odd level,
@@ -52,114 +126,47 @@ class MiniPacman:
     Terminated when a ghost catches Pacman; truncated after `frame_cap` steps.
     """
 
-    told = batch.TOLD
+    info_dtype = batch.INFO
+    level_options = ("mode", "rules", "frame_cap", "stochasticity", "power_bar")
 
-    def __init__(self, num_games: int, config: "MiniPacmanConfig"):
-        self.num_games = num_games
-        full = config.view == "full"
-        shape = (ROWS, COLUMNS, 3) if full else (config.view_size, config.view_size, 3)
-        self.observation_space: spaces.Box = spaces.Box(0, 255, shape, np.uint8)
-        self.action_space = spaces.Discrete(batch.NUM_ACTIONS)
+    def __init__(self, num_games: int, config: MiniPacmanConfig) -> None:
+        self._full = config.view == "full"
+        shape = (ROWS, COLUMNS, 3) if self._full else (config.view_size, config.view_size, 3)
         self.games = np.zeros(num_games, level.GAME)
         """The games as records, see `envs.minipacman.level.GAME`."""
-        self.streams = np.zeros(num_games, np.uint64)
-        self._full = full
-        self._all = np.ones(num_games, np.bool_)
-        self._no_step = no_step(num_games)
-        self._use(config)
+        self.sight = COLUMNS if self._full else config.view_size // 2
+        """Rows and columns on each side of Pacman that the agent sees."""
+        super().__init__(num_games, config, shape, batch.NUM_ACTIONS)
 
-    def _use(self, config: "MiniPacmanConfig") -> None:
+    def configure(self, config: MiniPacmanConfig) -> None:
+        """Start episodes with other options from the next one on."""
         self.config = config
         mode, paper = level.MODES.index(config.mode), config.rules == "paper"
         options = (mode, paper, config.power_bar, config.frame_cap, config.stochasticity)
         self._options = np.array([options], level.OPTIONS)
 
-    def seed(self, seeds: np.ndarray, mask: np.ndarray) -> None:
-        """Restart the random streams; seeds are uint64 `[N]`, one for each game."""
-        random.start(self.streams, seeds, mask)
-
     def begin(self, mask: np.ndarray) -> None:
-        """Begin a new episode at level 1."""
+        """Start a new episode at level 1."""
         level.begin(self.games, self.streams, mask, self._options)
 
-    def step(
-        self,
-        actions: np.ndarray,
-        mask: np.ndarray,
-        rewards: np.ndarray,
-        terminated: np.ndarray,
-        truncated: np.ndarray,
-        observations: np.ndarray,
-        told: np.ndarray,
-    ) -> int:
-        """Advance the masked games by one step, and show all games."""
-        return batch.step(
-            self.games,
-            self.streams,
-            actions,
-            mask,
-            rewards,
-            terminated,
-            truncated,
-            self._all,
-            observations,
-            told,
-            self._full,
-        )
+    def step(self, *args: np.ndarray) -> int:
+        """Advance the masked games by one step; see `Game.step`."""
+        return batch.step(self.games, self.streams, self._full, *args)
 
-    def show(self, mask: np.ndarray, observations: np.ndarray, told: np.ndarray) -> None:
-        """Write the masked games' observations and what they tell."""
-        self._show(mask, observations, told, self._full)
-
-    def _show(
-        self, mask: np.ndarray, observations: np.ndarray, told: np.ndarray, full: bool
-    ) -> None:
-        # A step in which none moves: the drawing need not be compiled twice.
-        batch.step(self.games, self.streams, *self._no_step, mask, observations, told, full)
-
-    def observe(self, out: np.ndarray, mask: np.ndarray) -> None:
-        """Write the masked games' observations."""
-        self.show(mask, out, np.empty(self.num_games, self.told))
-
-    def info(self) -> dict[str, np.ndarray]:
-        """Level (from 1), food left in it, steps of power left, and the episode's end and score."""
-        told = np.empty(self.num_games, self.told)
-        shown = np.empty((self.num_games, *(self.observation_space.shape or ())), np.uint8)
-        self.show(self._all, shown, told)
-        return by_name(told)
-
-    def set_options(self, options: Mapping[str, Any]) -> None:
-        """Change settings from the next episode on."""
-        check_names(options, OPTIONS, fixed=FIXED)
-        self._use(dataclasses.replace(self.config, **options))
-
-    def get_state(self) -> dict[str, np.ndarray]:
-        """Every field of the games, their random streams, and the options of later episodes."""
-        state = {name: self.games[name].copy() for name in level.GAME.names or ()}
-        state |= {"streams": self.streams.copy()}
-        return state | {f"options.{n}": np.array(getattr(self.config, n)) for n in OPTIONS}
-
-    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Restore what `get_state` gave."""
-        self.set_options({name: state[f"options.{name}"].item() for name in OPTIONS})
-        self.streams[:] = state["streams"]
-        for name in level.GAME.names or ():
-            self.games[name] = state[name]
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every field of the games."""
+        return by_name(self.games)
 
     def frame(self, index: int) -> np.ndarray:
         """The whole of one game as RGB `[240, 304, 3]`."""
-        return enlarge(self._picture(index, full=True))
+        picture = np.empty((self.num_games, ROWS, COLUMNS, 3), np.uint8)
+        mask, info = np.arange(self.num_games) == index, np.empty(self.num_games, batch.INFO)
+        batch.step(self.games, self.streams, True, *self._no_step, mask, picture, info)
+        return enlarge(picture[index])
 
     def view(self, index: int) -> np.ndarray:
         """What the agent of one game observes, as RGB with cells of 16 pixels."""
-        return enlarge(self._picture(index, full=self._full))
-
-    def _picture(self, index: int, full: bool) -> np.ndarray:
-        shape = (ROWS, COLUMNS, 3) if full else self.observation_space.shape or ()
-        pictures = np.empty((self.num_games, *shape), np.uint8)
-        mask, told = np.arange(self.num_games) == index, np.empty(self.num_games, self.told)
-        self._show(mask, pictures, told, full)
-        return pictures[index]
+        return enlarge(self.observation(index))
 
     def text(self, index: int) -> str:
         """One game in characters."""

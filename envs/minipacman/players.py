@@ -1,12 +1,11 @@
-"""Players that follow a script: what can be scored without learning.
+"""Scripted players of Mini Pacman: what can be scored without learning."""
 
-A player is made for a vector environment and acts for all its games at once.
-"""
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numba import njit
 
-from envs.minipacman.game import MiniPacman
 from envs.minipacman.maze import (
     FOOD,
     FREE_CELLS,
@@ -17,6 +16,7 @@ from envs.minipacman.maze import (
     neighbours,
 )
 from envs.minipacman.rules import AMBUSH, HUNT, REGULAR, RUSH
+from envs.players import MakePlayer, RandomPlayer
 from envs.vector import GameVectorEnv
 
 DISTANCES, NEIGHBOURS = distances(), neighbours()
@@ -24,16 +24,14 @@ NOWHERE = 1000
 """More steps than any path has."""
 
 
-class RandomPlayer:
-    """Takes every action with the same probability."""
+@runtime_checkable
+class Mazes(Protocol):
+    """What the players look at: the games of a `MiniPacman`."""
 
-    def __init__(self, env: GameVectorEnv, seed: int):
-        self._random = np.random.default_rng(seed)
-        self._num_games, self._num_actions = env.num_envs, int(env.game.action_space.n)
-
-    def act(self) -> np.ndarray:
-        """An action for each game, int64 `[N]`."""
-        return self._random.integers(self._num_actions, size=self._num_games)
+    games: np.ndarray
+    """Records `[N]` of the dtype `envs.minipacman.level.GAME`."""
+    sight: int
+    """Rows and columns on each side of Pacman that the agent sees."""
 
 
 class GreedyPlayer:
@@ -45,17 +43,15 @@ class GreedyPlayer:
     """
 
     def __init__(self, env: GameVectorEnv, seed: int):
-        if not isinstance(env.game, MiniPacman):
+        if not isinstance(env.game, Mazes):
             raise ValueError(f"the greedy player plays MiniPacman, not {type(env.game).__name__}")
         self._game = env.game
         self._random = np.random.default_rng(seed)
-        config = env.game.config
-        self._sight = config.view_size // 2 if config.view == "viewport" else NOWHERE
 
     def act(self) -> np.ndarray:
         """An action for each game, int64 `[N]`."""
         games = self._game.games
-        ghosts = visible_ghosts(games, self._sight)
+        ghosts = visible_ghosts(games, self._game.sight)
         # Edible in the coming step, whose beginning takes one from the power.
         edible = (games["power"] > 1)[:, None]
         goals = worth_eating(games, ghosts & edible)
@@ -137,4 +133,5 @@ def first_step(start, goals, clearance, order):
     return -1
 
 
-PLAYERS = {"random": RandomPlayer, "greedy": GreedyPlayer}
+PLAYERS: Mapping[str, MakePlayer] = {"random": RandomPlayer, "greedy": GreedyPlayer}
+"""The players by name, the weakest first."""

@@ -18,7 +18,6 @@ from rich.console import Console
 from agents.evaluation.evaluate import evaluate, quotas
 from agents.evaluation.player import EVALUATION, PolicyPlayer, playing
 from agents.evaluation.scores import Evaluation
-from agents.evaluation.scripted import players_of
 from agents.evaluation.tables import compare, show
 from agents.impala.build import build_policy
 from agents.impala.config import ImpalaConfig
@@ -37,7 +36,7 @@ def policy_for(env=SMALL, **fields):
 
 
 def oracle(env, seed):
-    return players_of(SMALL)["oracle"](env, seed)
+    return SMALL.players["oracle"](env, seed)
 
 
 def idle(env, seed):
@@ -222,7 +221,7 @@ def test_the_oracle_solves_every_level():
 
 @pytest.mark.parametrize("env", [SMALL, MiniPacmanConfig(frame_cap=60), GymnasiumConfig()])
 def test_every_environment_has_a_random_player_to_measure(env):
-    players = players_of(env)
+    players = env.players
     evaluation = evaluate(players["random"], env, episodes=6)
     assert evaluation.score.episodes == 6
     assert all(set(env.report) <= set(episode.info) for episode in evaluation.episodes)
@@ -230,7 +229,7 @@ def test_every_environment_has_a_random_player_to_measure(env):
 
 @pytest.fixture(scope="module")
 def evaluation():
-    return evaluate(players_of(SMALL)["greedy"], SMALL, episodes=120)
+    return evaluate(SMALL.players["greedy"], SMALL, episodes=120)
 
 
 def test_boxworld_is_broken_down_by_both_parameters_and_by_their_pairs(evaluation):

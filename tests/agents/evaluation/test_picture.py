@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from agents.evaluation.picture import BACKGROUND, compose, facts
-from envs import BoxWorldConfig
+from agents.evaluation.picture import BACKGROUND, caption, compose
+from envs import BoxWorldConfig, MiniPacmanConfig
 from envs.boxworld.cells import KEY, PALETTE
 
 FRAME = np.full((224, 224, 3), (200, 10, 10), np.uint8)
@@ -42,15 +42,15 @@ def test_the_text_changes_the_line_below_and_nothing_else():
 
 
 def test_the_held_key_is_shown_in_its_colour():
-    env = BoxWorldConfig(solution_length=(1,), num_distractors=(0,)).make()
-    _, info = env.reset(seed=0)
-    assert facts(info, 0.0, 0)["key"] == "none"
-    held = facts(info | {"held_key": 3}, 2.0, 17)
+    config = BoxWorldConfig(solution_length=(1,), num_distractors=(0,))
+    _, info = config.make().reset(seed=0)
+    assert config.caption(info) == {"key": "none"}
+    held = caption(config.caption(info | {"held_key": 3}), 2.0, 17)
     assert held == {"return": "2", "step": "17", "key": tuple(PALETTE[KEY + 3])}
     picture = compose(FRAME, None, held)
     assert count(picture, PALETTE[KEY + 3]) > 400
 
 
-def test_mini_pacman_tells_level_and_power():
-    told = facts({"level": np.int32(2), "power": np.int32(7)}, 12.5, 3)
-    assert told == {"return": "12.5", "step": "3", "level": "2", "power": "7"}
+def test_mini_pacman_shows_level_and_power():
+    of_game = MiniPacmanConfig().caption({"level": np.int32(2), "power": np.int32(7)})
+    assert caption(of_game, 12.5, 3) == {"return": "12.5", "step": "3", "level": "2", "power": "7"}

@@ -9,7 +9,6 @@ from PIL import Image
 from agents.evaluation import video
 from agents.evaluation.evaluate import evaluate
 from agents.evaluation.player import PolicyPlayer
-from agents.evaluation.scripted import players_of
 from agents.evaluation.video import VideoError, film
 from agents.impala.build import build_policy
 from agents.impala.config import ImpalaConfig
@@ -30,7 +29,7 @@ def policy_for(env):
 
 
 def oracle(env, seed):
-    return players_of(BOXWORLD)["oracle"](env, seed)
+    return BOXWORLD.players["oracle"](env, seed)
 
 
 def frames_of_gif(path):
@@ -119,7 +118,7 @@ def test_mini_pacman_is_filmed(tmp_path, env):
 def test_any_environment_that_can_draw_itself_is_filmed(tmp_path):
     env = GymnasiumConfig(id="FrozenLake-v1", kwargs={"is_slippery": False})
     out = tmp_path / "lake.mp4"
-    (episode,) = film(players_of(env)["random"], env, episodes=1, seed=0, greedy=False, out=out)
+    (episode,) = film(env.players["random"], env, episodes=1, seed=0, greedy=False, out=out)
     with VideoFileClip(str(out), audio=False) as clip:
         assert clip.n_frames == episode.length + 1 + int(clip.fps)
 

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from agents.programs import play
-from agents.programs.play import STEPS, Table
-from envs import ENVS, BoxWorldConfig, MiniPacmanConfig
+from agents.programs.play import Table
+from envs import ENVS, BoxWorldConfig
+from envs.config import Key
+from envs.game_config import GameConfig
 
+GAMES = {name: config for name, config in ENVS.items() if isinstance(config, GameConfig)}
 BOXWORLD = BoxWorldConfig(max_steps=3)
 
 
@@ -33,9 +36,9 @@ def test_the_arrow_keys_go_where_they_point(key, move):
     assert place(table) == (row + move[0], column + move[1])
 
 
-@pytest.mark.parametrize("env", [BOXWORLD, MiniPacmanConfig()])
+@pytest.mark.parametrize("env", GAMES.values(), ids=GAMES)
 def test_every_action_has_a_key(env):
-    actions = sorted(STEPS[type(env)].values())
+    actions = sorted(key.action for key in env.keys.values())
     assert actions == list(range(int(env.make().action_space.n)))
 
 
@@ -98,7 +101,7 @@ def presses(pygame, monkeypatch, *names):
 
 
 @pytest.mark.parametrize("view", ["full", "agent"])
-@pytest.mark.parametrize("env", [name for name in ENVS if name != "gymnasium"])
+@pytest.mark.parametrize("env", GAMES)
 def test_a_window_shows_the_game_until_it_is_closed(pygame, monkeypatch, env, view):
     pygame.display.init()
     presses(pygame, monkeypatch, "up", "left", "n", "d")
@@ -146,7 +149,19 @@ def test_a_game_without_keys_is_refused(capsys):
     with pytest.raises(SystemExit) as left:
         play.main(["--env", "gymnasium"])
     assert left.value.code == 2
-    assert "--env gymnasium: only BoxWorld and Mini Pacman" in capsys.readouterr().err
+    assert "GymnasiumConfig does not inherit" in capsys.readouterr().err
+
+
+def test_a_game_that_lacks_a_key_is_refused_with_the_class_and_the_action(monkeypatch, capsys):
+    monkeypatch.setattr(BoxWorldConfig, "keys", {"up": Key(0, "up"), "down": Key(1, "down")})
+    with pytest.raises(SystemExit) as left:
+        play.main(["--env", "boxworld"])
+    assert left.value.code == 2
+    assert "BoxWorldConfig.keys has no key for the actions [2, 3]" in capsys.readouterr().err
+
+
+def test_the_title_names_the_keys():
+    assert play.describe_keys(ENVS["minipacman"]).startswith("space: stay, right, up, left, down")
 
 
 def test_playing_needs_no_torch():

@@ -3,7 +3,7 @@
 import pytest
 
 from envs.boxworld import BoxWorldConfig
-from envs.boxworld.config import most_objects
+from envs.boxworld.level import most_objects
 
 
 @pytest.mark.parametrize(
@@ -12,15 +12,15 @@ from envs.boxworld.config import most_objects
         ({"solution_length": (0, 1)}, r"solution_length has 0; .* 1\.\.20"),
         ({"solution_length": ()}, "solution_length is empty"),
         ({"num_distractors": (-1,)}, "num_distractors has -1; .* at least 0"),
-        ({"distractor_length": 0}, "distractor_length has 0; .* at least 1"),
-        ({"num_backward": -1}, "num_backward has -1"),
-        ({"grid_size": 4}, r"grid_size has 4; .* 5\.\.20"),
-        ({"grid_size": 21}, r"grid_size has 21; .* 5\.\.20"),
+        ({"distractor_length": 0}, "distractor_length is 0; .* at least 1"),
+        ({"num_backward": -1}, "num_backward is -1"),
+        ({"grid_size": 4}, r"grid_size is 4; .* 5\.\.20"),
+        ({"grid_size": 21}, r"grid_size is 21; .* 5\.\.20"),
         ({"view": "window"}, "view is 'window'; allowed are viewport, full"),
         ({"view_size": 4}, "view_size is 4; it must be odd"),
-        ({"view_size": 27}, r"view_size has 27; .* 3\.\.25"),
-        ({"max_steps": 0}, "max_steps has 0"),
-        ({"max_steps": 1.5}, r"max_steps has 1\.5; allowed are whole numbers"),
+        ({"view_size": 27}, r"view_size is 27; .* 3\.\.25"),
+        ({"max_steps": 0}, "max_steps is 0"),
+        ({"max_steps": 1.5}, r"max_steps is 1\.5; allowed are whole numbers"),
         ({"solution_length": (20,), "grid_size": 20}, "at most 19 of the 20 colours"),
         (
             {"solution_length": (19,), "grid_size": 20, "distractor_length": 2},
@@ -57,3 +57,10 @@ def test_the_fullest_room_that_is_allowed_can_be_laid_out(grid_size):
 def test_the_ids_name_the_view():
     assert BoxWorldConfig().id == "BoxWorldViewport-v0"
     assert BoxWorldConfig(view="full").id == "BoxWorld-v0"
+
+
+def test_options_of_a_reset_change_what_is_drawn():
+    env = BoxWorldConfig(view="full").make_vector(64)
+    _, infos = env.reset(seed=0, options={"solution_length": [3], "num_distractors": 2})
+    assert (infos["solution_length"] == 3).all()
+    assert (infos["num_distractors"] == 2).all()

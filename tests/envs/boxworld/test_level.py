@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from envs.boxworld import BoxWorld, BoxWorldConfig
 from envs.boxworld.cells import BORDER, EMPTY, GEM, KEY, LOCK, WRONG_LOCK
-from envs.boxworld.config import most_objects
+from envs.boxworld.level import most_objects
 from envs.boxworld.plan import count_unsolvable, solvable
 
 

@@ -54,10 +54,10 @@ def play(game: BoxWorld, *actions: int) -> tuple[float, bool, bool]:
     return reward[0], bool(terminated[0]), bool(truncated[0])
 
 
-def blank(game: BoxWorld) -> tuple[np.ndarray, np.ndarray]:
-    """Where a step writes what the games show and tell."""
-    shape = (game.num_games, *game.observation_space.shape)
-    return np.zeros(shape, np.uint8), np.zeros(game.num_games, game.told)
+def blank(game: BoxWorld) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All games to be shown, and where a step writes their observations and infos."""
+    n, shape = game.num_games, game.observation_space.shape
+    return np.ones(n, np.bool_), np.zeros((n, *shape), np.uint8), np.zeros(n, game.info_dtype)
 
 
 def where(game: BoxWorld) -> tuple[int, int]:

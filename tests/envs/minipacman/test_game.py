@@ -1,4 +1,4 @@
-"""Mini Pacman as a batch of games: seeds, states, options, faces, settings."""
+"""Mini Pacman as a batch of games: seeds, states, options, APIs, settings."""
 
 import pickle
 
@@ -104,8 +104,8 @@ def test_games_outside_the_mask_are_left_alone():
     before = game.get_state()
     rewards = np.full(4, 9.0)
     ended = np.ones(4, np.bool_)
-    shown, told = np.full((4, 5, 5, 3), 7, np.uint8), np.zeros(4, game.told)
-    game.step(np.full(4, 1), some, rewards, ended, ended.copy(), shown, told)
+    shown, info = np.full((4, 5, 5, 3), 7, np.uint8), np.zeros(4, game.info_dtype)
+    game.step(np.full(4, 1), some, rewards, ended, ended.copy(), everyone, shown, info)
     game.begin(some)
     game.seed(np.full(4, 99, np.uint64), some)
     after = game.get_state()

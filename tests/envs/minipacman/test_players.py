@@ -23,7 +23,8 @@ def one_episode_each(mode):
     random = np.random.default_rng(0)
     rewards = np.zeros(NUM_EPISODES)
     terminated, truncated = np.zeros((2, NUM_EPISODES), np.bool_)
-    shown = np.zeros((NUM_EPISODES, 5, 5, 3), np.uint8), np.zeros(NUM_EPISODES, game.told)
+    info = np.zeros(NUM_EPISODES, game.info_dtype)
+    shown = running.copy(), np.zeros((NUM_EPISODES, 5, 5, 3), np.uint8), info
     while running.any():
         moves = random.integers(0, 5, NUM_EPISODES)
         game.step(moves, running, rewards, terminated, truncated, *shown)

@@ -54,8 +54,8 @@ def play_all(game, action):
     n = game.num_games
     rewards, terminated, truncated = np.zeros(n), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
     shown = np.zeros((n, *game.observation_space.shape), np.uint8)
-    told, every = np.zeros(n, game.told), np.ones(n, np.bool_)
-    game.step(np.full(n, action), every, rewards, terminated, truncated, shown, told)
+    info, every = np.zeros(n, game.info_dtype), np.ones(n, np.bool_)
+    game.step(np.full(n, action), every, rewards, terminated, truncated, every, shown, info)
     return rewards, terminated, truncated
 
 
