@@ -159,7 +159,7 @@ class ImpalaConfig:
                 idle["on_env_error"] = "--workers 0: there is no worker to restart"
         if self.run_dir is None:
             idle["overwrite"] = "a new run folder; name the old one by --run-dir"
-        if len(getattr(self.env, "stages", ())) < 2:
+        if len(self.env.stages) < 2:
             idle["grow_levels"] = "an environment that has one kind of level"
         return idle
 

@@ -134,7 +134,7 @@ def test_an_environment_that_cannot_draw_itself_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["agent.avi", "agent", "agent.mp4.part"])
 def test_another_suffix_is_refused_before_anything_is_played(tmp_path, name):
     with pytest.raises(VideoError, match=r"written as \.mp4 or \.gif"):
-        film(oracle, None, episodes=1, seed=0, greedy=False, out=tmp_path / name)
+        film(oracle, BOXWORLD, episodes=1, seed=0, greedy=False, out=tmp_path / name)
 
 
 def test_a_film_without_episodes_is_refused(tmp_path):
