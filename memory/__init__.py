@@ -8,7 +8,9 @@ from memory.cores.convlstm import ConvLSTM, ConvLSTMConfig, ConvLSTMState
 from memory.cores.dnc.dnc import DNC, DNCConfig, DNCState
 from memory.cores.entnet import EntNet, EntNetConfig
 from memory.cores.gru import GRU, GRUConfig
+from memory.cores.gtrxl import GTrXL, GTrXLConfig, GTrXLState
 from memory.cores.hmem import HMem, HMemConfig
+from memory.cores.lru import LRU, LRUConfig
 from memory.cores.lstm import LSTM, LSTMConfig, LSTMState, StackedLSTM
 from memory.cores.lstm_bank import LSTMBank, LSTMBankConfig
 from memory.cores.memory_net.deciding import DecidingMemoryNet
@@ -23,9 +25,11 @@ CORES = {
     "dnc": DNCConfig,
     "entnet": EntNetConfig,
     "gru": GRUConfig,
+    "gtrxl": GTrXLConfig,
     "hmem": HMemConfig,
     "lstm": LSTMConfig,
     "lstm_bank": LSTMBankConfig,
+    "lru": LRUConfig,
     "memory_net": MemoryNetConfig,
     "min_gru": MinGRUConfig,
     "none": NoMemoryConfig,
@@ -39,6 +43,7 @@ __all__ = [
     "CORES",
     "DNC",
     "GRU",
+    "LRU",
     "LSTM",
     "RMC",
     "ConvLSTM",
@@ -52,9 +57,13 @@ __all__ = [
     "EntNet",
     "EntNetConfig",
     "GRUConfig",
+    "GTrXL",
+    "GTrXLConfig",
+    "GTrXLState",
     "HMem",
     "HMemConfig",
     "InputBufferState",
+    "LRUConfig",
     "LSTMBank",
     "LSTMBankConfig",
     "LSTMConfig",

@@ -1,20 +1,24 @@
-"""h_t = a_t h_(t-1) + b_t, elementwise, for all times of an unroll."""
+"""h_t = a_t h_(t-1) + b_t, elementwise, for all times of an unroll; real or complex."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Inexact
 from torch import Tensor
 
 
 def recur(
-    decays: Float[Tensor, "T B D"], inputs: Float[Tensor, "T B D"], state: Float[Tensor, "B D"]
-) -> Float[Tensor, "T B D"]:
+    decays: Inexact[Tensor, "T B D"],
+    inputs: Inexact[Tensor, "T B D"],
+    state: Inexact[Tensor, "B D"],
+) -> Inexact[Tensor, "T B D"]:
     """Every h_t, from h before the first; by what is faster on the device at hand."""
     return (recur_in_parallel if inputs.is_cuda else recur_in_turn)(decays, inputs, state)
 
 
 def recur_in_turn(
-    decays: Float[Tensor, "T B D"], inputs: Float[Tensor, "T B D"], state: Float[Tensor, "B D"]
-) -> Float[Tensor, "T B D"]:
+    decays: Inexact[Tensor, "T B D"],
+    inputs: Inexact[Tensor, "T B D"],
+    state: Inexact[Tensor, "B D"],
+) -> Inexact[Tensor, "T B D"]:
     """Time after time: T short steps."""
     states = []
     for decay, now in zip(decays.unbind(), inputs.unbind(), strict=True):
@@ -24,8 +28,10 @@ def recur_in_turn(
 
 
 def recur_in_parallel(
-    decays: Float[Tensor, "T B D"], inputs: Float[Tensor, "T B D"], state: Float[Tensor, "B D"]
-) -> Float[Tensor, "T B D"]:
+    decays: Inexact[Tensor, "T B D"],
+    inputs: Inexact[Tensor, "T B D"],
+    state: Inexact[Tensor, "B D"],
+) -> Inexact[Tensor, "T B D"]:
     """All times at once, log2 T passes: each joins stretches to those before, twice as long.
 
     Source: Hillis and Steele, "Data parallel algorithms" (1986). A pair (a, b) is the map from
@@ -43,7 +49,9 @@ def recur_in_parallel(
 
 
 def _follow(
-    now: Float[Tensor, "*T B D"], decay: Float[Tensor, "*T B D"], before: Float[Tensor, "*T B D"]
-) -> Float[Tensor, "*T B D"]:
+    now: Inexact[Tensor, "*T B D"],
+    decay: Inexact[Tensor, "*T B D"],
+    before: Inexact[Tensor, "*T B D"],
+) -> Inexact[Tensor, "*T B D"]:
     """decay * before + now; where the decay is 0, whatever came before, be it infinite."""
     return torch.where(decay == 0, now, torch.addcmul(now, decay, before))

@@ -17,11 +17,13 @@ SMALL_CORES = {
     ),
     "entnet": CORES["entnet"](slots=3, units=16),
     "gru": CORES["gru"](hidden=16),
+    "gtrxl": CORES["gtrxl"](hidden=16, heads=2, memory=6),
     "hmem": CORES["hmem"](units=12, read_before_write=True),
     "lstm": CORES["lstm"](hidden=16),
     "lstm, two layers": CORES["lstm"](hidden=8, layers=2),
     "lstm_bank": CORES["lstm_bank"](units=16, cells=2),
     "lstm_bank, shared": CORES["lstm_bank"](units=16, cells=2, weights="shared"),
+    "lru": CORES["lru"](hidden=16, units=8),
     "min_gru": CORES["min_gru"](hidden=16),
     "none": CORES["none"](hidden=16),
     "relation_network": CORES["relation_network"](

@@ -18,12 +18,20 @@ CASES = {
     "lstm_bank": ("lstm_bank", {"units": 12, "cells": 3}, (5,)),
     "lstm_bank, shared": ("lstm_bank", {"units": 12, "cells": 3, "weights": "shared"}, (5,)),
     "entnet": ("entnet", {"slots": 3, "units": 6}, (5,)),
+    "gtrxl": ("gtrxl", {"hidden": 6, "heads": 2, "memory": 4}, (5,)),
+    "gtrxl, one layer, longer memory": (
+        "gtrxl",
+        {"hidden": 9, "layers": 1, "heads": 3, "memory": 9},
+        (5,),
+    ),
     "hmem": ("hmem", {"units": 16, "gain": 0.1, "decay": 0.1}, (5,)),
     "hmem, read before write": (
         "hmem",
         {"units": 6, "read_before_write": True, "gain": 0.3, "decay": 0.2, "output": "recall"},
         (5,),
     ),
+    "lru": ("lru", {"hidden": 6, "units": 4}, (5,)),
+    "lru, one layer": ("lru", {"hidden": 4, "units": 5, "layers": 1, "min_radius": 0.2}, (5,)),
     "min_gru": ("min_gru", {"hidden": 6}, (5,)),
     "min_gru, one layer": ("min_gru", {"hidden": 6, "layers": 1}, (5,)),
     "none": ("none", {"hidden": 6}, (5,)),
@@ -93,7 +101,7 @@ CASES = {
 }
 ONE_EACH = [
     *("lstm", "lstm, three layers", "gru", "lstm_bank", "lstm_bank, shared", "entnet"),
-    *("hmem", "hmem, read before write", "min_gru", "none", "rmc", "convlstm"),
+    *("gtrxl", "hmem", "hmem, read before write", "lru", "min_gru", "none", "rmc", "convlstm"),
     *("dnc", "dnc, two writes, two layers", "dnc, feed-forward, two layers"),
     *("memory_net, bptt", "memory_net, reinforce"),
     "working_memory",
