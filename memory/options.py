@@ -1,23 +1,39 @@
-"""Checks of a core's options, at construction, with errors that say what would have been right."""
+"""Checks of options: an error names the option, its value and what is allowed."""
 
+import math
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 
+def check(name: str, value: object, is_allowed: bool, allowed: str) -> None:
+    """Raise a `ValueError`, such as `decay=2: must be from 0 to 1`, unless a value is allowed."""
+    if not is_allowed:
+        raise ValueError(f"{name}={value}: must be {allowed}")
+
+
+def at_least(low: int, **options: int | float) -> None:
+    """Each option is `low` or more."""
+    for name, value in options.items():
+        check(name, value, value >= low, f"at least {low}")
+
+
 def positive(**options: int) -> None:
     """Each option is a count of at least one."""
+    at_least(1, **options)
+
+
+def above_zero(**options: int | float) -> None:
+    """Each option is above 0 and finite."""
     for name, value in options.items():
-        if value < 1:
-            raise ValueError(f"{name}={value}: must be at least 1")
+        check(name, value, 0 < value < math.inf, "above 0 and finite")
 
 
 def one_of(name: str, value: str, allowed: Iterable[str]) -> None:
     """The option is one of the words allowed."""
     words = list(allowed)
-    if value not in words:
-        close = get_close_matches(value, words, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"{name}={value!r}: must be one of {', '.join(words)}{hint}")
+    close = get_close_matches(value, words, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    check(name, repr(value), value in words, f"one of {', '.join(words)}{hint}")
 
 
 def divisible(name: str, value: int, parts: Mapping[str, int]) -> int:

@@ -3,14 +3,14 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import make_dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
-import tyro
 
 from agents.cli.exit_status import BAD_INPUT, INTERRUPTED, fail
-from agents.cli.options import nearest
+from agents.cli.options import nearest, options_of
+from agents.cli.settings import apply, read_flags
 from envs import ENVS
 from envs.fault import EnvironmentFault
 
@@ -43,16 +43,22 @@ def add_env(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Options of the environment are given as for training: --env.view-size 7."
 
 
-def choose_env(program: str, name: str, flags: list[str]) -> Any:
+@dataclass(frozen=True)
+class _Chosen:
+    env: Any
+
+
+def choose_env(name: str, flags: list[str]) -> Any:
     """The environment of a name, changed by flags such as `--env.view-size 7`.
 
     Raises:
         CommandError: there is none of that name.
+        OptionError: a flag does not exist, or its value is refused.
     """
     if name not in ENVS:
         raise CommandError(f"--env {name}: no such environment. {nearest(name, ENVS)}")
-    chosen = make_dataclass("Chosen", [("env", type(ENVS[name]), ENVS[name])], frozen=True)
-    return tyro.cli(chosen, args=flags, prog=program, config=(tyro.conf.AvoidSubcommands,)).env
+    chosen = _Chosen(ENVS[name])
+    return apply(chosen, read_flags(flags, options_of(chosen), {"env": name})).env
 
 
 def at_least(low: int):

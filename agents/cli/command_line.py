@@ -1,7 +1,7 @@
 """From the command line of a training program to the configuration of a run.
 
-Two stages. The first, here, finds which subject (environment or task), core and preset files are
-meant. The second (`agents.cli.typed_parser`) reads the values. The later wins:
+The subject (environment or task), the core and the preset files come first, then the values of the
+options that these have. The later wins:
 
     defaults < <subject>.yaml < <subject>-<core>.yaml < --config < <config>-<core>.yaml < flags
 
@@ -11,23 +11,16 @@ Those files are looked for in the folder of the program, such as `configs/impala
 
 import argparse
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from agents.cli.help import short_help
-from agents.cli.options import (
-    Option,
-    OptionError,
-    check_effect,
-    find_option,
-    nearest,
-    options_of,
-    unknown_flag,
-)
-from agents.cli.presets import Preset, find_preset, read_preset, to_yaml
+from agents.cli.help import long_help, short_help
+from agents.cli.options import OptionError, check_effect, nearest, options_of
+from agents.cli.presets import Preset, find_preset, preset_settings, read_preset, to_yaml
 from agents.cli.program import Names, Program
-from agents.cli.typed_parser import parse_typed
+from agents.cli.settings import Setting, apply, read_flags
 
 __all__ = ["Names", "ParsedRun", "load_config", "parse", "to_yaml"]
 
@@ -69,23 +62,17 @@ def _parse(program: Program, argv: list[str]) -> ParsedRun:
 
     presets, names = _resumed(program, chosen) if chosen.resume else _presets(program, chosen)
     defaults = program.defaults(names)
-    if chosen.help:
-        config = parse_typed(program, presets, defaults, [])
-        print(
-            short_help(
-                program,
-                config,
-                names.subject if chosen.subject else None,
-                names.core if chosen.core else None,
-            )
-        )
+    if chosen.help or chosen.help_all:
+        config = _configure(defaults, presets)
+        asked = (names.subject if chosen.subject else None, names.core if chosen.core else None)
+        print(long_help(config) if chosen.help_all else short_help(program, config, *asked))
         raise SystemExit(0)
-    given = _given(program, flags, options_of(defaults), names)
+    options = options_of(defaults)
+    given = read_flags(flags, options, dict(zip(program.registries, names, strict=True)))
     if chosen.resume:
         _check_resumable(program, given)
-    more = ["--help"] if chosen.help_all else []
-    config = parse_typed(program, presets, defaults, [*flags, *more])
-    check_effect(config, given, options_of(defaults))
+    config = _configure(defaults, presets, given)
+    check_effect(config, [setting.option.key for setting in given], options)
     resume = Path(chosen.resume) if chosen.resume else None
     config = replace(config, run_dir=resume) if resume else config
     return ParsedRun(config, names, resume, tuple(preset.path for preset in presets))
@@ -95,7 +82,13 @@ def load_config(file: Path, program: Program) -> tuple[Any, Names]:
     """The run in a file that `to_yaml` wrote; raises `OptionError` where it cannot be read."""
     preset = read_preset(program, file)
     names = _names(program, (None, None), preset)
-    return parse_typed(program, [preset], program.defaults(names), []), names
+    return _configure(program.defaults(names), [preset]), names
+
+
+def _configure(defaults: Any, presets: Iterable[Preset], flags: Iterable[Setting] = ()) -> Any:
+    options = options_of(defaults)
+    from_presets = (setting for preset in presets for setting in preset_settings(preset, options))
+    return apply(defaults, [*from_presets, *flags])
 
 
 def _named(chosen: argparse.Namespace) -> tuple[str | None, str | None]:
@@ -169,23 +162,10 @@ def _resumed(program: Program, chosen: argparse.Namespace) -> tuple[list[Preset]
     return [preset], _names(program, (None, None), preset)
 
 
-def _check_resumable(program: Program, given: dict[str, str]) -> None:
-    wrong = [flag for key, flag in given.items() if key not in program.resumable]
+def _check_resumable(program: Program, flags: Iterable[Setting]) -> None:
+    wrong = [flag.source for flag in flags if flag.option.key not in program.resumable]
     if wrong:
         allowed = ", ".join(sorted("--" + key.replace("_", "-") for key in program.resumable))
         raise OptionError(
             f"{', '.join(wrong)} cannot change when a run is resumed; these can: {allowed}."
         )
-
-
-def _given(
-    program: Program, flags: list[str], options: dict[str, Option], names: Names
-) -> dict[str, str]:
-    """The options on the command line: their keys, and how they were written."""
-    written = [flag for flag in flags if flag.startswith("--") and not flag.startswith("--tyro-")]
-    found = {flag: find_option(flag, options) for flag in written}
-    chosen = dict(zip(program.registries, names, strict=True))
-    unknown = [unknown_flag(flag, options, chosen) for flag in written if not found[flag]]
-    if unknown:
-        raise OptionError("\n".join(map(str, unknown)))
-    return {option.key: flag.partition("=")[0] for flag, option in found.items() if option}

@@ -2,13 +2,13 @@
 
 import shutil
 import textwrap
-from typing import Any, get_args, get_origin
+from itertools import groupby
+from typing import Any
 
-from agents.cli.options import Option, options_of
+from agents.cli.options import Option, kind_text, options_of
 from agents.cli.presets import preset_names
 from agents.cli.program import Program
 
-_WORDS = {"video_minutes": "--video-every MINUTES"}
 _LEFT = 32  # columns of the flag
 
 
@@ -51,31 +51,28 @@ def short_help(program: Program, config: Any, subject: str | None, core: str | N
     return "\n".join([*lines, *_row("--help-all", "Every option")])
 
 
+def long_help(config: Any) -> str:
+    """Help that shows every option with its value in a configuration."""
+    lines = ["[The value in use] ends each line."]
+    options = options_of(config)
+    for section, keys in groupby(options, lambda key: key.rpartition(".")[0]):
+        lines += ["", f"Options of {section or 'the run'}", *_rows(options, keys)]
+    return "\n".join(lines)
+
+
 def _rows(options: dict[str, Option], keys: Any) -> list[str]:
     return [line for key in keys for line in _row(_left(options[key]), _right(options[key]))]
 
 
 def _left(option: Option) -> str:
-    return _WORDS.get(option.key) or f"{option.flag} {_kind(option.kind)}".rstrip()
+    kind = "" if option.kind is bool else kind_text(option.kind)
+    return f"{option.flag} {kind}".rstrip()
 
 
 def _right(option: Option) -> str:
     value = option.default
     shown = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return f"{option.description} [{shown}]".lstrip()
-
-
-def _kind(kind: Any) -> str:
-    """A type as the command line takes it: `INT`, `INT|auto`, `INT ...`."""
-    if kind is bool or kind is type(None):
-        return ""
-    if get_origin(kind) is tuple:
-        return f"{_kind(get_args(kind)[0])} ..."
-    if isinstance(kind, str):
-        return kind
-    if get_args(kind):
-        return "|".join(word for part in get_args(kind) if (word := _kind(part)))
-    return getattr(kind, "__name__", str(kind)).upper()
 
 
 def _row(left: str, right: str) -> list[str]:

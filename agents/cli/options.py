@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from itertools import pairwise
-from typing import Any, NamedTuple, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 ALIASES = {"video_every": "video_minutes"}
-"""Other spellings of an option: the ones `agents.impala.config` gives to the parser."""
+"""Other spellings of an option."""
 
 
 class OptionError(ValueError):
@@ -38,6 +39,11 @@ class Option(NamedTuple):
     def is_mapping(self) -> bool:
         """Whether its value is a dictionary with names of its own."""
         return (get_origin(self.kind) or self.kind) in (dict, Mapping)
+
+    def is_negated_by(self, flag: str) -> bool:
+        """Whether a flag spells `--policy.no-last-action` for `policy.last_action`."""
+        owner, dot, name = self.key.rpartition(".")
+        return key_of(flag) == f"{owner}{dot}no_{name}"
 
 
 def options_of(config: Any, prefix: str = "") -> dict[str, Option]:
@@ -68,20 +74,35 @@ def _descriptions(config_class: type) -> dict[str, str]:
     }
 
 
+def key_of(spelling: str) -> str:
+    """The key that a flag, or a key of a preset with dashes, stands for."""
+    key = spelling.removeprefix("--").replace("-", "_")
+    return ALIASES.get(key, key)
+
+
 def find_option(spelling: str, options: dict[str, Option]) -> Option | None:
     """The option meant by a key of a preset (`batch`) or a flag (`--policy.no-last-action`)."""
-    key = spelling.removeprefix("--").partition("=")[0].replace("-", "_")
-    key = ALIASES.get(key, key)
+    key = key_of(spelling)
     owner, dot, name = key.rpartition(".")
     positive = options.get(owner + dot + name.removeprefix("no_"))
     if key not in options and spelling.startswith("--") and positive and positive.kind is bool:
         return positive
-    return options.get(key) or _mapping_around(key, options)
+    mapping = options.get(owner)
+    return options.get(key) or (mapping if mapping and mapping.is_mapping else None)
 
 
-def _mapping_around(key: str, options: dict[str, Option]) -> Option | None:
-    owner = options.get(key.rpartition(".")[0])
-    return owner if owner is not None and owner.is_mapping else None
+def kind_text(kind: Any) -> str:
+    """A type as the command line takes it: `INT`, `INT|auto`, `INT ...`, `INT INT`."""
+    if get_origin(kind) is tuple:
+        parts = get_args(kind)
+        return " ".join("..." if part is ... else kind_text(part) for part in parts)
+    if isinstance(kind, str):
+        return kind
+    if (get_origin(kind) or kind) is Mapping:
+        return "MAPPING"
+    if get_args(kind):
+        return "|".join(kind_text(part) for part in get_args(kind) if part is not NoneType)
+    return "true|false" if kind is bool else kind.__name__.upper()
 
 
 def nearest(given: str, allowed: Iterable[str]) -> str:
@@ -91,9 +112,8 @@ def nearest(given: str, allowed: Iterable[str]) -> str:
     return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(allowed)}."
 
 
-def unknown_flag(token: str, options: dict[str, Option], names: dict[str, str]) -> OptionError:
+def unknown_flag(given: str, options: dict[str, Option], names: dict[str, str]) -> OptionError:
     """The error for a flag that no option has; `names` are the chosen `env` and `core`."""
-    given = token.partition("=")[0]
     section = given.removeprefix("--").partition(".")[0]
     if "." not in given or section not in names:
         return OptionError(f"{given}: no such option. {_nearest_flag(given, options)}")

@@ -9,6 +9,7 @@ import yaml
 
 from agents.cli.options import Option, OptionError, find_option, nearest
 from agents.cli.program import Names, Program
+from agents.cli.settings import Setting, convert
 from memory import CORES
 
 _YAML_LIST = "tag:yaml.org,2002:seq"
@@ -145,52 +146,27 @@ def _take_name(path: Path, entries: dict[str, Entry], section: str) -> str | Non
     raise OptionError(f"{path}, line {entry.line}: `{section}` is a name, got {entry.value!r}.")
 
 
-def preset_flags(preset: Preset, options: dict[str, Option]) -> Iterator[str]:
-    """The preset as flags of the command line, so that one parser checks both.
-
-    Values of a mapping (`env.kwargs`) have no flags; see `preset_mappings`.
-    """
+def preset_settings(preset: Preset, options: dict[str, Option]) -> Iterator[Setting]:
+    """The values of a preset, converted; raises `OptionError` with the line of a mistake."""
     for key, (value, line) in preset.entries.items():
-        option = _known(preset, key, line, options)
-        if option.is_mapping:
-            continue
-        if isinstance(value, dict) or (
-            isinstance(value, list) and any(isinstance(v, list | dict) for v in value)
-        ):
-            raise OptionError(
-                f"{preset.path}, line {line}: `{key}` is one value or a list, got {value!r}."
-            )
-        if option.kind is bool and isinstance(value, bool):
-            yield option.flag if value else _negative(option.flag)
-        elif isinstance(value, list):
-            yield from (option.flag, *map(str, value))
-        else:
-            yield f"{option.flag}={value}"
+        source = f"{preset.path}, line {line}"
+        option = find_option(key, options)
+        if option is None:
+            raise OptionError(f"{source}: no option `{key}`. {nearest(key, options)}")
+        if option.is_mapping != isinstance(value, dict) or _is_nested(value):
+            expected = "a mapping" if option.is_mapping else "one value or a list"
+            raise OptionError(f"{source}: `{key}` is {expected}, got {value!r}.")
+        if not option.is_mapping:
+            words = [str(word) for word in (value if isinstance(value, list) else [value])]
+            try:
+                value = convert(option, words)
+            except OptionError as error:
+                raise OptionError(f"{error}\n{option.flag} is from {source}.") from None
+        yield Setting(option, value, source, False)
 
 
-def preset_mappings(preset: Preset, options: dict[str, Option]) -> dict[str, dict[str, Any]]:
-    """The values of options which are mappings: `{"env.kwargs": {"size": 3}}`."""
-    found: dict[str, dict[str, Any]] = {}
-    for key, (value, line) in preset.entries.items():
-        option = _known(preset, key, line, options)
-        if option.is_mapping and not isinstance(value, dict):
-            raise OptionError(f"{preset.path}, line {line}: `{key}` is a mapping, got {value!r}.")
-        if option.is_mapping:
-            found[option.key] = value
-    return found
-
-
-def _known(preset: Preset, key: str, line: int, options: dict[str, Option]) -> Option:
-    option = find_option(key, options)
-    if option is None:
-        raise OptionError(f"{preset.path}, line {line}: no option `{key}`. {nearest(key, options)}")
-    return option
-
-
-def _negative(flag: str) -> str:
-    """`--policy.last-action` as `--policy.no-last-action`."""
-    owner, dot, name = flag.removeprefix("--").rpartition(".")
-    return f"--{owner}{dot}no-{name}"
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(part, list | dict) for part in value)
 
 
 def to_yaml(program: Program, config: Any, names: Names | None = None) -> str:

@@ -10,6 +10,7 @@ from agents.evaluation.player import Agent, Player, playing
 from agents.evaluation.scores import Evaluation
 from agents.impala.episodes import Episode
 from envs.fault import EnvironmentFault
+from memory.options import positive
 
 MOST_GAMES = 100
 """Games that are played at a time."""
@@ -39,8 +40,7 @@ def evaluate(
     Raises:
         EnvironmentFault: an environment failed.
     """
-    if episodes < 1:
-        raise ValueError(f"episodes {episodes} is out of range: at least 1.")
+    positive(episodes=episodes)
     env = env_config.make_vector(min(episodes, MOST_GAMES))
     try:
         with playing(agent, env, seed=seed, greedy=greedy) as player:

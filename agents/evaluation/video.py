@@ -14,6 +14,7 @@ from agents.evaluation.player import Agent, Player, playing
 from agents.impala.episodes import Episode
 from envs import EnvConfig
 from envs.vector import GameVectorEnv
+from memory.options import positive
 
 ENCODINGS = {
     ".mp4": ("libx264", ["-vf", "format=yuv420p", "-movflags", "+faststart"]),
@@ -59,8 +60,7 @@ def film(
         EnvironmentFault: the environment failed.
     """
     check_suffix(out)
-    if episodes < 1:
-        raise ValueError(f"episodes {episodes} is out of range: at least 1.")
+    positive(episodes=episodes)
     env = _drawable(env_config)
     fps = int(env.metadata.get("render_fps") or DEFAULT_FPS)
     played: list[Episode] = []

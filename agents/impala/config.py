@@ -8,14 +8,12 @@ batches of 32 trajectories of 40 steps, discount 0.99, entropy cost 0.005, learn
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import tyro
-
-from agents.cli.checks import above_zero, at_least, check
 from agents.networks.config import PolicyConfig
 from envs import ENVS
 from memory import CORES
+from memory.options import above_zero, at_least, check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +41,13 @@ class LossConfig:
     """Largest size of a scaled reward in learning; None leaves rewards alone."""
 
     def __post_init__(self) -> None:
-        check("loss.discount", self.discount, 0 <= self.discount <= 1, "0 to 1")
+        check("discount", self.discount, 0 <= self.discount <= 1, "from 0 to 1")
         for name in ("entropy_cost", "value_cost", "trace_decay"):
             value = getattr(self, name)
-            check(f"loss.{name}", value, 0 <= value < math.inf, "at least 0 and finite")
-        for name in ("rho_clip", "c_clip", "reward_scale"):
-            above_zero(f"loss.{name}", getattr(self, name))
+            check(name, value, 0 <= value < math.inf, "at least 0 and finite")
+        above_zero(rho_clip=self.rho_clip, c_clip=self.c_clip, reward_scale=self.reward_scale)
         if self.reward_clip is not None:
-            above_zero("loss.reward_clip", self.reward_clip)
+            above_zero(reward_clip=self.reward_clip)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +70,10 @@ class OptimizerConfig:
     """Momentum (RMSProp; Adam's beta1)."""
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "clip_norm", "epsilon"):
-            above_zero(f"optimizer.{name}", getattr(self, name))
+        above_zero(learning_rate=self.learning_rate, clip_norm=self.clip_norm, epsilon=self.epsilon)
         for name in ("decay", "momentum"):
             value = getattr(self, name)
-            check(f"optimizer.{name}", value, 0 <= value < 1, "at least 0 and below 1")
+            check(name, value, 0 <= value < 1, "at least 0 and below 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,21 +128,21 @@ class ImpalaConfig:
     """Minutes between checkpoints."""
     log_seconds: float = 5.0
     """Seconds between lines of metrics."""
-    video_minutes: Annotated[float | None, tyro.conf.arg(aliases=("--video-every",))] = None
+    video_minutes: float | None = None
     """Minutes between videos of one episode (`--video-every`); None records none."""
 
     def __post_init__(self) -> None:
         for name in ("actors", "batch", "unroll", "frames"):
-            at_least(1, name, getattr(self, name))
+            at_least(1, **{name: getattr(self, name)})
         for name in ("seed", "max_lag", "checkpoint_minutes", "log_seconds"):
-            at_least(0, name, getattr(self, name))
+            at_least(0, **{name: getattr(self, name)})
         if self.video_minutes is not None:
-            above_zero("video_minutes", self.video_minutes)
+            above_zero(video_minutes=self.video_minutes)
         threads, rate = self.learner_threads, self.grow_levels
         if threads != "auto":
             check("learner_threads", threads, threads >= 1, "at least 1, or auto")
         if rate is not None:
-            check("grow_levels", rate, 0 < rate <= 1, "above 0, at most 1")
+            check("grow_levels", rate, 0 < rate <= 1, "above 0 and at most 1")
         self._check_workers()
         self._check_lag()
 
@@ -164,11 +160,8 @@ class ImpalaConfig:
         return idle
 
     def _check_workers(self) -> None:
-        if self.workers != "auto" and not 0 <= self.workers <= self.actors:
-            raise ValueError(
-                f"--workers {self.workers} is out of range: from 0 (no Ray) to --actors "
-                f"{self.actors}, or auto."
-            )
+        allowed = f"from 0 (no Ray) to --actors {self.actors}, or auto"
+        check("workers", n := self.workers, n == "auto" or 0 <= n <= self.actors, allowed)
 
     def _check_lag(self) -> None:
         """Refuse actors so many that most of what they bring is dropped as too old."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agents.cli.checks import check
+from memory.options import check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,4 +21,4 @@ class PolicyConfig:
 
     def __post_init__(self) -> None:
         words = " ".join(map(str, self.channels))
-        check("policy.channels", words, all(n >= 1 for n in self.channels), "each at least 1")
+        check("channels", words, all(n >= 1 for n in self.channels), "at least 1 each")

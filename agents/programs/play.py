@@ -83,7 +83,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=at_least(0), help="of the levels (default: random)")
     args, env_flags = parser.parse_known_args(argv)
     with plain_errors(parser.prog):
-        config = choose_env(parser.prog, args.env, env_flags)
+        config = choose_env(args.env, env_flags)
         table = Table(_playable(args.env, config), args.view, args.seed)
         _play_in_window(table, f"Engram: {args.env} - {describe_keys(config)}")
     return 0

@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
     args, env_flags = arguments.parse_known_args(argv)
     with plain_errors(arguments.prog):
         check_json(args.json)
-        config = choose_env(arguments.prog, args.env, env_flags)
+        config = choose_env(args.env, env_flags)
         players = _chosen_players(config.players, args)
         with progress(args.episodes * len(players)) as watch:
             evaluations = {

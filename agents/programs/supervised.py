@@ -52,9 +52,7 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
         torch.set_num_threads(config.threads)
     task, reader = build(config)
     if config.stop_at is not None and config.stop_at > 1 and not task.lower_is_better:
-        raise ValueError(
-            f"--stop-at {config.stop_at} is out of range: {task.measure} is at most 1."
-        )
+        raise ValueError(f"--stop-at {config.stop_at}: must be at most 1, as {task.measure} is")
     if config.data_parallel > 1:
         check_shared(reader)
     checkpoint = _checkpoint_of(parsed.resume, reader, task)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from agents.cli.checks import check
 from memory import CORES
+from memory.options import above_zero, at_least, check
 from memory.supervised import TASKS, ReaderConfig, TrainingConfig
 from memory.supervised.reinforcement import ReinforcementConfig
 
@@ -55,18 +55,18 @@ class SupervisedConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "validate_every", "data_parallel"):
-            check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+            at_least(1, **{name: getattr(self, name)})
         batch = self.training.batch
         check("data_parallel", self.data_parallel, self.data_parallel <= batch, f"at most {batch}")
         check("seed", self.seed, 0 <= self.seed < 2**63, "from 0 to 2^63 - 1")
         for name in ("checkpoint_minutes", "log_seconds"):
-            check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
+            at_least(0, **{name: getattr(self, name)})
         if self.threads != "auto":
             check("threads", self.threads, self.threads >= 1, "at least 1, or auto")
         if self.stop_at is not None:
-            check("stop_at", self.stop_at, self.stop_at > 0, "above 0")
+            above_zero(stop_at=self.stop_at)
         if self.patience is not None:
-            check("patience", self.patience, self.patience >= 1, "at least 1")
+            at_least(1, patience=self.patience)
 
     def idle(self) -> dict[str, str]:
         """The options without effect in this combination, each with the reason."""

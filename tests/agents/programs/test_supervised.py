@@ -249,10 +249,13 @@ def test_a_validation_that_is_no_number_ends_the_run_and_is_never_the_best(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--training.learning-rate", "inf"], "learning_rate=inf: must be finite"),
-        (["--reinforcement.discount", "5"], "discount=5.0: must be from 0 to 1"),
-        (["--reinforcement.entropy-cost", "nan"], "entropy_cost=nan: must be 0 or more"),
-        (["--reinforcement.samples", "0"], "samples=0: must be"),
+        (["--training.learning-rate", "inf"], "--training.learning-rate inf: must be finite"),
+        (["--reinforcement.discount", "5"], "--reinforcement.discount 5.0: must be from 0 to 1"),
+        (
+            ["--reinforcement.entropy-cost", "nan"],
+            "entropy-cost nan: must be 0 or more",
+        ),
+        (["--reinforcement.samples", "0"], "--reinforcement.samples 0: must be"),
     ],
 )
 def test_numbers_that_cannot_train_are_refused(flags, message, tmp_path, capsys):
@@ -283,15 +286,15 @@ def test_remarks_and_every_test_stand_in_the_results(tmp_path, capsys, monkeypat
     [
         ("--task learning_to_execute --task.programs copy --task.nesting 3", "has no effect"),
         ("--reinforcement.samples 2", "has no effect beside a core that decides nothing"),
-        ("--seed 100000000000000000000", "is out of range: from 0 to 2^63 - 1"),
+        ("--seed 100000000000000000000", "must be from 0 to 2^63 - 1"),
         ("--task nth_farthes", "--task nth_farthes: no such task. Did you mean nth_farthest?"),
         ("--core lstn", "--core lstn: no such core. Did you mean lstm?"),
         ("--task.vectorz 3", "--task.vectorz: task nth_farthest has no such option."),
-        ("--steps 0", "--steps 0 is out of range: at least 1."),
-        ("--stop-at 2", "--stop-at 2.0 is out of range: accuracy is at most 1."),
+        ("--steps 0", "--steps 0: must be at least 1"),
+        ("--stop-at 2", "--stop-at 2.0: must be at most 1, as accuracy is"),
         ("--task.vectors 0", "vectors=0: must be at least 1"),
         ("--core rmc --core.slots 3", "units=2048: must be a multiple of slots=3"),
-        ("--training.batch 0", "batch=0: must be at least 1"),
+        ("--training.batch 0", "--training.batch 0: must be at least 1"),
         (
             "--task delayed_recall --task.delay 40 --core working_memory",
             "buffer=30: WorkingMemory forgets all but its last so many inputs, and the task has "

@@ -71,8 +71,8 @@ def test_a_run_over_ray_that_is_interrupted_writes_a_checkpoint(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ("--data-parallel 0", "--data-parallel 0 is out of range: at least 1."),
-        ("--data-parallel 8", "--data-parallel 8 is out of range: at most 7."),
+        ("--data-parallel 0", "--data-parallel 0: must be at least 1"),
+        ("--data-parallel 8", "--data-parallel 8: must be at most 7"),
         (
             "--data-parallel 2 --core memory_net --core.mode reinforce",
             "several processes cannot share one",

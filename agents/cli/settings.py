@@ -1,0 +1,164 @@
+"""The values of flags and presets, converted to the types of their options."""
+
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from types import NoneType
+from typing import Any, Literal, NamedTuple, get_args, get_origin
+
+import yaml
+
+from agents.cli.options import (
+    Option,
+    OptionError,
+    find_option,
+    key_of,
+    kind_text,
+    nearest,
+    options_of,
+    unknown_flag,
+)
+
+
+class Setting(NamedTuple):
+    """The value of one option, and where it was set."""
+
+    option: Option
+    value: Any
+    """For a mapping, only the entries that were set."""
+    source: str
+    """The flag as it was typed, or the file and the line."""
+    is_flag: bool
+
+
+def read_flags(
+    arguments: Iterable[str], options: dict[str, Option], names: dict[str, str]
+) -> list[Setting]:
+    """The settings of a command line.
+
+    Args:
+        names: the entry chosen from each registry, for the messages.
+
+    Raises:
+        OptionError: a value has another type, or some options do not exist: all are named.
+    """
+    found, unknown = list[Setting](), list[str]()
+    for flag, words in _split(arguments):
+        option = find_option(flag, options)
+        if option is None:
+            unknown.append(str(unknown_flag(flag, options, names)))
+        else:
+            found.append(Setting(option, _flag_value(option, flag, words), flag, True))
+    if unknown:
+        raise OptionError("\n".join(unknown))
+    return found
+
+
+def _split(arguments: Iterable[str]) -> list[tuple[str, list[str]]]:
+    """Every flag and the words that follow it."""
+    groups = list[tuple[str, list[str]]]()
+    for word in arguments:
+        if word.startswith("--"):
+            flag, equals, value = word.partition("=")
+            groups.append((flag, [value] if equals else []))
+        elif groups:
+            groups[-1][1].append(word)
+        else:
+            raise OptionError(f"{word}: options start with two dashes.")
+    return groups
+
+
+def _flag_value(option: Option, flag: str, words: list[str]) -> Any:
+    if option.is_mapping:
+        entry = key_of(flag).removeprefix(option.key).removeprefix(".")
+        if not entry or len(words) != 1:
+            raise OptionError(f"{flag}: expected {option.flag}.NAME VALUE.")
+        try:
+            return {entry: yaml.safe_load(words[0])}
+        except (yaml.YAMLError, ValueError):
+            raise OptionError(f"{flag}: not a YAML value: {words[0]}") from None
+    if option.kind is bool and not words:
+        return not option.is_negated_by(flag)
+    return convert(option, words)
+
+
+def convert(option: Option, words: Sequence[str]) -> Any:
+    """The value that words on the command line stand for; raises `OptionError` for none."""
+    try:
+        if get_origin(option.kind) is not tuple:
+            (word,) = words
+            return _convert_word(option.kind, word)
+        kinds = get_args(option.kind)
+        kinds = kinds[:1] * len(words) if kinds[-1] is ... else kinds
+        return tuple(_convert_word(k, word) for k, word in zip(kinds, words, strict=True))
+    except ValueError:
+        given = " ".join((option.flag, *words))
+        choices = _choices(option.kind)
+        hint = f" {nearest(words[0], map(str, choices))}" if choices and len(words) == 1 else ""
+        raise OptionError(f"{given}: expected {kind_text(option.kind)}.{hint}") from None
+
+
+def _convert_word(kind: Any, word: str) -> Any:
+    if choices := _choices(kind):
+        return choices[[*map(str, choices)].index(word)]
+    if not get_args(kind):
+        return kind(word)
+    for part in sorted(get_args(kind), key=lambda part: part is not NoneType):
+        with suppress(ValueError):
+            return _convert_word(part, word)
+    raise ValueError
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return {bool: (True, False), NoneType: (None,)}.get(kind, ())
+
+
+def apply(config: Any, settings: Iterable[Setting]) -> Any:
+    """The configuration changed by settings, of which the later win.
+
+    Raises:
+        OptionError: a value is refused; the message names the option, and the line of its preset.
+    """
+    last = dict[str, Setting]()
+    for setting in settings:
+        key, value = setting.option.key, setting.value
+        if setting.option.is_mapping:
+            value = {**(last[key].value if key in last else setting.option.default), **value}
+        last[key] = setting._replace(value=value)
+    sections = dict[str, dict[str, Any]]()
+    for key, setting in last.items():
+        section, _, name = key.rpartition(".")
+        sections.setdefault(section, {})[name] = setting.value
+    top = sections.pop("", {})
+    section = ""
+    try:
+        for section, values in sections.items():
+            top[section] = replace(getattr(config, section), **values)
+        section = ""
+        return replace(config, **top)
+    except ValueError as error:
+        raise OptionError(_explain(str(error), section, options_of(config), last)) from None
+
+
+def _explain(
+    text: str, section: str, options: dict[str, Option], settings: dict[str, Setting]
+) -> str:
+    """The error of a section with its option as a flag, and with the lines of presets."""
+    prefix = f"{section}." if section else ""
+    name, equals, rest = text.partition("=")
+    if equals and (option := options.get(prefix + name)):
+        text = f"{option.flag} {rest}"
+    elif section and "--" not in text:
+        text = f"{section}: {text}"
+    lines = [text]
+    for key, setting in settings.items():
+        flag, name = re.escape(setting.option.flag), key.removeprefix(prefix)
+        is_about = re.search(rf"{flag}(?![\w.-])", text) or (
+            section and key.startswith(prefix) and re.search(rf"\b{name}\b", text)
+        )
+        if is_about and not setting.is_flag:
+            lines.append(f"{setting.option.flag} is from {setting.source}.")
+    return "\n".join(lines)
