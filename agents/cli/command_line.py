@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from agents.cli.help import long_help, short_help
+from agents.cli.help import help_text
 from agents.cli.options import OptionError, check_effect, nearest, options_of
 from agents.cli.presets import Preset, find_preset, preset_settings, read_preset, to_yaml
 from agents.cli.program import Names, Program
@@ -65,7 +65,7 @@ def _parse(program: Program, argv: list[str]) -> ParsedRun:
     if chosen.help or chosen.help_all:
         config = _configure(defaults, presets)
         asked = (names.subject if chosen.subject else None, names.core if chosen.core else None)
-        print(long_help(config) if chosen.help_all else short_help(program, config, *asked))
+        print(help_text(program, config, *asked, is_long=chosen.help_all))
         raise SystemExit(0)
     options = options_of(defaults)
     given = read_flags(flags, options, dict(zip(program.registries, names, strict=True)))

@@ -1,4 +1,4 @@
-"""The short help of a training program: one screen, the main options first."""
+"""The help of a training program: one screen with the main options, or every option."""
 
 import shutil
 import textwrap
@@ -12,10 +12,13 @@ from agents.cli.program import Program
 _LEFT = 32  # columns of the flag
 
 
-def short_help(program: Program, config: Any, subject: str | None, core: str | None) -> str:
+def help_text(
+    program: Program, config: Any, subject: str | None, core: str | None, *, is_long: bool
+) -> str:
     """Help that shows the values of a configuration.
 
     Args:
+        is_long: show every option.
         subject: the environment or task to show the options of, if any.
         core: the core to show the options of, if any.
     """
@@ -38,8 +41,12 @@ def short_help(program: Program, config: Any, subject: str | None, core: str | N
     lines += [
         *_row("--config PRESET", f"A YAML file{f', or one of: {presets}' if presets else ''}"),
         *_row("--resume RUN", "Go on with the run in a folder"),
-        *_rows(options, main.keys),
     ]
+    if is_long:
+        for section, keys in groupby(options, lambda key: key.rpartition(".")[0]):
+            lines += ["", f"Options of {section or 'the run'}", *_rows(options, keys)]
+        return "\n".join(lines)
+    lines += _rows(options, main.keys)
     for section, name in asked.items():
         if name is not None:
             keys = [key for key in options if key.startswith(f"{section}.")]
@@ -51,22 +58,14 @@ def short_help(program: Program, config: Any, subject: str | None, core: str | N
     return "\n".join([*lines, *_row("--help-all", "Every option")])
 
 
-def long_help(config: Any) -> str:
-    """Help that shows every option with its value in a configuration."""
-    lines = ["[The value in use] ends each line."]
-    options = options_of(config)
-    for section, keys in groupby(options, lambda key: key.rpartition(".")[0]):
-        lines += ["", f"Options of {section or 'the run'}", *_rows(options, keys)]
-    return "\n".join(lines)
-
-
 def _rows(options: dict[str, Option], keys: Any) -> list[str]:
     return [line for key in keys for line in _row(_left(options[key]), _right(options[key]))]
 
 
 def _left(option: Option) -> str:
-    kind = "" if option.kind is bool else kind_text(option.kind)
-    return f"{option.flag} {kind}".rstrip()
+    if option.kind is not bool:
+        return f"{option.flag} {kind_text(option.kind)}"
+    return f"{option.flag}, {option.negative_flag}" if option.default else option.flag
 
 
 def _right(option: Option) -> str:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 ALIASES = {"video_every": "video_minutes"}
 """Other spellings of an option."""
+_ALL_FLAGS = "--help-all lists them."
 
 
 class OptionError(ValueError):
@@ -40,10 +41,11 @@ class Option(NamedTuple):
         """Whether its value is a dictionary with names of its own."""
         return (get_origin(self.kind) or self.kind) in (dict, Mapping)
 
-    def is_negated_by(self, flag: str) -> bool:
-        """Whether a flag spells `--policy.no-last-action` for `policy.last_action`."""
-        owner, dot, name = self.key.rpartition(".")
-        return key_of(flag) == f"{owner}{dot}no_{name}"
+    @property
+    def negative_flag(self) -> str:
+        """The flag that turns it off: `--policy.no-last-action`."""
+        owner, dot, name = self.flag.removeprefix("--").rpartition(".")
+        return f"--{owner}{dot}no-{name}"
 
 
 def options_of(config: Any, prefix: str = "") -> dict[str, Option]:
@@ -84,11 +86,12 @@ def find_option(spelling: str, options: dict[str, Option]) -> Option | None:
     """The option meant by a key of a preset (`batch`) or a flag (`--policy.no-last-action`)."""
     key = key_of(spelling)
     owner, dot, name = key.rpartition(".")
-    positive = options.get(owner + dot + name.removeprefix("no_"))
-    if key not in options and spelling.startswith("--") and positive and positive.kind is bool:
-        return positive
-    mapping = options.get(owner)
-    return options.get(key) or (mapping if mapping and mapping.is_mapping else None)
+    mapping, switch = options.get(owner), options.get(owner + dot + name.removeprefix("no_"))
+    if key not in options and mapping and mapping.is_mapping:
+        return mapping
+    if key not in options and switch and switch.kind is bool and spelling.startswith("--"):
+        return switch
+    return options.get(key)
 
 
 def kind_text(kind: Any) -> str:
@@ -102,14 +105,19 @@ def kind_text(kind: Any) -> str:
         return "MAPPING"
     if get_args(kind):
         return "|".join(kind_text(part) for part in get_args(kind) if part is not NoneType)
-    return "true|false" if kind is bool else kind.__name__.upper()
+    return "True|False" if kind is bool else kind.__name__.upper()
 
 
 def nearest(given: str, allowed: Iterable[str]) -> str:
     """What ends a message about a name that does not exist: the nearest that does, or all."""
     allowed = list(allowed)
-    close = get_close_matches(given, allowed, n=1, cutoff=0.6)
-    return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(allowed)}."
+    return did_you_mean(given, allowed) or f"There are: {', '.join(allowed)}."
+
+
+def did_you_mean(given: str, allowed: Iterable[str]) -> str:
+    """A question about the nearest name; empty if none is near."""
+    close = get_close_matches(given, list(allowed), n=1, cutoff=0.6)
+    return f"Did you mean {close[0]}?" if close else ""
 
 
 def unknown_flag(given: str, options: dict[str, Option], names: dict[str, str]) -> OptionError:
@@ -128,10 +136,8 @@ def _nearest_flag(given: str, options: dict[str, Option]) -> str:
     flags += ["--" + alias.replace("_", "-") for alias, key in ALIASES.items() if key in options]
     if not flags:
         return "It has no options."
-    close = get_close_matches(given.replace("_", "-"), flags, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean {close[0]}?"
-    return f"There are: {', '.join(flags)}." if len(flags) < 16 else "--help-all lists them."
+    given = given.replace("_", "-")
+    return nearest(given, flags) if len(flags) < 16 else did_you_mean(given, flags) or _ALL_FLAGS
 
 
 def idle_options(config: Any, prefix: str = "") -> dict[str, str]:

@@ -12,10 +12,10 @@ import yaml
 from agents.cli.options import (
     Option,
     OptionError,
+    did_you_mean,
     find_option,
     key_of,
     kind_text,
-    nearest,
     options_of,
     unknown_flag,
 )
@@ -79,7 +79,7 @@ def _flag_value(option: Option, flag: str, words: list[str]) -> Any:
         except (yaml.YAMLError, ValueError):
             raise OptionError(f"{flag}: not a YAML value: {words[0]}") from None
     if option.kind is bool and not words:
-        return not option.is_negated_by(flag)
+        return key_of(flag) == option.key
     return convert(option, words)
 
 
@@ -94,9 +94,8 @@ def convert(option: Option, words: Sequence[str]) -> Any:
         return tuple(_convert_word(k, word) for k, word in zip(kinds, words, strict=True))
     except ValueError:
         given = " ".join((option.flag, *words))
-        choices = _choices(option.kind)
-        hint = f" {nearest(words[0], map(str, choices))}" if choices and len(words) == 1 else ""
-        raise OptionError(f"{given}: expected {kind_text(option.kind)}.{hint}") from None
+        hint = did_you_mean(" ".join(words), map(str, _choices(option.kind)))
+        raise OptionError(f"{given}: expected {kind_text(option.kind)}. {hint}".rstrip()) from None
 
 
 def _convert_word(kind: Any, word: str) -> Any:
