@@ -1,1 +1,1 @@
-"""Ray: the only owner of its start and its end."""
+"""Starting and stopping Ray."""

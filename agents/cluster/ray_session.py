@@ -1,4 +1,4 @@
-"""Starting Ray, or joining a cluster; and leaving it."""
+"""Starts Ray or joins a cluster, and leaves it."""
 
 import logging
 import os
@@ -12,11 +12,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def connect_ray(ray_address: str | None) -> None:
     """Join the cluster at an address, or start Ray on this machine without a dashboard.
 
-    Workers find this project whatever else is installed, and compute with one thread that never
-    spins: on shared cores a spinning pool costs a learner an order of magnitude.
+    Workers import this project from its folder, and compute with one thread that does not spin
+    while it waits: on shared cores spinning slows a learner down by an order of magnitude.
 
     Raises:
-        ValueError: Ray's token authentication was switched off.
+        ValueError: Ray's token authentication is switched off.
         ConnectionError: there is no cluster at the address.
     """
     environment = {
@@ -26,8 +26,9 @@ def connect_ray(ray_address: str | None) -> None:
     }
     if os.environ.get("RAY_AUTH_MODE", "token") != "token":
         raise ValueError(
-            f"RAY_AUTH_MODE is {os.environ['RAY_AUTH_MODE']!r}: Ray listens on all interfaces, and "
-            "without its token anybody who reaches this machine can run programs on it. Unset it."
+            f"RAY_AUTH_MODE is {os.environ['RAY_AUTH_MODE']!r}, expected token: Ray listens on all "
+            "interfaces, and without its token anyone who can reach this machine can run programs "
+            "on it. Unset it."
         )
     ray.init(
         address=ray_address or "local",
@@ -39,5 +40,5 @@ def connect_ray(ray_address: str | None) -> None:
 
 
 def leave_ray() -> None:
-    """Leave the cluster; a Ray that this process started ends."""
+    """Leave the cluster; stops Ray if this process started it."""
     ray.shutdown()

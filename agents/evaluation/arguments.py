@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from agents.cli.command import CommandError, at_least
+from agents.runs.atomic import atomic_write
 
 
 def parser(program: str, description: str) -> argparse.ArgumentParser:
@@ -48,14 +49,10 @@ def check_json(file: Path | None) -> None:
 def write_json(file: Path | None, content: Mapping[str, Any]) -> None:
     if file is None:
         return
-    unfinished = file.with_name(f".unfinished-{file.name}")
     try:
-        unfinished.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
-        unfinished.replace(file)
+        atomic_write(file, json.dumps(content, indent=1, allow_nan=False) + "\n")
     except OSError as error:
         raise CommandError(f"--json {file} cannot be written: {error}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 @contextmanager

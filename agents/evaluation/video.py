@@ -1,7 +1,7 @@
 """Episodes of an agent as a film."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from agents.evaluation.picture import caption, compose
 from agents.evaluation.player import Agent, Player, playing
 from agents.impala.episodes import Episode
+from agents.runs.atomic import atomic_path
 from envs import EnvConfig
 from envs.vector import GameVectorEnv
 from memory.options import positive
@@ -123,21 +124,15 @@ def _picture(env: VectorEnv, env_config: EnvConfig, episode_return: float, step:
 
 @contextmanager
 def _writing(out: Path, fps: int) -> Iterator[Callable[[np.ndarray], None]]:
-    """Write pictures under another name, and rename the file when it is whole."""
-    unfinished = out.with_name(f".unfinished-{out.name}")
-    encoder = Encoder(unfinished, fps)
+    """Write pictures to a file, which appears only once it is complete."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.touch()  # what forbids it is said more clearly here than by the encoder
-        yield encoder.write
-        encoder.finish()
-        unfinished.replace(out)
+        with atomic_path(out) as unfinished, closing(Encoder(unfinished, fps)) as encoder:
+            unfinished.touch()  # a clearer error than the encoder's if the folder is read-only
+            yield encoder.write
+            encoder.finish()
     except OSError as error:
         raise VideoError(f"{out} cannot be written: {error}") from error
-    finally:
-        encoder.close()
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
 
 
 class Encoder:

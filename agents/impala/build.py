@@ -1,4 +1,4 @@
-"""From a configuration to the parts of a run."""
+"""Builds the parts of a run from its configuration."""
 
 import torch
 
@@ -10,10 +10,10 @@ from agents.runs.device import compute_device, uses_graphs
 
 
 def build_policy(config: ImpalaConfig) -> Policy:
-    """The policy of a run, its weights drawn from the run's seed.
+    """Build the policy of a run; its weights are drawn from the run's seed.
 
     Raises:
-        ValueError: the environment's spaces and the core do not fit together.
+        ValueError: the core does not accept the environment's spaces.
     """
     env = config.env.make_vector(1)
     try:
@@ -29,10 +29,10 @@ def build_policy(config: ImpalaConfig) -> Policy:
 def build_rollout(
     config: ImpalaConfig, policy: Policy, actors: range, start_version: int = 0, attempt: int = 0
 ) -> Rollout:
-    """A group of the run's actors; see `agents.impala.streams.actor_seeds` for when they begin.
+    """Build the rollout of a group of actors; see `agents.impala.streams.actor_seeds`.
 
     Raises:
-        ValueError: they are to act on a GPU and there is none.
+        ValueError: the acting device is a GPU and there is none.
     """
     device = compute_device(config.acting_device, "acting-device")
     return Rollout(
@@ -49,7 +49,7 @@ def build_rollout(
 
 
 def build_learner(config: ImpalaConfig, policy: Policy) -> Learner:
-    """The learner of a run, on the device it asks for."""
+    """Build the learner of a run on its device."""
     device = compute_device(config.device)
     graphs = uses_graphs(config.graphs, device) and not policy.core.branches_on_data
     return Learner(policy, config.loss, config.optimizer, config.frames, device, graphs)

@@ -1,4 +1,4 @@
-"""Everything a training run can be told, with its defaults: the RMC paper's settings.
+"""All options of a training run. The defaults are the settings of the RMC paper.
 
 Source: Santoro et al. 2018, "Relational recurrent neural networks", appendix A.3: 100 actors,
 batches of 32 trajectories of 40 steps, discount 0.99, entropy cost 0.005, learning rate 1e-5 to
@@ -33,12 +33,12 @@ class LossConfig:
     trace_decay: float = 1.0
     """Decay of the trace per step (lambda)."""
     centre_advantages: bool = False
-    """Take the mean advantage of a batch off each, in the policy gradient: where the values of all
-    are too high or too low, the policy does not flee from, or cling to, whatever it did."""
+    """Subtract the mean advantage of the batch from each, in the policy gradient, so that values
+    that are all too high or too low do not bias it."""
     reward_scale: float = 1.0
     """Factor on every reward before learning; returns are reported unscaled."""
     reward_clip: float | None = None
-    """Largest size of a scaled reward in learning; None leaves rewards alone."""
+    """Largest absolute value of a scaled reward in learning; None does not clip."""
 
     def __post_init__(self) -> None:
         check("discount", self.discount, 0 <= self.discount <= 1, "from 0 to 1")
@@ -52,18 +52,18 @@ class LossConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """How the gradient becomes a step."""
+    """Options of the optimiser."""
 
     name: Literal["rmsprop", "adam"] = "rmsprop"
     """Optimiser."""
     learning_rate: float = 2e-4
     """Learning rate at the start."""
     schedule: Literal["linear", "constant"] = "linear"
-    """`linear` falls to zero at the last frame."""
+    """`linear` decreases to zero at the last frame."""
     clip_norm: float = 5.0
     """Largest global norm of the gradient."""
     epsilon: float = 1e-5
-    """Added to the denominator of the step."""
+    """Term added to the denominator of the step."""
     decay: float = 0.99
     """Decay of the running mean of squared gradients (RMSProp; Adam's beta2)."""
     momentum: float = 0.0
@@ -89,9 +89,9 @@ class ImpalaConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
 
     actors: int = 100
-    """Environments, each with its own level stream and recurrent state."""
+    """Number of environments, each with its own levels and recurrent state."""
     workers: int | Literal["auto"] = "auto"
-    """Processes that host the actors; 0 runs all in this one: repeatable bit for bit, no Ray."""
+    """Processes that host the actors; 0 is this process only: repeatable bit for bit, no Ray."""
     batch: int = 32
     """Trajectories per update."""
     unroll: int = 40
@@ -101,29 +101,29 @@ class ImpalaConfig:
     seed: int = 0
     """Seed of the weights, the levels and the actions."""
     max_lag: int = 16
-    """Most updates between the weights that acted and the weights that learn; older trajectories
-    are dropped and counted."""
+    """Largest number of updates between the weights that acted and those that learn; older
+    trajectories are dropped and counted."""
     grow_levels: float | None = None
-    """Solved rate at which the level mix grows, from the easiest to the environment's own; None
-    trains on the whole mix from the start. Evaluation never uses it."""
+    """Solved rate at which the curriculum adds harder levels, starting with the easiest; None
+    trains on all levels from the start. Evaluation never uses it."""
     learner_threads: int | Literal["auto"] = "auto"
     """CPU threads of the learner."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the learner computes."""
+    """Device of the learner."""
     acting_device: Literal["cpu", "cuda"] = "cpu"
-    """Where the actors' networks compute; workers that are processes share the cluster's GPUs."""
+    """Device of the actors' networks; Ray workers share the cluster's GPUs."""
     graphs: Literal["auto", "never"] = "auto"
-    """Capture the update and the acting step as CUDA graphs where they compute on a GPU: without
-    it, most of the time goes into launching kernels."""
+    """Capture the update and the acting step as CUDA graphs on a GPU; without it, most of the
+    time is spent on launching kernels."""
     ray_address: str | None = None
     """Address of a running Ray cluster; None starts one on this machine."""
     on_env_error: Literal["stop", "restart"] = "stop"
-    """After an environment fails: end the run with a checkpoint, or restart its worker."""
+    """What to do when an environment fails: stop with a checkpoint, or restart its worker."""
 
     run_dir: Path | None = None
     """Run folder; None makes runs/<env>-<core>-<seed>-<time>."""
     overwrite: bool = False
-    """Replace a run folder that exists."""
+    """Replace an existing run folder."""
     checkpoint_minutes: float = 1.0
     """Minutes between checkpoints."""
     log_seconds: float = 5.0
@@ -164,11 +164,11 @@ class ImpalaConfig:
         check("workers", n := self.workers, n == "auto" or 0 <= n <= self.actors, allowed)
 
     def _check_lag(self) -> None:
-        """Refuse actors so many that most of what they bring is dropped as too old."""
+        """Refuse so many actors that most of their trajectories would be dropped as too old."""
         oldest = math.ceil(self.actors / self.batch)
         if self.max_lag and oldest > self.max_lag:
             raise ValueError(
-                f"--actors {self.actors} in batches of {self.batch} makes trajectories up to "
+                f"--actors {self.actors} in batches of {self.batch} yields trajectories up to "
                 f"{oldest} updates old, and --max-lag {self.max_lag} would drop most of them: "
                 "raise --batch or --max-lag."
             )

@@ -1,4 +1,4 @@
-"""Finished episodes, and averages over the last of them."""
+"""Finished episodes, and averages over the most recent ones."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ class Episode(NamedTuple):
     length: int
     """Steps."""
     info: dict[str, float]
-    """What the environment tells of it (`solved`, level parameters), where it tells."""
+    """Values that the environment reports of it, such as `solved` or level parameters."""
 
 
 class EpisodeWindow:
-    """The last episodes of a run: their returns, lengths, and which of them were solved.
+    """The most recent episodes of a run: their returns, their lengths, and which were solved.
 
     Args:
-        size: episodes that are looked back at.
+        size: number of episodes to keep.
     """
 
     def __init__(self, size: int = 1000) -> None:
@@ -33,7 +33,7 @@ class EpisodeWindow:
         return len(self.returns)
 
     def extend(self, episodes: Iterable[Episode]) -> None:
-        """Note episodes in the order in which they ended."""
+        """Add episodes in the order in which they ended."""
         for episode in episodes:
             self.returns.append(float(episode.episode_return))
             self.lengths.append(int(episode.length))
@@ -47,16 +47,25 @@ class EpisodeWindow:
 
     @property
     def mean_length(self) -> float | None:
-        """Mean steps of an episode; None before the first."""
+        """Mean number of steps; None before the first episode."""
         return fmean(self.lengths) if self.lengths else None
 
     @property
     def solved_rate(self) -> float | None:
-        """Share of solved episodes; None where the environment does not tell."""
+        """Share of solved episodes; None if the environment does not report it."""
         return fmean(self.solved) if self.solved else None
 
+    def metrics(self) -> dict[str, float]:
+        """The averages that are known."""
+        averages = {
+            "episodes/return": self.mean_return,
+            "episodes/length": self.mean_length,
+            "episodes/solved": self.solved_rate,
+        }
+        return {name: value for name, value in averages.items() if value is not None}
+
     def get_state(self) -> dict[str, Any]:
-        """All of it, in values that a checkpoint takes."""
+        """All episodes, in values that a checkpoint can hold."""
         return {
             "returns": list(self.returns),
             "lengths": list(self.lengths),
@@ -64,6 +73,6 @@ class EpisodeWindow:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Restore what `get_state` gave."""
+        """Restore the result of `get_state`."""
         for name in ("returns", "lengths", "solved"):
             setattr(self, name, deque(state[name], maxlen=getattr(self, name).maxlen))

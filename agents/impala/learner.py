@@ -1,4 +1,4 @@
-"""The learner: batches of trajectories in, better weights out. Knows nothing of processes."""
+"""The learner: updates the weights from batches of trajectories, in one process."""
 
 import math
 from collections.abc import Mapping
@@ -10,21 +10,21 @@ from torch import Tensor
 
 from agents.impala.config import LossConfig, OptimizerConfig
 from agents.impala.losses import Loss, impala_loss
+from agents.impala.optimizer import build_optimizer
 from agents.impala.staging import Staging
 from agents.impala.trajectory import Trajectory
 from agents.networks.policy import Policy
 from memory.core import TaughtCore
 from memory.layers.captured import Captured
-from memory.layers.penalty import parameter_groups
 
 
 class NotFinite(ArithmeticError):
-    """A term of the loss, or the gradient, is not finite; the weights are untouched."""
+    """A term of the loss, or the gradient, is not finite; the weights are unchanged."""
 
     def __init__(self, term: str, value: float, update: int) -> None:
         super().__init__(
-            f"{term} is {value} at update {update}; the update was not made and the weights before "
-            f"it are kept."
+            f"{term} is {value} at update {update}; the update was not made and the weights are "
+            f"unchanged."
         )
         self.term = term
 
@@ -38,25 +38,25 @@ TERMS = {
     "loss/total": "loss/total",
     "loss/gradient_norm": "gradient norm",
 }
-"""Metrics that must be finite, and what an error calls them; the others are curves only."""
+"""Metrics that must be finite, and their names in an error; the others are only logged."""
 
 
-class Work(NamedTuple):
-    """What a captured update is given."""
+class UpdateInputs(NamedTuple):
+    """Inputs of a captured update."""
 
     batch: Trajectory
     learning_rate: Tensor
 
 
-class Update(NamedTuple):
-    """An update that was handed over, and whose metrics were not read yet."""
+class PendingUpdate(NamedTuple):
+    """An update whose metrics have not been read yet."""
 
-    report: Float[Tensor, " metrics"]
+    metrics: Float[Tensor, " metrics"]
     learning_rate: float
     updates: int
-    """Before it."""
+    """Number of updates before this one."""
     frames: int
-    """Before it."""
+    """Number of frames before this one."""
 
 
 class Learner:
@@ -64,8 +64,8 @@ class Learner:
 
     Args:
         frames: environment steps of the whole run, for the learning-rate schedule.
-        graphs: capture the update, and do not wait for its metrics. On a CPU, where nothing can be
-            captured, it then computes in the same way, step by step.
+        graphs: capture the update as a CUDA graph, and do not wait for its metrics. On a CPU the
+            same code runs uncaptured.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Learner:
         self.frames = 0
         self._staging = None if device == "cpu" else Staging(device)
         self._names: list[str] = []
-        self._unread: list[Update] = []
+        self._pending: list[PendingUpdate] = []
         self._metrics: dict[str, float] = {}
         self._captured: Captured | None = None
         self._refused = torch.zeros((), dtype=torch.bool, device=device)
@@ -94,52 +94,52 @@ class Learner:
 
     @property
     def learning_rate(self) -> float:
-        """Of the next update."""
+        """Learning rate of the next update."""
         rate = self.optimizer_config.learning_rate
         if self.optimizer_config.schedule == "constant":
             return rate
         return rate * max(0.0, 1 - self.frames / self.total_frames)
 
     def update(self, batch: Trajectory) -> dict[str, float]:
-        """Learn from a batch; returns what is worth a curve.
+        """Learn from a batch; returns metrics.
 
         Raises:
-            NotFinite: names the term; neither weights nor optimiser were changed.
+            NotFinite: names the term; weights and optimiser are unchanged.
         """
         self.learn(batch)
         return self.read()
 
     def learn(self, batch: Trajectory) -> None:
-        """Learn from a batch; a captured update is only handed over, and `read` tells how it went.
+        """Learn from a batch; a captured update is only started, and `read` waits for its result.
 
         Raises:
-            NotFinite: as `update`; from a captured update `read` raises it.
+            NotFinite: as `update`; for a captured update `read` raises it.
         """
         frames = batch.terminated.numel()
         if self._staging:
             batch = self._staging(batch)
         rate = self.learning_rate
         if self._captured:
-            report = self._captured(Work(batch, torch.tensor(rate)))
+            metrics = self._captured(UpdateInputs(batch, torch.tensor(rate)))
         else:
-            report = self._update_or_leave(batch, rate)
-        self._unread.append(Update(report, rate, self.updates, self.frames))
+            metrics = self._update_if_finite(batch, rate)
+        self._pending.append(PendingUpdate(metrics, rate, self.updates, self.frames))
         self.updates += 1
         self.frames += frames
         if not self._captured:
             self.read()
 
     def read(self) -> dict[str, float]:
-        """The metrics of the last update, none before the first; waits until it is made.
+        """Metrics of the last update, once it is finished; empty before the first.
 
         Raises:
-            NotFinite: names the term of the first update that was not made. Those handed over since
-                were not made either, and are not counted.
+            NotFinite: names the term of the first update that was refused. Later ones were refused
+                too, and none of them is counted.
         """
-        unread, self._unread = self._unread, []
-        if unread:
+        pending, self._pending = self._pending, []
+        if pending:
             for update, values in zip(
-                unread, torch.stack([update.report for update in unread]).tolist(), strict=True
+                pending, torch.stack([update.metrics for update in pending]).tolist(), strict=True
             ):
                 self._metrics = dict(zip(self._names, values, strict=True))
                 self._metrics["loss/learning_rate"] = update.learning_rate
@@ -147,7 +147,7 @@ class Learner:
         return dict(self._metrics)
 
     def get_state(self) -> dict[str, Any]:
-        """Everything but the weights that the next update depends on.
+        """All that the next update depends on, except the weights.
 
         Raises:
             NotFinite: as `read`.
@@ -162,24 +162,24 @@ class Learner:
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `get_state` gave, whatever device it computed on."""
-        groups = [group | self._way_to_step for group in state["optimizer"]["param_groups"]]
+        """Restore the result of `get_state`, from any device."""
+        groups = [group | self._optimizer_options for group in state["optimizer"]["param_groups"]]
         self.optimizer.load_state_dict(state["optimizer"] | {"param_groups": groups})
         self.updates, self.frames = state["updates"], state["frames"]
         if self._captured:
             self._captured = Captured(self._update_where_finite, self.device)
 
     @property
-    def _way_to_step(self) -> dict[str, bool | None]:
-        """Options of the optimiser: captured, it must not ask a GPU for numbers."""
+    def _optimizer_options(self) -> dict[str, bool | None]:
+        """Options of the optimiser that keep a captured step free of synchronisation."""
         capture = self._captured is not None and self.device != "cpu"
         return {"capturable": capture, "foreach": capture or None}
 
     def _prepare_capture(self) -> None:
-        """Have all there is that an update changes: what is captured must find it in its place."""
+        """Allocate all tensors that an update changes: a captured graph keeps their addresses."""
         self._captured = Captured(self._update_where_finite, self.device)
         for group in self.optimizer.param_groups:
-            group |= self._way_to_step | {"lr": 0.0}
+            group |= self._optimizer_options | {"lr": 0.0}
             for weight in group["params"]:
                 weight.grad = torch.zeros_like(weight)
         self.optimizer.step()
@@ -188,87 +188,72 @@ class Learner:
         self.optimizer.zero_grad()
 
     def _moments(self) -> list[Tensor]:
-        """All that the optimiser remembers."""
+        """All state of the optimiser."""
         return [x for state in self.optimizer.state.values() for x in state.values()]
 
-    def _update_or_leave(self, batch: Trajectory, rate: float) -> Tensor:
-        """One update, if all is finite; returns its report."""
-        # The forward pass moves running statistics, which must not keep what is not a number.
+    def _update_if_finite(self, batch: Trajectory, rate: float) -> Tensor:
+        """Make an update if all terms are finite; returns metrics."""
+        # The forward pass also changes running statistics, which are restored otherwise.
         buffers = [(buffer, buffer.clone()) for buffer in self.policy.buffers()]
-        report, is_finite = self._find_gradient(batch)
+        metrics, is_finite = self._compute_gradients(batch)
         if is_finite:
-            self._descend(rate)
+            self._optimizer_step(rate)
         else:
             for buffer, before in buffers:
                 buffer.copy_(before)
-        return report
+        return metrics
 
-    def _update_where_finite(self, work: Work) -> Tensor:
-        """The same, without a look at the numbers; once one is refused all are, until `read`."""
+    def _update_where_finite(self, inputs: UpdateInputs) -> Tensor:
+        """The same without synchronisation; after a refused update all are, until `read`."""
         changing = [*self.policy.parameters(), *self.policy.buffers(), *self._moments()]
         before = [x.detach().clone() for x in changing]
-        report, is_finite = self._find_gradient(work.batch)
+        metrics, is_finite = self._compute_gradients(inputs.batch)
         self._refused.logical_or_(~is_finite)
-        self._descend(work.learning_rate)
+        self._optimizer_step(inputs.learning_rate)
         with torch.no_grad():
             for now, then in zip(changing, before, strict=True):
                 torch.where(self._refused, then, now, out=now)
-        return report
+        return metrics
 
-    def _find_gradient(
+    def _compute_gradients(
         self, batch: Trajectory
     ) -> tuple[Float[Tensor, " metrics"], Bool[Tensor, ""]]:
-        """The gradient, clipped; returns the metrics, and whether all that must be is finite."""
+        """Compute and clip the gradients; returns metrics, and whether all terms are finite."""
         output = self.policy(batch.inputs, batch.state, batch.decisions)
         loss = impala_loss(output, batch, self.loss_config)
         total = self._total(loss)
-        found = {f"loss/{name}": x for name, x in loss._asdict().items() if not x.dim()}
+        metrics = {f"loss/{name}": x for name, x in loss._asdict().items() if not x.dim()}
         if isinstance(self.policy.core, TaughtCore):
-            memory = self.policy.memory_loss(batch.inputs, batch.state, loss.steps)
-            found["loss/memory"] = memory
+            memory = self.policy.memory_loss(batch.inputs, batch.state, loss.per_step)
+            metrics["loss/memory"] = memory
             total = total + memory
-        found["loss/total"] = total
+        metrics["loss/total"] = total
         self.optimizer.zero_grad()
         total.backward()
-        found["loss/gradient_norm"] = torch.nn.utils.clip_grad_norm_(
+        metrics["loss/gradient_norm"] = torch.nn.utils.clip_grad_norm_(
             self.policy.parameters(), self.optimizer_config.clip_norm
         )
-        self._names = list(found)
-        terms = torch.stack([x.detach() for name, x in found.items() if name in TERMS])
-        return torch.stack([x.detach() for x in found.values()]), terms.isfinite().all()
+        self._names = list(metrics)
+        terms = torch.stack([x.detach() for name, x in metrics.items() if name in TERMS])
+        return torch.stack([x.detach() for x in metrics.values()]), terms.isfinite().all()
 
     def _total(self, loss: Loss) -> Tensor:
+        """The weighted sum of the terms; entropy enters as a bonus."""
         config = self.loss_config
         bonus = config.entropy_cost * (loss.entropy + loss.decision_entropy)
         return loss.policy + config.value_cost * loss.value - bonus
 
-    def _descend(self, rate: float | Tensor) -> None:
-        """One step of the optimiser."""
+    def _optimizer_step(self, rate: float | Tensor) -> None:
+        """Make one step of the optimiser."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
 
-    def _check(self, update: Update) -> None:
-        """Refuse an update, and those after it, if its metrics say so."""
+    def _check(self, update: PendingUpdate) -> None:
+        """Raise an error if a term of an update was not finite."""
         for name, term in TERMS.items():
             value = self._metrics.get(name, 0.0)
             if not math.isfinite(value):
                 self.updates, self.frames = update.updates, update.frames
                 self._refused.zero_()
                 raise NotFinite(term, value, update.updates)
-
-
-def build_optimizer(policy: Policy, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """The optimiser a configuration names, over the weights that learn."""
-    weights = parameter_groups([policy])
-    if config.name == "adam":
-        return torch.optim.Adam(
-            weights, config.learning_rate, betas=(config.momentum, config.decay), eps=config.epsilon
-        )
-    return torch.optim.RMSprop(
-        weights,
-        config.learning_rate,
-        alpha=config.decay,
-        eps=config.epsilon,
-        momentum=config.momentum,
-    )

@@ -1,19 +1,22 @@
-"""Growing the levels from the easiest to the environment's own mix, as the agent solves them.
+"""A curriculum over levels, from the easiest to the environment's own distribution.
 
-A training aid, off unless asked for; evaluation always plays the environment as configured.
+A training aid (`--grow-levels`), off by default. Evaluation always uses the environment as
+configured.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
-class LevelMix:
-    """The stage of the level mix.
+class LevelCurriculum:
+    """The current stage of the curriculum.
 
     Args:
-        stages: options of the environment at each stage, easiest first; the last is the whole mix.
-        solved_rate: at which the next stage begins; None starts at the last.
-        window: episodes that are looked at, all on levels that the stage brought.
+        stages: options of the environment at each stage, easiest first; the last stage has all
+            levels.
+        solved_rate: share of solved episodes at which the next stage starts; None starts at the
+            last stage.
+        window: number of episodes over which the share is taken.
     """
 
     def __init__(
@@ -25,19 +28,20 @@ class LevelMix:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Of the environment at this stage."""
+        """Options of the environment at this stage."""
         return self.stages[self.stage]
 
     @property
-    def is_whole(self) -> bool:
-        """Whether nothing is left to grow."""
+    def is_last_stage(self) -> bool:
+        """Whether all levels are in use."""
         return self.stage == len(self.stages) - 1
 
     def observe(self, infos: Iterable[Mapping[str, float]]) -> None:
-        """Note what the environment told of episodes that ended; grow the mix when enough of the
-        newest levels were solved. Episodes on older levels, some begun before the last growth, tell
-        nothing of the stage."""
-        if self.solved_rate is None or self.is_whole:
+        """Record finished episodes, and start the next stage if enough of them were solved.
+
+        Only episodes on levels that the current stage added count.
+        """
+        if self.solved_rate is None or self.is_last_stage:
             return
         solved = [info.get("solved", 0) > 0 for info in infos if self._is_new(info)]
         self._solved = [*self._solved, *solved][-self.window :]
@@ -47,16 +51,16 @@ class LevelMix:
             self._solved = []
 
     def get_state(self) -> dict[str, Any]:
-        """What decides when the mix grows."""
+        """The stage, and the episodes recorded in it."""
         return {"stage": self.stage, "solved": list(self._solved)}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Restore what `get_state` gave."""
+        """Restore the result of `get_state`."""
         self.stage, self._solved = state["stage"], list(state["solved"])
 
     def _is_new(self, info: Mapping[str, float]) -> bool:
-        """Whether the episode's level could not have come from the stage before."""
+        """Whether the episode's level is not among those of the previous stage."""
         if self.stage == 0:
             return True
-        before = self.stages[self.stage - 1]
-        return any(name in info and info[name] not in old for name, old in before.items())
+        previous = self.stages[self.stage - 1]
+        return any(name in info and info[name] not in old for name, old in previous.items())

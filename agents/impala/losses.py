@@ -16,7 +16,7 @@ from agents.networks.policy import PolicyOutput
 
 
 class Loss(NamedTuple):
-    """Terms of the loss, before their weights, and what is worth a curve."""
+    """Unweighted terms of the loss, and metrics."""
 
     policy: Tensor
     value: Tensor
@@ -27,9 +27,9 @@ class Loss(NamedTuple):
     mean_rho: Tensor
     kl: Tensor
     """KL divergence of the learner's policy from the behaviour policy, in nats."""
-    steps: Tensor
-    """Policy and value loss of each step, `[T, B]`, weighed, without gradient: what a core that is
-    taught by losses hears. Their source knows supervised losses only; this is our choice."""
+    per_step: Tensor
+    """Weighted policy and value loss of each step, `[T, B]`, without gradient, for a `TaughtCore`.
+    Its source defines supervised losses only; this sum is our choice."""
 
 
 def log_probs_of(logits: Float[Tensor, "T B A"], actions: Int[Tensor, "T B"]) -> Tensor:
@@ -38,12 +38,12 @@ def log_probs_of(logits: Float[Tensor, "T B A"], actions: Int[Tensor, "T B"]) ->
 
 
 def decision_log_probs(logits: Float[Tensor, "T B K"], decisions: Float[Tensor, "T B K"]) -> Tensor:
-    """Log-probability `[T, B]` of all the core's decisions at each step."""
+    """Log-probability `[T, B]` of all decisions of the core at each step."""
     return -F.binary_cross_entropy_with_logits(logits, decisions, reduction="none").sum(-1)
 
 
 def learning_rewards(rewards: Tensor, config: LossConfig) -> Tensor:
-    """Rewards as the loss sees them: scaled, then clipped if asked."""
+    """Rewards that the loss uses: scaled, then clipped if `reward_clip` is given."""
     rewards = rewards * config.reward_scale
     return (
         rewards
@@ -55,10 +55,10 @@ def learning_rewards(rewards: Tensor, config: LossConfig) -> Tensor:
 def impala_loss(output: PolicyOutput, batch: Trajectory, config: LossConfig) -> Loss:
     """Loss of the unrolled policy on a batch.
 
-    The core's decision at input t is part of the action at t: the ratio is over both.
+    A decision of the core at step t is part of the action at t; the importance ratio covers both.
 
     Args:
-        output: of T + 1 steps; the last one only bootstraps.
+        output: of T + 1 steps; the last value is the bootstrap.
     """
     logits, values = output.logits[:-1], output.values
     decisions, decided = batch.decisions[:-1], output.decision_logits[:-1]
@@ -69,7 +69,7 @@ def impala_loss(output: PolicyOutput, batch: Trajectory, config: LossConfig) -> 
     log_rhos = log_probs.detach() - behaviour
     ended = batch.terminated | batch.truncated
     discounts = config.discount * (~ended).to(values.dtype)
-    # What a truncated episode would still have been worth is added to its last reward.
+    # The value of the final observation of a truncated episode is added to its last reward.
     rewards = learning_rewards(batch.rewards, config) + config.discount * batch.truncation_values
     target = vtrace(
         log_rhos,
@@ -95,7 +95,7 @@ def impala_loss(output: PolicyOutput, batch: Trajectory, config: LossConfig) -> 
         mean_value=values.detach().mean(),
         mean_rho=log_rhos.exp().mean(),
         kl=_kl(batch.logits, logits.detach()),
-        steps=(policy_losses + config.value_cost * value_losses).detach(),
+        per_step=(policy_losses + config.value_cost * value_losses).detach(),
     )
 
 
@@ -105,7 +105,7 @@ def _entropy(logits: Float[Tensor, "T B A"]) -> Tensor:
 
 
 def _bernoulli_entropy(logits: Float[Tensor, "T B K"]) -> Tensor:
-    """Mean over time and batch of the summed entropy of all decisions."""
+    """Mean over time and batch of the entropy, summed over decisions."""
     return (
         F.binary_cross_entropy_with_logits(logits, logits.sigmoid(), reduction="none")
         .sum(-1)

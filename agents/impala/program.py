@@ -1,4 +1,4 @@
-"""The training command of agents."""
+"""The command line of IMPALA training: `scripts/impala.py`."""
 
 from agents.cli.program import CONFIGS, HelpGroup, Names, Program
 from agents.impala.config import ImpalaConfig

@@ -1,10 +1,8 @@
-"""IMPALA: actors in Ray workers, a learner in this process.
+"""Actors in the processes of a Ray cluster, for a learner in this process.
 
 Source: Espeholt et al. 2018. Workers act without waiting for the learner, and the learner takes
-what is ready; what lies between is bounded on both sides: a worker is asked for another unroll only
-while there is room, and trajectories that grew too old are dropped.
-
-Besides it, the launcher of benchmarks and the processes that share batches know Ray.
+the unrolls that are ready. The number of trajectories in between is bounded: a worker is asked for
+another unroll only while there is room, and trajectories that are too old are dropped.
 """
 
 import os
@@ -19,15 +17,15 @@ from ray.exceptions import RayError, RayTaskError
 
 from agents.cluster.ray_session import leave_ray
 from agents.impala.config import ImpalaConfig
-from agents.impala.workers import ActingGroup, Delivery, Orders, Workers, WorkersLost
+from agents.impala.workers import ActingGroup, UnrollRequest, UnrollResult, Workers, WorkersLost
 from envs.fault import EnvironmentFault
 
-IN_FLIGHT = 2
-"""Unrolls asked of a worker at a time, so that it need not wait for the learner's next turn."""
-MOST_LOSSES = 10
-"""Losses of one worker in a row, without an unroll between them, after which a run ends."""
+MAX_IN_FLIGHT = 2
+"""Unrolls requested from a worker at a time, so that it does not wait for the learner."""
+MAX_LOSSES = 10
+"""Losses of one worker in a row, with no unroll in between, after which the run ends."""
 DEADLINE = 300.0
-"""Seconds after which a worker that has given nothing counts as lost."""
+"""Seconds without an unroll after which a worker counts as lost."""
 
 
 @ray.remote
@@ -39,55 +37,58 @@ class _Worker:
         self.config, self.actors, self.attempt = config, actors, attempt
         self.group: ActingGroup | None = None
 
-    def act(self, weights: np.ndarray, version: int, level_options: dict) -> Delivery:
+    def act(self, weights: np.ndarray, version: int, level_options: dict[str, Any]) -> UnrollResult:
         if self.group is None:
             self.group = ActingGroup(self.config, self.actors, version, self.attempt)
-        return self.group.act(Orders(torch.from_numpy(weights.copy()), version, level_options))
+        request = UnrollRequest(torch.from_numpy(weights.copy()), version, level_options)
+        return self.group.act(request)
 
 
 class _Host:
-    """One worker as this process sees it; replaced by a new process when it is lost."""
+    """Handle of one worker, which is restarted in a new process when it is lost."""
 
     def __init__(self, config: ImpalaConfig, actors: range, cpus: float, gpus: float) -> None:
         self.config, self.actors, self.cpus, self.gpus = config, actors, cpus, gpus
-        self.asked: dict[ray.ObjectRef, float] = {}
-        """Unrolls in flight, and when they were asked for."""
+        self.in_flight: dict[ray.ObjectRef, float] = {}
+        """Unrolls in flight, and the time of each request."""
         self.attempt = 0
         self.losses: list[BaseException] = []
-        """Why it was lost, since it last gave an unroll."""
+        """Causes of the losses since the last unroll."""
         self.worker = self._start()
 
-    def ask(self, weights: ray.ObjectRef, orders: Orders) -> None:
-        """Ask for one more unroll."""
-        ref = self.worker.act.remote(weights, orders.version, orders.level_options)
-        self.asked[ref] = time.monotonic()
+    def request(self, weights: ray.ObjectRef, request: UnrollRequest) -> None:
+        """Request one more unroll."""
+        ref = self.worker.act.remote(weights, request.version, request.level_options)
+        self.in_flight[ref] = time.monotonic()
 
-    def receive(self, ref: ray.ObjectRef) -> Delivery:
-        """The unroll, which is there or failed."""
-        del self.asked[ref]
-        delivery = ray.get(ref)
+    def receive(self, ref: ray.ObjectRef) -> UnrollResult:
+        """Return an unroll that is ready; raises the error of one that failed."""
+        del self.in_flight[ref]
+        result = ray.get(ref)
         self.losses.clear()
-        return delivery
+        return result
 
     @property
     def is_overdue(self) -> bool:
-        """Whether what was asked first should have been there long ago."""
-        return bool(self.asked) and time.monotonic() - min(self.asked.values()) > DEADLINE
+        """Whether the oldest request is older than the deadline."""
+        if not self.in_flight:
+            return False
+        return time.monotonic() - min(self.in_flight.values()) > DEADLINE
 
-    def replace(self, cause: BaseException) -> None:
-        """Start a new process in the place of this one; what was asked of it is forgotten.
+    def restart(self, cause: BaseException) -> None:
+        """Start a new process in place of the worker; its requests are dropped.
 
         Raises:
-            WorkersLost: it was lost too often in a row; tells the first cause.
+            WorkersLost: it was lost too often in a row; names the first cause.
         """
         self.losses.append(cause)
-        if len(self.losses) > MOST_LOSSES:
+        if len(self.losses) > MAX_LOSSES:
             raise WorkersLost(
-                f"the worker of actors {self.actors[0]} to {self.actors[-1]} was lost "
-                f"{len(self.losses)} times in a row; at first: {self.losses[0]}"
+                f"The worker of actors {self.actors[0]} to {self.actors[-1]} was lost "
+                f"{len(self.losses)} times in a row. First cause: {self.losses[0]}"
             ) from self.losses[0]
         ray.kill(self.worker)
-        self.asked.clear()
+        self.in_flight.clear()
         self.attempt += 1
         self.worker = self._start()
 
@@ -99,65 +100,67 @@ class _Host:
 
 
 class RayWorkers(Workers):
-    """The run's actors, spread over the workers of a Ray that was started by `connect_ray`.
+    """The run's actors, spread over the workers of a Ray that `connect_ray` has started.
 
     Args:
-        orders: what to act with; its weights are published once per learner update.
+        next_request: returns the request for the next unroll; its weights are published once per
+            learner update.
     """
 
-    def __init__(self, config: ImpalaConfig, orders: Callable[[], Orders]) -> None:
-        self.config, self.orders = config, orders
+    def __init__(self, config: ImpalaConfig, next_request: Callable[[], UnrollRequest]) -> None:
+        self.config, self.next_request = config, next_request
         self.num_restarts = 0
         self.num_processes = num_workers(config)
         cpus = min(1.0, ray.cluster_resources().get("CPU", 1.0) / self.num_processes)
         groups = np.array_split(np.arange(config.actors), self.num_processes)
-        gpus = gpus_for_each(config, self.num_processes)
+        gpus = gpus_per_worker(config, self.num_processes)
         self._hosts = [_Host(config, range(int(g[0]), int(g[-1]) + 1), cpus, gpus) for g in groups]
         self._published: tuple[int, ray.ObjectRef] | None = None
 
-    def gather(self, room: int, wait: bool) -> list[Delivery]:
-        """Ask workers for unrolls while there is room; return those that have arrived.
+    def gather(self, room: int, wait: bool) -> list[UnrollResult]:
+        """Request unrolls while there is room; return those that have arrived.
 
         Raises:
-            EnvironmentFault: an environment failed, and the run is to stop then.
-            WorkersLost: a worker is lost as often as it is started.
+            EnvironmentFault: an environment failed and `on_env_error` is `stop`.
+            WorkersLost: a worker was lost too often in a row.
         """
-        self._ask(room)
-        asked = {ref: host for host in self._hosts for ref in host.asked}
-        if not asked:
+        self._request(room)
+        in_flight = {ref: host for host in self._hosts for ref in host.in_flight}
+        if not in_flight:
             return []
-        ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=0, fetch_local=False)
+        refs = list(in_flight)
+        ready, _ = ray.wait(refs, num_returns=len(refs), timeout=0, fetch_local=False)
         if wait and not ready:
-            ready, _ = ray.wait(list(asked), num_returns=1, timeout=1.0)
-        deliveries = [self._receive(asked[ref], ref) for ref in ready]
+            ready, _ = ray.wait(refs, num_returns=1, timeout=1.0)
+        results = [self._receive(in_flight[ref], ref) for ref in ready]
         for host in self._hosts:
             if host.is_overdue:
-                self._replace(host, TimeoutError(f"it gave nothing for {DEADLINE:.0f} seconds"))
-        return [delivery for delivery in deliveries if delivery is not None]
+                self._restart(host, TimeoutError(f"no unroll for {DEADLINE:.0f} seconds"))
+        return [result for result in results if result is not None]
 
     def close(self) -> None:
-        """Stop the workers, and Ray where this run started it."""
+        """Stop the workers, and Ray if this run started it."""
         leave_ray()
 
-    def _ask(self, room: int) -> None:
-        """Ask the least busy workers first."""
-        promised = sum(len(host.actors) * len(host.asked) for host in self._hosts)
-        for depth in range(IN_FLIGHT):
+    def _request(self, room: int) -> None:
+        """Request unrolls from the least busy workers first."""
+        requested = sum(len(host.actors) * len(host.in_flight) for host in self._hosts)
+        for depth in range(MAX_IN_FLIGHT):
             for host in self._hosts:
-                if len(host.asked) == depth and promised + len(host.actors) <= room:
-                    host.ask(*self._publish())
-                    promised += len(host.actors)
+                if len(host.in_flight) == depth and requested + len(host.actors) <= room:
+                    host.request(*self._publish())
+                    requested += len(host.actors)
 
-    def _publish(self) -> tuple[ray.ObjectRef, Orders]:
-        """The newest orders; their weights are put into the object store once per version."""
-        orders = self.orders()
-        if self._published is None or self._published[0] != orders.version:
-            self._published = (orders.version, ray.put(orders.weights.numpy()))
-        return self._published[1], orders
+    def _publish(self) -> tuple[ray.ObjectRef, UnrollRequest]:
+        """The next request, its weights in the object store; they are put there once a version."""
+        request = self.next_request()
+        if self._published is None or self._published[0] != request.version:
+            self._published = (request.version, ray.put(request.weights.numpy()))
+        return self._published[1], request
 
-    def _receive(self, host: _Host, ref: ray.ObjectRef) -> Delivery | None:
-        """The delivery, or None from a worker that was lost."""
-        if ref not in host.asked:  # forgotten with a worker that was lost
+    def _receive(self, host: _Host, ref: ray.ObjectRef) -> UnrollResult | None:
+        """The result, or None if the worker was lost."""
+        if ref not in host.in_flight:  # dropped when its worker was restarted
             return None
         try:
             return host.receive(ref)
@@ -166,29 +169,29 @@ class RayWorkers(Workers):
                 raise
             if self.config.on_env_error == "stop":
                 raise error.cause from None
-            self._replace(host, error.cause)
+            self._restart(host, error.cause)
         except RayError as error:
-            self._replace(host, error)
+            self._restart(host, error)
         return None
 
-    def _replace(self, host: _Host, cause: BaseException) -> None:
-        host.replace(cause)
+    def _restart(self, host: _Host, cause: BaseException) -> None:
+        host.restart(cause)
         self.num_restarts += 1
 
 
 def num_workers(config: ImpalaConfig) -> int:
-    """Worker processes: as asked, or all CPUs of the cluster but one, which is the learner's."""
+    """Number of workers: `config.workers`, or with `auto` the cluster's CPUs but one."""
     if config.workers != "auto":
         return config.workers
     cpus = int(ray.cluster_resources().get("CPU", os.cpu_count() or 1))
     return max(1, min(config.actors, cpus - 1))
 
 
-def gpus_for_each(config: ImpalaConfig, processes: int) -> float:
-    """A worker's share of the cluster's GPUs; none where the actors compute on CPUs.
+def gpus_per_worker(config: ImpalaConfig, processes: int) -> float:
+    """A worker's share of the cluster's GPUs; 0 if actors compute on CPUs.
 
     Raises:
-        ValueError: the actors are to compute on GPUs and the cluster has none.
+        ValueError: actors are to compute on GPUs and the cluster has none.
     """
     if config.acting_device == "cpu":
         return 0.0

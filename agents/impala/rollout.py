@@ -1,4 +1,4 @@
-"""Acting: a group of actors stepped as one batch, unroll after unroll, in whatever process."""
+"""Acting: a group of actors that steps its environments as one batch."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +10,7 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from agents.impala.episodes import Episode
+from agents.impala.recorder import TrajectoryRecorder, one_step, to_device
 from agents.impala.streams import ActionStreams, actor_seeds
 from agents.impala.trajectory import Trajectory
 from agents.networks.inputs import Inputs
@@ -21,14 +22,14 @@ from memory.layers.captured import Captured
 
 
 class Unroll(NamedTuple):
-    """What one call of `Rollout.unroll` gives."""
+    """Result of `Rollout.unroll`."""
 
     trajectory: Trajectory
     episodes: list[Episode]
 
 
-class Step(NamedTuple):
-    """What one step of all actors is given."""
+class ActInputs(NamedTuple):
+    """Inputs of one step of all actors."""
 
     inputs: Inputs
     """T = 1."""
@@ -36,24 +37,23 @@ class Step(NamedTuple):
     uniforms: Tensor
 
 
-class Acted(NamedTuple):
-    """What one step of all actors gives."""
+class ActOutputs(NamedTuple):
+    """Outputs of one step of all actors."""
 
     action: Action
     state: Any
 
 
 class Rollout:
-    """`len(actors)` environments, their recurrent states, and a copy of the policy.
+    """A group of environments, their recurrent states, and a copy of the policy.
 
     Args:
-        env: steps `len(actors)` environments; begins episodes in the same step (SAME_STEP).
-        actors: numbers of these actors in the run; they decide the seeds.
-        report: names in the environment's `final_info` to keep with each episode.
-        graphs: capture the acting step. On a CPU, where nothing can be captured, it then computes
-            in the same way.
+        env: steps `len(actors)` environments, with `AutoresetMode.SAME_STEP`.
+        actors: numbers of these actors in the run, which determine their seeds.
+        report: names of the environment's `final_info` to keep in `Episode.info`.
+        graphs: capture the acting step as a CUDA graph. On a CPU the same code runs uncaptured.
 
-    The policy acts where its weights are; trajectories are on the CPU.
+    The policy acts on the device of its weights; trajectories are on the CPU.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Rollout:
         report: tuple[str, ...] = (),
         graphs: bool = False,
     ) -> None:
-        self.env: Any = env  # seeds per environment and states are more than VectorEnv promises
+        self.env: Any = env  # VectorEnv declares neither seeds per environment nor states
         self.policy, self.actors, self.length = policy.eval(), actors, unroll
         self.report = (*report, "solved")
         seeds = actor_seeds(seed, actors, start_version, attempt)
@@ -77,9 +77,9 @@ class Rollout:
         count = len(actors)
         self.returns = np.zeros(count)
         self.lengths = np.zeros(count, np.int64)
-        with self._naming_faults():
+        with self._locate_faults():
             observations, _ = self.env.reset(seed=[int(s) for s in seeds[:, 0] >> np.uint64(1)])
-        self.now = Inputs(
+        self.inputs = Inputs(
             torch.as_tensor(np.array(observations)),
             torch.zeros(count, dtype=torch.long),
             torch.zeros(count),
@@ -87,89 +87,90 @@ class Rollout:
         )
         self.state = policy.initial_state(count)
         self.device = next(policy.parameters()).device
-        self._captured = Captured(self._step, self.device) if graphs else None
+        self._captured = Captured(self._act_on, self.device) if graphs else None
 
     @torch.no_grad()
     def unroll(self, version: int) -> Unroll:
         """Act for T steps.
 
         Args:
-            version: number of the weights in `policy`, noted in the trajectory.
+            version: of the weights in `policy`, recorded in the trajectory.
 
         Raises:
-            EnvironmentFault: an environment raised, or gave what its spaces do not allow; names the
+            EnvironmentFault: an environment raised an error or violated its spaces; names the
                 actor and its step.
         """
         with weights_held(self.policy):
             return self._unroll(version)
 
     def _unroll(self, version: int) -> Unroll:
-        record = Record(self.length, self.now, self.policy, self.state, version)
+        recorder = TrajectoryRecorder(self.length, self.inputs, self.policy, self.state, version)
         episodes: list[Episode] = []
         for t in range(self.length):
             action, self.state = self._act()
-            record.act(t, self.now, action)
+            recorder.record_action(t, self.inputs, action)
             actions = action.actions.cpu()
-            observations, rewards, terminated, truncated, info = self._advance(actions)
+            observations, rewards, terminated, truncated, info = self._step_env(actions)
             ended = terminated | truncated
-            self.now = Inputs(
+            self.inputs = Inputs(
                 torch.as_tensor(observations),
                 actions,
                 torch.as_tensor(rewards, dtype=torch.float32),
                 torch.from_numpy(ended),
             )
-            record.outcome(t, terminated, truncated)
+            recorder.record_end(t, terminated, truncated)
             if ended.any():
-                record.note_truncated(t, info["final_obs"], self.now, self.state)
-                episodes += self._finish(ended, info)
-        record.close(self.now, self.policy, self.state)
-        return Unroll(record.trajectory(), episodes)
+                recorder.record_final(t, info["final_obs"], self.inputs, self.state)
+                episodes += self._finished_episodes(ended, info)
+        return Unroll(recorder.finish(self.inputs, self.state), episodes)
 
     def get_state(self) -> dict[str, Any]:
-        """Everything that decides what these actors do next, but the weights.
+        """All that the next unroll depends on, except the weights.
 
         Raises:
-            TypeError: the environment cannot tell its state.
+            TypeError: the environment has no `get_state`.
         """
         if not hasattr(self.env, "get_state"):
             raise TypeError(f"{self.env} has no get_state.")
         return {
             "env": self.env.get_state(),
             "random": self.random.streams.copy(),
-            "now": list(self.now),
+            "now": list(self.inputs),
             "state": [leaf.cpu() for leaf in state_leaves(self.state)],
             "returns": self.returns.copy(),
             "lengths": self.lengths.copy(),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `get_state` gave."""
+        """Restore the result of `get_state`."""
         self.env.set_state(state["env"])
         self.random.streams[:] = state["random"]
-        self.now = Inputs(*state["now"])
+        self.inputs = Inputs(*state["now"])
         leaves = iter(state["state"])
         self.state = map_state(lambda leaf: next(leaves).to(leaf.device), self.state)
         self.returns, self.lengths = state["returns"].copy(), state["lengths"].copy()
 
-    def _act(self) -> Acted:
-        """One step of the policy, from where the actors are."""
-        step = Step(_one_step(self.now), self.state, torch.from_numpy(self.random.next()))
-        return self._captured(step) if self._captured else self._step(_moved(step, self.device))
+    def _act(self) -> ActOutputs:
+        """One step of the policy."""
+        inputs = ActInputs(one_step(self.inputs), self.state, torch.from_numpy(self.random.next()))
+        if self._captured:
+            return self._captured(inputs)
+        return self._act_on(to_device(inputs, self.device))
 
-    def _step(self, step: Step) -> Acted:
-        return Acted(*self.policy.act(*step))
+    def _act_on(self, inputs: ActInputs) -> ActOutputs:
+        return ActOutputs(*self.policy.act(*inputs))
 
-    def _advance(self, actions: Tensor):
-        """Step the environments."""
-        with self._naming_faults():
+    def _step_env(self, actions: Tensor) -> tuple[Any, ...]:
+        """Step the environments; returns what `VectorEnv.step` returns."""
+        with self._locate_faults():
             observations, rewards, terminated, truncated, info = self.env.step(actions.numpy())
         self.returns += rewards
         self.lengths += 1
         return observations, rewards, terminated, truncated, info
 
     @contextmanager
-    def _naming_faults(self) -> Iterator[None]:
-        """Say of a fault which actor of the run it met, and at which step of its episode."""
+    def _locate_faults(self) -> Iterator[None]:
+        """Add the actor and the step of its episode to a fault."""
         try:
             yield
         except EnvironmentFault as fault:
@@ -178,8 +179,8 @@ class Rollout:
                 fault.index, f"actor {actor}, step {step} of its episode: {fault.reason}"
             ) from fault
 
-    def _finish(self, ended: np.ndarray, info: Mapping[str, Any]) -> list[Episode]:
-        """The episodes that ended with this step."""
+    def _finished_episodes(self, ended: np.ndarray, info: Mapping[str, Any]) -> list[Episode]:
+        """The episodes that ended with this step; their counters start again."""
         final = info.get("final_info", {})
         columns = {name: final[name] for name in self.report if name in final}
         episodes = [
@@ -194,89 +195,3 @@ class Rollout:
         self.returns[ended] = 0
         self.lengths[ended] = 0
         return episodes
-
-
-def _one_step(inputs: Inputs) -> Inputs:
-    """Inputs `[E, ...]` as a sequence of one step `[1, E, ...]`."""
-    return Inputs(*(x[None] for x in inputs))
-
-
-def _moved(state: Any, device: torch.device) -> Any:
-    """A state on a device; itself where it is there."""
-    return map_state(lambda leaf: leaf.to(device), state)
-
-
-class Record:
-    """The trajectory of one unroll while it is written."""
-
-    def __init__(self, length: int, now: Inputs, policy: Policy, state: Any, version: int) -> None:
-        count, num_actions = len(now.resets), policy.encoder.num_actions
-        self.device = device = next(policy.parameters()).device
-        self.inputs = Inputs(*(x.new_empty(length + 1, *x.shape) for x in now))
-        self.logits = torch.empty(length, count, num_actions, device=device)
-        self.terminated = torch.empty(length, count, dtype=torch.bool)
-        self.truncated = torch.empty(length, count, dtype=torch.bool)
-        self.truncation_values = torch.zeros(length, count)
-        self.decisions = torch.zeros(length + 1, count, policy.decision_size, device=device)
-        self.decision_logits = torch.zeros_like(self.decisions)
-        self.state = state
-        self.version = torch.full((count,), version)
-        self.length = length
-        self._truncated_inputs: list[Inputs] = []
-        self._truncated_states: list[Any] = []
-        self._truncated_at: list[tuple[int, Tensor]] = []
-
-    def act(self, t: int, now: Inputs, action: Action) -> None:
-        """Write input t and what was chosen."""
-        for whole, part in zip(self.inputs, now, strict=True):
-            whole[t] = part
-        self.decisions[t], self.decision_logits[t] = action.decisions, action.decision_logits
-        if t < self.length:
-            self.logits[t] = action.logits
-
-    def outcome(self, t: int, terminated: np.ndarray, truncated: np.ndarray) -> None:
-        """Write how transition t ended."""
-        self.terminated[t] = torch.from_numpy(terminated)
-        self.truncated[t] = torch.from_numpy(truncated & ~terminated)
-
-    def note_truncated(self, t: int, final: np.ndarray, now: Inputs, state: Any) -> None:
-        """Keep the final observations of truncated episodes, to be valued together at the end."""
-        where = self.truncated[t].nonzero().squeeze(1)
-        if not len(where):
-            return
-        last = torch.as_tensor(np.stack(list(final[where.numpy()])))
-        going_on = torch.zeros(len(where), dtype=torch.bool)
-        self._truncated_inputs.append(
-            Inputs(last, now.last_actions[where], now.last_rewards[where], going_on)
-        )
-        self._truncated_states.append(map_state(lambda leaf: leaf[where], state))
-        self._truncated_at.append((t, where))
-
-    def close(self, now: Inputs, policy: Policy, state: Any) -> None:
-        """Write the last input, and the values of what was truncated."""
-        action, _ = policy.act(_moved(_one_step(now), self.device), state, None)
-        self.act(self.length, now, action)
-        if self._truncated_at:
-            inputs = Inputs(*(torch.cat(x) for x in zip(*self._truncated_inputs, strict=True)))
-            states = map_state(lambda *leaves: torch.cat(leaves), *self._truncated_states)
-            action, _ = policy.act(_moved(_one_step(inputs), self.device), states, None)
-            counts = [len(where) for _, where in self._truncated_at]
-            for (t, where), values in zip(
-                self._truncated_at, action.values.cpu().split(counts), strict=True
-            ):
-                self.truncation_values[t, where] = values
-
-    def trajectory(self) -> Trajectory:
-        """What was written, on the CPU."""
-        whole = Trajectory(
-            self.inputs,
-            self.logits,
-            self.terminated,
-            self.truncated,
-            self.truncation_values,
-            self.decisions,
-            self.decision_logits,
-            self.state,
-            self.version,
-        )
-        return _moved(whole, torch.device("cpu"))

@@ -8,32 +8,32 @@ from agents.impala.trajectory import Trajectory, map_trajectory
 from memory.core import state_leaves
 
 AHEAD = 2
-"""Batches that may be there or under way, the one that is learnt from among them."""
+"""Batches on the GPU or in transfer at a time, including the one in use."""
 
 
 class Staging:
-    """Copies batches to a GPU through pinned memory, beside what it computes.
+    """Copies batches to a GPU through pinned memory while it computes.
 
-    Pinned and device memory are those of PyTorch's allocators, which use the blocks of earlier
-    batches again: none is allocated anew once the first batches are through.
+    PyTorch's allocators reuse the pinned and device memory of earlier batches, so nothing is
+    allocated after the first ones.
     """
 
     def __init__(self, device: torch.device | str) -> None:
         self.device = torch.device(device)
         self._stream = torch.cuda.Stream(device)
-        self._handed_over: deque[torch.Event] = deque()
+        self._events: deque[torch.Event] = deque()
 
     def __call__(self, batch: Trajectory) -> Trajectory:
-        """The batch on the GPU, for the current stream; waits only where it is `AHEAD` already."""
+        """Copy a batch for the current stream; waits if `AHEAD` batches are pending."""
         here = torch.cuda.current_stream(self.device)
-        self._handed_over.append(here.record_event())
-        if len(self._handed_over) > AHEAD:
-            self._handed_over.popleft().synchronize()
+        self._events.append(here.record_event())
+        if len(self._events) > AHEAD:
+            self._events.popleft().synchronize()
         with torch.cuda.stream(self._stream):
             staged = map_trajectory(
                 lambda leaves, _: leaves[0].pin_memory().to(self.device, non_blocking=True), [batch]
             )
         here.wait_stream(self._stream)
         for leaf in state_leaves(staged):
-            leaf.record_stream(here)  # its memory is not used again before `here` is done with it
+            leaf.record_stream(here)  # keeps its memory until `here` has used it
         return staged

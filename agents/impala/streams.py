@@ -1,4 +1,4 @@
-"""One random stream for each actor: what it does is its own, whoever it is batched with."""
+"""One random stream per actor, so that results do not depend on how actors are grouped."""
 
 import numpy as np
 
@@ -6,12 +6,12 @@ from envs.random import fill_uniform, start
 
 
 def actor_seeds(seed: int, actors: range, start_version: int = 0, attempt: int = 0) -> np.ndarray:
-    """Two independent seeds, uint64 `[actors, 2]`: of the levels and of the actions.
+    """Two independent seeds per actor, uint64 `[actors, 2]`: for levels and for actions.
 
     Args:
-        start_version: learner updates made when these actors began: a resumed run goes on with
+        start_version: learner updates at the start of these actors, so that a resumed run draws
             new levels.
-        attempt: how often their worker was lost: it does not come to the same fault again.
+        attempt: number of times their worker was lost, so that it does not repeat a fault.
     """
     return np.stack(
         [
@@ -24,11 +24,11 @@ def actor_seeds(seed: int, actors: range, start_version: int = 0, attempt: int =
 
 
 class ActionStreams:
-    """Uniform numbers for the actions of a group of actors.
+    """Uniform random numbers for the actions of a group of actors.
 
     Args:
         seeds: uint64 `[E]`.
-        draws: numbers per actor and step.
+        draws: numbers per actor and step (D).
     """
 
     def __init__(self, seeds: np.ndarray, draws: int) -> None:
@@ -37,7 +37,7 @@ class ActionStreams:
         self.draws = draws
 
     def next(self) -> np.ndarray:
-        """Float32 `[E, draws]` in [0, 1]."""
+        """Draw float32 `[E, D]` in [0, 1]."""
         out = np.empty((len(self.streams), self.draws), np.float32)
         fill_uniform(self.streams, out)
         return out

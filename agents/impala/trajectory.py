@@ -1,4 +1,4 @@
-"""What an actor hands to the learner: T transitions between T + 1 observations."""
+"""Trajectories: T transitions between T + 1 observations, from actors to the learner."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -12,23 +12,23 @@ from memory.core import map_state
 
 
 class Trajectory(NamedTuple):
-    """T transitions of B actors. Time comes first, but in `state` and `version`."""
+    """T transitions of B actors. All fields are time first except `state` and `version`."""
 
     inputs: Inputs
     """T + 1 steps; the action of transition t is `inputs.last_actions[t + 1]`."""
     logits: Float[Tensor, "T B A"]
-    """Of the behaviour policy."""
+    """Logits of the behaviour policy."""
     terminated: Bool[Tensor, "T B"]
     truncated: Bool[Tensor, "T B"]
     truncation_values: Float[Tensor, "T B"]
-    """Value of an episode's final observation where it was truncated, else 0."""
+    """Value of the final observation where an episode was truncated, else 0."""
     decisions: Float[Tensor, "T+1 B K"]
-    """What the core decided (0 or 1) at each input; K is 0 for a core that decides nothing."""
+    """Decisions of the core (0 or 1) at each step; K is 0 for a core without decisions."""
     decision_logits: Float[Tensor, "T+1 B K"]
     state: Any
     """Core state before the first input; leaves `[B, ...]`."""
     version: Int[Tensor, " B"]
-    """Number of the weights that acted, counted in learner updates."""
+    """Version of the weights that acted, in learner updates."""
 
     @property
     def actions(self) -> Int[Tensor, "T B"]:
@@ -39,8 +39,10 @@ class Trajectory(NamedTuple):
         return self.inputs.last_rewards[1:]
 
 
-def map_trajectory(function: Callable[[list[Tensor], int], Tensor], parts: Sequence[Trajectory]):
-    """Apply `function(leaves, batch axis)` to each leaf of equally built trajectories."""
+def map_trajectory(
+    function: Callable[[list[Tensor], int], Tensor], parts: Sequence[Trajectory]
+) -> Trajectory:
+    """Apply `function(leaves, batch_axis)` to the corresponding leaves of trajectories."""
     by_field = list(zip(*parts, strict=True))
     batch_first = {Trajectory._fields.index("state"), Trajectory._fields.index("version")}
     return Trajectory(
@@ -54,17 +56,17 @@ def map_trajectory(function: Callable[[list[Tensor], int], Tensor], parts: Seque
 
 
 def join(parts: Sequence[Trajectory]) -> Trajectory:
-    """One batch of all the actors of `parts`."""
+    """Concatenate trajectories along the batch axis."""
     return map_trajectory(lambda leaves, axis: torch.cat(leaves, axis), parts)
 
 
 def take(trajectory: Trajectory, start: int, count: int) -> Trajectory:
-    """The `count` actors from `start` on."""
+    """Select `count` actors, starting at `start`."""
     return map_trajectory(lambda leaves, axis: leaves[0].narrow(axis, start, count), [trajectory])
 
 
 def from_leaves(leaves: Sequence[Tensor], core_state: Any) -> Trajectory:
-    """The trajectory whose `state_leaves` are given; `core_state` shows that of its core."""
+    """The inverse of `state_leaves`; `core_state` is any state of the same core."""
     empty = torch.empty(0)
     shape = Trajectory(Inputs(*[empty] * 4), *[empty] * 6, state=core_state, version=empty)
     parts = iter(leaves)

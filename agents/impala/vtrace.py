@@ -12,10 +12,10 @@ from torch import Tensor
 
 
 class VTrace(NamedTuple):
-    """What the learner aims at; carries no gradient."""
+    """Targets of the learner, without gradient."""
 
     targets: Float[Tensor, "T B"]
-    """Corrected values v_s, towards which the value function moves."""
+    """Corrected values v_s, the targets of the value function."""
     advantages: Float[Tensor, "T B"]
     """rho_s (r_s + gamma v_{s+1} - V(x_s)), the weight of the policy gradient."""
 

@@ -1,4 +1,4 @@
-"""Where unrolls come from, in whatever processes; and the simplest such place: here."""
+"""The source of unrolls: its interface, and the implementation that acts in this process."""
 
 import time
 from abc import ABC, abstractmethod
@@ -13,54 +13,54 @@ from agents.impala.rollout import Unroll
 from agents.runs.weights import unflatten
 
 
-class Orders(NamedTuple):
-    """With what to act next."""
+class UnrollRequest(NamedTuple):
+    """What the next unroll is made with."""
 
     weights: Tensor
-    """From `agents.impala.learner.flatten`."""
+    """From `agents.runs.weights.flatten`."""
     version: int
-    """Learner updates behind the weights."""
+    """Number of learner updates that made the weights."""
     level_options: dict[str, Any]
-    """Of the environment, from its next episodes on."""
+    """Options of the environment, from the next episode of each actor on."""
 
 
-class Delivery(NamedTuple):
+class UnrollResult(NamedTuple):
     """One finished unroll."""
 
     unroll: Unroll
     seconds: float
-    """Time it took to act."""
+    """Time spent acting."""
 
 
 class WorkersLost(RuntimeError):
-    """Workers die as often as they are started."""
+    """A worker was lost too often in a row."""
 
 
 class Workers(ABC):
     """A source of unrolls."""
 
     num_processes: int
-    """How many act at the same time."""
+    """Number of processes that act at the same time."""
     num_restarts: int
-    """Workers lost and started again so far."""
+    """Number of workers that were lost and restarted so far."""
 
     @abstractmethod
-    def gather(self, room: int, wait: bool) -> list[Delivery]:
-        """Unrolls that are finished.
+    def gather(self, room: int, wait: bool) -> list[UnrollResult]:
+        """Return the unrolls that are finished.
 
         Args:
-            room: trajectories the learner could take in beyond those that wait; workers stand still
-                when there is none.
-            wait: nothing else can be done before something arrives.
+            room: number of trajectories that may be queued or in flight in addition to those in
+                the queue; no unroll is requested beyond it.
+            wait: block until an unroll arrives, since the learner has no batch.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Stop all work."""
+        """Stop all workers."""
 
 
 class ActingGroup:
-    """A group of actors with their own copy of the policy, which follows orders."""
+    """A group of actors with their own copy of the policy."""
 
     def __init__(
         self, config: ImpalaConfig, actors: range, start_version: int, attempt: int = 0
@@ -69,41 +69,44 @@ class ActingGroup:
         self.rollout = build_rollout(config, self.policy, actors, start_version, attempt)
         self._level_options: dict[str, Any] = {}
 
-    def act(self, orders: Orders) -> Delivery:
-        """One unroll with the ordered weights and levels."""
-        begun = time.perf_counter()
-        unflatten(self.policy, orders.weights)
-        if orders.level_options != self._level_options:
-            self.rollout.env.set_options(orders.level_options)
-            self._level_options = orders.level_options
-        unroll = self.rollout.unroll(orders.version)
-        return Delivery(unroll, time.perf_counter() - begun)
+    def act(self, request: UnrollRequest) -> UnrollResult:
+        """Make one unroll with the weights and levels of a request."""
+        started = time.perf_counter()
+        unflatten(self.policy, request.weights)
+        if request.level_options != self._level_options:
+            self.rollout.env.set_options(request.level_options)
+            self._level_options = request.level_options
+        unroll = self.rollout.unroll(request.version)
+        return UnrollResult(unroll, time.perf_counter() - started)
 
 
 class LocalWorkers(Workers):
-    """All actors in this process, acting only when the learner has nothing to learn from.
+    """All actors in this process, which act only when the learner has no batch.
 
-    Repeatable bit for bit, and without any other process: for debugging, tests and exact resume.
+    Repeatable bit for bit: for debugging, tests and exact resume.
+
+    Args:
+        next_request: returns the request for the next unroll.
     """
 
     num_processes = 1
     num_restarts = 0
 
-    def __init__(self, config: ImpalaConfig, orders: Callable[[], Orders]) -> None:
-        self.group = ActingGroup(config, range(config.actors), orders().version)
-        self.orders = orders
+    def __init__(self, config: ImpalaConfig, next_request: Callable[[], UnrollRequest]) -> None:
+        self.group = ActingGroup(config, range(config.actors), next_request().version)
+        self.next_request = next_request
 
-    def gather(self, room: int, wait: bool) -> list[Delivery]:
-        """One unroll of all actors, if the learner waits for it."""
-        return [self.group.act(self.orders())] if wait else []
+    def gather(self, room: int, wait: bool) -> list[UnrollResult]:
+        """Return one unroll of all actors if `wait`, else nothing."""
+        return [self.group.act(self.next_request())] if wait else []
 
     def get_state(self) -> dict[str, Any] | None:
-        """Of the actors, amid their episodes; None if an environment cannot tell its state."""
+        """State of the actors and their episodes; None if the environment has no `get_state`."""
         rollout = self.group.rollout
         return rollout.get_state() if hasattr(rollout.env, "get_state") else None
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Restore what `get_state` gave."""
+        """Restore the result of `get_state`."""
         self.group.rollout.set_state(state)
 
     def close(self) -> None:

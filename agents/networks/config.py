@@ -7,17 +7,17 @@ from memory.options import check
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyConfig:
-    """The network around the core: torso in front, policy and value heads behind."""
+    """The network around the core: a torso before it, policy and value heads after it."""
 
     channels: tuple[int, ...] = (12, 24)
     """Filters of each 2x2 convolution of the torso (image observations only)."""
     last_action: bool = True
-    """Give the core the last action, one-hot."""
+    """Pass the last action to the core, one-hot."""
     last_reward: bool = True
-    """Give the core the last reward, clipped to [-1, 1]."""
+    """Pass the last reward to the core, clipped to [-1, 1]."""
     skip: bool = False
-    """Give the heads the core's input beside its output: what is in view need not pass through a
-    memory that has yet to learn to show it."""
+    """Concatenate the core's input to its output for the heads, so that they see the observation
+    before the core has learned to pass it on."""
 
     def __post_init__(self) -> None:
         words = " ".join(map(str, self.channels))

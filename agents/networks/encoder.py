@@ -1,7 +1,7 @@
-"""From an observation to what a core consumes.
+"""Encodes observations, last actions and last rewards as inputs of a core.
 
 Source: Santoro et al. 2018, appendix A.3: two 2x2 convolutions of 12 and 24 filters with ReLU, then
-two planes of x and y positions in [-1, 1]. The paper leaves the padding open; a "5x5" ConvLSTM
+two planes of x and y positions in [-1, 1]. The paper does not state the padding; a "5x5" ConvLSTM
 needs a 5x5 map, so it is SAME, at the bottom and right as in TensorFlow.
 """
 
@@ -43,8 +43,8 @@ class ImageTorso(nn.Module):
 
 
 def _convolution(channels: int, filters: int) -> nn.Conv2d:
-    """A 2x2 convolution that begins by keeping the size of what it sees; PyTorch's own start would
-    leave the features far below the position planes beside them."""
+    """A 2x2 convolution whose initialisation keeps the scale of its input; PyTorch's default would
+    make the features much smaller than the position planes."""
     convolution = nn.Conv2d(channels, filters, kernel_size=2)
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
     nn.init.zeros_(cast("Tensor", convolution.bias))
@@ -52,7 +52,7 @@ def _convolution(channels: int, filters: int) -> nn.Conv2d:
 
 
 class VectorTorso(nn.Module):
-    """Numbers `[N, ...]` to a feature "map" of one cell, `[N, F, 1, 1]`."""
+    """Numbers `[N, ...]` to a feature map of one cell, `[N, F, 1, 1]`."""
 
     def __init__(self, space: spaces.Box) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class VectorTorso(nn.Module):
 
 
 class DiscreteTorso(nn.Module):
-    """Whole numbers `[N]` to one-hot "maps" of one cell, `[N, F, 1, 1]`."""
+    """Integers `[N]` to one-hot maps of one cell, `[N, F, 1, 1]`."""
 
     def __init__(self, space: spaces.Discrete) -> None:
         super().__init__()
@@ -79,10 +79,10 @@ Torso = ImageTorso | VectorTorso | DiscreteTorso
 
 
 def build_torso(space: spaces.Space, channels: tuple[int, ...]) -> Torso:
-    """The torso for a space: images, boxes of numbers, or whole numbers.
+    """Build the torso for a space of images, numbers or integers.
 
     Raises:
-        ValueError: a space of another kind.
+        ValueError: the space is not supported.
     """
     if isinstance(space, spaces.Box) and len(space.shape) == 3 and space.dtype == "uint8":
         return ImageTorso(space.shape, channels)
@@ -97,7 +97,7 @@ def build_torso(space: spaces.Space, channels: tuple[int, ...]) -> Torso:
 
 
 class Encoder(nn.Module):
-    """Observation, last action and last reward as the core wants them: a vector, a map or rows."""
+    """Observation, last action and last reward as a vector, a map or rows, as the core requires."""
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ class Encoder(nn.Module):
         return features.reshape(time, batch, *self.output_shape)
 
     def _feedback(self, inputs: Inputs) -> Float[Tensor, "T B extra"]:
-        """Last action one-hot and last reward in [-1, 1]; zeros where an episode opens."""
+        """Last action, one-hot, and last reward in [-1, 1]; zeros at the first step."""
         parts = [inputs.last_rewards.new_zeros(*inputs.resets.shape, 0)]
         if self.last_action:
             parts.append(F.one_hot(inputs.last_actions, self.num_actions).to(parts[0].dtype))

@@ -1,4 +1,4 @@
-"""What the policy sees at each step."""
+"""Inputs of the policy."""
 
 from typing import NamedTuple
 
@@ -7,11 +7,11 @@ from torch import Tensor
 
 
 class Inputs(NamedTuple):
-    """What the policy sees at each step."""
+    """Inputs of the policy at each step."""
 
     observations: Tensor
-    """`[T, B, ...]`, as the environment gives them."""
+    """`[T, B, ...]`, as returned by the environment."""
     last_actions: Int[Tensor, "T B"]
     last_rewards: Float[Tensor, "T B"]
     resets: Bool[Tensor, "T B"]
-    """The observation opens an episode: state, last action and last reward do not count."""
+    """True at the first step of an episode: state, last action and last reward are ignored."""

@@ -15,16 +15,16 @@ from memory.core import DecidingCore, TaughtCore, select
 
 
 class PolicyOutput(NamedTuple):
-    """What the heads say at each step."""
+    """Outputs of the heads at each step."""
 
     logits: Float[Tensor, "T B A"]
     values: Float[Tensor, "T B"]
     decision_logits: Float[Tensor, "T B K"]
-    """Of the core's own decisions; K is 0 for a core that decides nothing."""
+    """Of the core's decisions; K is 0 for a core without decisions."""
 
 
 class Action(NamedTuple):
-    """What was chosen at one step, and by what odds."""
+    """The action of one step, with its logits and the value."""
 
     actions: Int[Tensor, " B"]
     logits: Float[Tensor, "B A"]
@@ -40,7 +40,7 @@ class Policy(nn.Module):
         core_config: any configuration of the registry `memory.CORES`.
 
     Raises:
-        ValueError: a space that is not supported, or sizes that do not fit the core.
+        ValueError: a space is not supported, or the core does not accept its sizes.
     """
 
     def __init__(
@@ -70,17 +70,17 @@ class Policy(nn.Module):
         self.decision_size = self.core.decision_size if isinstance(self.core, DecidingCore) else 0
 
     def initial_state(self, batch: int) -> Any:
-        """Core state of `batch` actors before anything happened."""
+        """Core state of `batch` actors at the start of an episode."""
         return self.core.initial_state(batch)
 
     def forward(
         self, inputs: Inputs, state: Any, decisions: Float[Tensor, "T B K"] | None = None
     ) -> PolicyOutput:
-        """Unroll over T steps; a core that decides repeats the recorded `decisions`."""
+        """Unroll over T steps; a `DecidingCore` replays the recorded `decisions`."""
         features = self.encoder(inputs)
         if isinstance(self.core, DecidingCore):
             if decisions is None:
-                raise TypeError("a core that decides needs the recorded decisions to unroll.")
+                raise TypeError("a DecidingCore needs the recorded decisions to unroll.")
             hidden, decision_logits = self.core.replay(features, state, inputs.resets, decisions)
         else:
             hidden, _ = self.core(features, state, inputs.resets)
@@ -90,9 +90,9 @@ class Policy(nn.Module):
     def memory_loss(
         self, inputs: Inputs, state: Any, losses: Float[Tensor, "T B"]
     ) -> Float[Tensor, ""]:
-        """What a core that is taught learns from the losses of the first T steps."""
+        """Loss of a `TaughtCore`, from the per-step losses of the first T steps."""
         if not isinstance(self.core, TaughtCore):
-            raise TypeError(f"{type(self.core).__name__} is not taught by losses.")
+            raise TypeError(f"{type(self.core).__name__} is not a TaughtCore.")
         with torch.no_grad():
             features = self.encoder(inputs)[: len(losses)]
         return self.core.memory_loss(features, state, inputs.resets[: len(losses)], losses)
@@ -104,11 +104,11 @@ class Policy(nn.Module):
 
         Args:
             uniforms: numbers in [0, 1), one for the action and one for each decision of the core;
-                None takes the likeliest of everything.
+                None selects the most likely action and decisions.
         """
         state = select(inputs.resets[0], self.initial_state(inputs.resets.shape[1]), state)
         features = self.encoder(inputs)[0]
-        hidden, state, decisions, decision_logits = self._remember(features, state, uniforms)
+        hidden, state, decisions, decision_logits = self._step_core(features, state, uniforms)
         logits, values = self._heads(hidden, features)
         actions = logits.argmax(-1) if uniforms is None else draw(logits, uniforms[:, 0])
         return Action(actions, logits, values, decisions, decision_logits), state
@@ -121,8 +121,8 @@ class Policy(nn.Module):
             hidden = torch.cat([hidden, features.reshape(*hidden.shape[:-1], -1)], dim=-1)
         return self.policy_head(hidden), self.value_head(hidden).squeeze(-1)
 
-    def _remember(self, features: Tensor, state: Any, uniforms: Tensor | None):
-        """Step the core, deciding where it decides."""
+    def _step_core(self, features: Tensor, state: Any, uniforms: Tensor | None):
+        """Step the core; a `DecidingCore` decides first."""
         if not isinstance(self.core, DecidingCore):
             hidden, state = self.core.step(features, state)
             none = hidden.new_zeros(len(hidden), 0)
@@ -135,6 +135,6 @@ class Policy(nn.Module):
 
 
 def draw(logits: Float[Tensor, "B A"], uniforms: Float[Tensor, " B"]) -> Int[Tensor, " B"]:
-    """Sample by inverting the cumulative distribution: one uniform number per actor."""
+    """Sample by inverse transform: one uniform number per actor."""
     cumulative = logits.softmax(-1).cumsum(-1)
     return (cumulative < uniforms[:, None]).sum(-1).clamp(max=logits.shape[-1] - 1)

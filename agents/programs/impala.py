@@ -1,4 +1,4 @@
-"""One training run from its command line to its exit status."""
+"""The IMPALA training program, from the command line to the exit status."""
 
 import os
 import sys
@@ -23,13 +23,13 @@ from agents.impala.training import MakeWorkers, Training
 from agents.impala.workers import LocalWorkers, WorkersLost
 from agents.networks.policy import Policy
 from agents.runs.checkpoint import Checkpoint, CheckpointError, load
-from agents.runs.run import Run, RunError, check_place
+from agents.runs.run import Run, RunError, check_run_dir
 from agents.runs.weights import load_weights
 from envs.fault import EnvironmentFault
 
 
 def main(argv: list[str]) -> int:
-    """Train as the command line says; returns the exit status."""
+    """Train with the options of a command line; returns the exit status."""
     parsed = parse(argv, IMPALA)
     try:
         training = prepare_training(parsed)
@@ -51,13 +51,13 @@ def main(argv: list[str]) -> int:
 
 
 def prepare_training(parsed: ParsedRun) -> Training:
-    """Check all that can be checked, then start Ray, and only then touch the run folder."""
+    """Check all options, start Ray, and only then write the run folder."""
     config = parsed.config
     torch.set_num_threads(learner_threads(config))
     policy = build_policy(config)
     checkpoint = _checkpoint_of(parsed.resume, policy)
     if not parsed.resume:
-        check_place(config)
+        check_run_dir(config)
     elif checkpoint and checkpoint.frame >= config.frames:
         raise RunError(
             f"{parsed.resume} has reached its last frame, {config.frames}; --frames adds more."
@@ -69,11 +69,11 @@ def prepare_training(parsed: ParsedRun) -> Training:
         run.resume(checkpoint.frame, config)
     else:
         run = Run.create(config, parsed.names, IMPALA)
-    return Training(config, learner, run, make_workers, film_episode, checkpoint)
+    return Training(config, learner, run, make_workers, record_video, checkpoint)
 
 
 def workers_for(config: ImpalaConfig) -> MakeWorkers:
-    """Ray workers, with Ray started; or with `--workers 0` this process, and no Ray at all."""
+    """Start Ray and return its workers; with `--workers 0` return local ones, without Ray."""
     if config.workers == 0:
         return LocalWorkers
     from agents.cluster.ray_session import connect_ray  # Ray takes a second to import
@@ -83,8 +83,8 @@ def workers_for(config: ImpalaConfig) -> MakeWorkers:
     return RayWorkers
 
 
-def film_episode(policy: Policy, config: ImpalaConfig, seed: int, out: Path) -> str:
-    """A video of one episode of the agent as it is now; what to tell of it, also where it fails."""
+def record_video(policy: Policy, config: ImpalaConfig, seed: int, out: Path) -> str:
+    """Record a video of one episode; returns a message, also if it fails."""
     from agents.evaluation.video import VideoError, film  # moviepy takes a second to import
 
     try:
@@ -95,7 +95,7 @@ def film_episode(policy: Policy, config: ImpalaConfig, seed: int, out: Path) -> 
 
 
 def _checkpoint_of(folder: Path | None, policy: Policy) -> Checkpoint | None:
-    """The newest good checkpoint of the run to resume, its weights put into the policy."""
+    """Load the newest valid checkpoint of a run to resume, and its weights into the policy."""
     if folder is None:
         return None
     checkpoint = load(Run.open(folder, IMPALA).checkpoints)
@@ -106,7 +106,10 @@ def _checkpoint_of(folder: Path | None, policy: Policy) -> Checkpoint | None:
 
 
 def learner_threads(config: ImpalaConfig) -> int:
-    """As asked, or the CPUs that workers leave and one more, since they do not act all the time."""
+    """Number of CPU threads of the learner.
+
+    With `auto`, the CPUs that workers leave free and one more, since they do not act all the time.
+    """
     if config.learner_threads != "auto":
         return config.learner_threads
     cpus = len(os.sched_getaffinity(0))

@@ -9,7 +9,7 @@ from agents.cli.command_line import ParsedRun, parse
 from agents.cli.exit_status import BAD_INPUT, WORKERS_LOST, fail
 from agents.runs.checkpoint import Checkpoint, CheckpointError, load
 from agents.runs.device import compute_device, uses_graphs
-from agents.runs.run import Run, RunError, check_place
+from agents.runs.run import Run, RunError, check_run_dir
 from agents.runs.weights import load_weights
 from agents.supervised.build import build
 from agents.supervised.config import SupervisedConfig
@@ -57,7 +57,7 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
         check_shared(reader)
     checkpoint = _checkpoint_of(parsed.resume, reader, task)
     if not parsed.resume:
-        check_place(config)
+        check_run_dir(config)
     elif checkpoint and (parsed.resume / RESULTS).exists():
         _check_goes_on(config, task, checkpoint)
     device = compute_device(config.device)

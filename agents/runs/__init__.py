@@ -1,1 +1,1 @@
-"""A run's folder, and what a process does while it runs."""
+"""The folder of a run, and services of its process."""

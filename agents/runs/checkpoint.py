@@ -1,9 +1,9 @@
 """Checkpoints that survive kills, full disks and flipped bits.
 
 A checkpoint is a folder, `<frame>/{weights.safetensors, state.pt, manifest.json}`. It is written
-under another name, flushed to the disk and only then renamed, so that a folder with a frame for a
-name is whole. The manifest holds the SHA-256 of each file and of itself; loading checks them all
-and goes back to the checkpoint before where one is damaged. Nothing is unpickled.
+atomically, so a folder named by a frame is complete. The manifest holds the SHA-256 of each file
+and of itself; loading verifies all of them and falls back to the previous checkpoint if one is
+damaged. Nothing is unpickled.
 """
 
 import hashlib
@@ -19,23 +19,23 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from agents.runs.atomic import UNFINISHED, atomic_path, atomic_write
 from agents.runs.plain_values import decode, encode
 
 SCHEMA = 1
-"""Version of the layout; a program reads the versions it knows."""
+"""Version of the format. Other versions are refused."""
 
 _WEIGHTS, _STATE, _MANIFEST = "weights.safetensors", "state.pt", "manifest.json"
 _BEST = "best"
-_UNFINISHED = ".unfinished-"
-_SPARE = 1_000_000  # bytes left over on the disk: directories and the manifest need some
+_SPARE = 1_000_000  # bytes of free space beyond the files: folders need some
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint cannot be written or read; the message says which and why."""
+    """A checkpoint cannot be written or read; the message names it and the reason."""
 
 
 class Checkpoint(NamedTuple):
-    """What was saved, and what had to be passed over to get it."""
+    """A loaded checkpoint, and a warning for each newer one that is damaged."""
 
     path: Path
     frame: int
@@ -53,17 +53,20 @@ def save(
     keep: int = 3,
     best: bool = False,
 ) -> Path:
-    """Write the checkpoint of a frame and drop the oldest.
+    """Write the checkpoint of a frame and remove the oldest.
 
-    Where a good checkpoint of this frame exists, it stays as it is. One writer per folder.
+    A valid checkpoint of the same frame is kept as it is. A folder must have one writer.
 
     Args:
-        folder: where the checkpoints of the run are.
-        frame: environment steps learnt from so far.
+        folder: of the run's checkpoints.
+        frame: environment steps learned from so far.
         weights: parameters and buffers by name.
-        state: all else that a resume needs, in the values that `agents.runs.plain_values` takes.
-        keep: how many of the newest to keep.
-        best: also keep this one, until another is the best.
+        state: all else that a resume needs, in the values that `agents.runs.plain_values` accepts.
+        keep: number of the newest checkpoints to keep.
+        best: mark this one as the best; it is kept until another is marked.
+
+    Raises:
+        CheckpointError: it could not be written; older checkpoints are kept.
     """
     files = {_WEIGHTS: _weights_bytes(weights), _STATE: _state_bytes(state)}
     files[_MANIFEST] = _manifest_bytes(frame, files)
@@ -75,7 +78,7 @@ def save(
             _check_space(folder, sum(map(len, files.values())))
             _write_folder(target, files)
         if best:
-            _write_best(folder, target.name)
+            atomic_write(folder / _BEST, target.name)
         _prune(folder, keep)
     except OSError as error:
         raise CheckpointError(
@@ -85,9 +88,12 @@ def save(
 
 
 def load(folder: Path, *, best: bool = False) -> Checkpoint:
-    """The newest good checkpoint of a folder, or the best one.
+    """Load the newest valid checkpoint of a folder, or the best one.
 
-    Damaged ones are named in `warnings` and passed over; it is an error if none is good.
+    Damaged checkpoints are skipped and named in `warnings`.
+
+    Raises:
+        CheckpointError: none is valid.
     """
     names = _names(folder)
     if best:
@@ -104,14 +110,14 @@ def load(folder: Path, *, best: bool = False) -> Checkpoint:
 
 
 def _names(folder: Path) -> list[str]:
-    """Checkpoints in a folder, oldest first. Unfinished ones have other names."""
+    """Names of the complete checkpoints in a folder, oldest first."""
     if not folder.is_dir():
         return []
     return sorted((p.name for p in folder.iterdir() if p.name.isdecimal() and p.is_dir()), key=int)
 
 
 def _weights_bytes(weights: Mapping[str, Tensor]) -> bytes:
-    # Cloned: the parameters may be views of one flat vector, which the format refuses.
+    # Cloned, since safetensors refuses parameters that are views of one vector.
     return safetensors.torch.save(
         {k: v.detach().cpu().clone().contiguous() for k, v in weights.items()}
     )
@@ -140,45 +146,16 @@ def _check_space(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size + _SPARE:
         raise CheckpointError(
-            f"{folder}: {free / 1e6:.1f} MB free, one takes {(size + _SPARE) / 1e6:.1f} MB."
-            " It is not written; older checkpoints are kept."
+            f"{folder}: the checkpoint is not written, older ones are kept: it needs "
+            f"{(size + _SPARE) / 1e6:.1f} MB and {free / 1e6:.1f} MB are free."
         )
 
 
 def _write_folder(target: Path, files: Mapping[str, bytes]) -> None:
-    unfinished = target.with_name(_UNFINISHED + target.name)
-    try:
-        unfinished.mkdir()
+    with atomic_path(target) as folder:
+        folder.mkdir()
         for name, data in files.items():
-            _write(unfinished / name, data)
-        _flush_folder(unfinished)
-        unfinished.rename(target)
-        _flush_folder(target.parent)
-    except OSError:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_best(folder: Path, name: str) -> None:
-    unfinished = folder / f"{_UNFINISHED}{_BEST}"
-    _write(unfinished, name.encode())
-    unfinished.rename(folder / _BEST)
-    _flush_folder(folder)
+            (folder / name).write_bytes(data)
 
 
 def _best_name(folder: Path) -> str | None:
@@ -187,8 +164,8 @@ def _best_name(folder: Path) -> str | None:
 
 
 def _tidy(folder: Path, frame: int) -> None:
-    """Remove what a kill left behind, and damaged checkpoints of this frame or of a lost future."""
-    for left in folder.glob(f"{_UNFINISHED}*"):
+    """Remove unfinished writes, and damaged checkpoints of this frame or a later one."""
+    for left in folder.glob(f"{UNFINISHED}*"):
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     for name in _names(folder):
         if int(name) >= frame and not _is_good(folder / name):
@@ -211,8 +188,8 @@ def _prune(folder: Path, keep: int) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Delete a checkpoint; renamed first, so that a kill leaves no half of one."""
-    shutil.rmtree(path.rename(path.with_name(_UNFINISHED + path.name)))
+    """Delete a checkpoint. It is renamed first, so that a kill leaves no incomplete one."""
+    shutil.rmtree(path.rename(path.with_name(UNFINISHED + path.name)))
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -249,7 +226,7 @@ def _read_file(path: Path, name: str, entries: dict[str, Any]) -> bytes:
 
 
 def _attempt(file: Path, function: Callable[[Any], Any], argument: Any) -> Any:
-    """A reader's result; whatever a damaged or hostile file makes it raise becomes one error."""
+    """The result of a reader; any error that a damaged file causes becomes a `CheckpointError`."""
     try:
         return function(argument)
     except FileNotFoundError:

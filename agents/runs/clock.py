@@ -1,4 +1,4 @@
-"""Where the time goes: seconds in each phase, since the start and since the last look."""
+"""Time measurement of a run: in total, per phase, and until something is due."""
 
 import time
 from collections import defaultdict
@@ -10,18 +10,18 @@ class Clock:
     """Wall time of a run, resumed or not, and of its phases.
 
     Args:
-        seconds: that the run took before, when it is resumed.
+        seconds: that a resumed run took so far.
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
-        self._begun = time.perf_counter() - seconds
+        self._started = time.perf_counter() - seconds
         self._looked = time.perf_counter()
         self._phases: dict[str, float] = defaultdict(float)
 
     @property
     def seconds(self) -> float:
-        """Since the run began."""
-        return time.perf_counter() - self._begun
+        """Seconds since the run started."""
+        return time.perf_counter() - self._started
 
     @property
     def since_look(self) -> float:
@@ -31,16 +31,16 @@ class Clock:
     @contextmanager
     def measure(self, phase: str) -> Iterator[None]:
         """Add the time of the block to a phase."""
-        begun = time.perf_counter()
+        started = time.perf_counter()
         yield
-        self.add(phase, time.perf_counter() - begun)
+        self.add(phase, time.perf_counter() - started)
 
     def add(self, phase: str, seconds: float) -> None:
-        """Add time that was measured elsewhere."""
+        """Add time to a phase that was measured elsewhere."""
         self._phases[phase] += seconds
 
     def look(self) -> tuple[float, dict[str, float]]:
-        """Seconds since the last look, and how many of them each phase took."""
+        """Return the seconds since the last look, in total and in each phase, and reset them."""
         seconds, phases = self.since_look, dict(self._phases)
         self._looked = time.perf_counter()
         self._phases.clear()
@@ -48,10 +48,10 @@ class Clock:
 
 
 class Every:
-    """True once every so many seconds, at the first time of asking after them.
+    """A timer that is due once per interval.
 
     Args:
-        seconds: None is never.
+        seconds: interval; None is never due.
     """
 
     def __init__(self, seconds: float | None) -> None:
@@ -59,7 +59,7 @@ class Every:
         self._last = time.perf_counter()
 
     def due(self) -> bool:
-        """Whether it is time; if so, the time starts again."""
+        """Whether the interval has passed; if so, it starts again."""
         now = time.perf_counter()
         if self.seconds is None or now - self._last < self.seconds:
             return False

@@ -1,4 +1,4 @@
-"""Where a run computes."""
+"""The device of a run."""
 
 from typing import Literal
 
@@ -6,10 +6,14 @@ import torch
 
 
 def compute_device(asked: str, option: str = "device") -> str:
-    """The device meant by an option.
+    """Return the device that an option selects.
+
+    Args:
+        asked: `auto`, `cpu` or `cuda`.
+        option: name of the option, for the error message.
 
     Raises:
-        ValueError: a GPU is asked for and there is none.
+        ValueError: a GPU is requested and there is none.
     """
     if asked == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"--{option} cuda: PyTorch finds no CUDA device here; use cpu.")
@@ -17,5 +21,5 @@ def compute_device(asked: str, option: str = "device") -> str:
 
 
 def uses_graphs(graphs: Literal["auto", "never"], device: str) -> bool:
-    """Whether computation on a device is captured, as `--graphs` says."""
+    """Whether computation is captured as CUDA graphs: with `--graphs auto`, on a GPU."""
     return graphs == "auto" and device == "cuda"

@@ -1,4 +1,4 @@
-"""The state of a run in values that load without unpickling anything."""
+"""Encodes the state of a run as values that load without unpickling."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +11,13 @@ _ARRAY = "numpy array"  # key that marks an encoded array
 
 
 def encode(value: Any, name: str) -> Any:
-    """A value as tensors, numbers, strings, lists, tuples and dicts; arrays become their bytes.
+    """Encode a value as tensors, numbers, strings, lists, tuples and dicts; arrays become bytes.
 
     Args:
-        name: of the value, for the error that names what cannot be saved.
+        name: of the value, for the error message.
+
+    Raises:
+        TypeError: names the part that cannot be encoded.
     """
     match value:
         case Tensor():
@@ -41,7 +44,7 @@ def encode(value: Any, name: str) -> Any:
 
 
 def decode(value: Any) -> Any:
-    """What was given to `encode`; arrays have their type back, numbers of NumPy are plain."""
+    """The inverse of `encode`; NumPy scalars become Python numbers."""
     if isinstance(value, dict) and _ARRAY in value:
         data = b"" if value["bytes"] is None else value["bytes"].numpy().tobytes()
         return np.frombuffer(bytearray(data), dtype=value[_ARRAY]).reshape(value["shape"])

@@ -1,21 +1,21 @@
-"""What must be settled in a process before PyTorch and Ray are imported."""
+"""Settings of a process that must be made before PyTorch and Ray are imported."""
 
 import ctypes
 import os
 import sys
 
 LARGEST_KEPT = 1 << 30
-"""Bytes: a block that was freed is reused if it is no larger."""
+"""Largest freed block, in bytes, that is kept for reuse."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""Names of options in glibc's malloc.h."""
+"""Numbers of options in glibc's malloc.h."""
 
 
 def prepare() -> None:
-    """Settle threads, memory and Ray's token; scripts call this before all else.
+    """Set options of OpenMP, malloc and Ray; scripts call this first.
 
-    OpenMP's threads otherwise spin while they wait, which on shared cores slows everything down by
-    an order of magnitude. Ray listens on all interfaces, and newer versions alone insist on the
-    token. A setting of the user's own stays.
+    Threads of OpenMP must not spin while they wait, which slows shared cores down by an order of
+    magnitude. Ray listens on all interfaces and must require its token, which only newer versions
+    do by default. Environment variables that the user has set are kept.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -23,11 +23,11 @@ def prepare() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Have this process reuse large blocks of memory where glibc would give them back at once.
+    """Make malloc keep large freed blocks, which glibc returns to the system by default.
 
-    Every update frees and asks for the same few dozen megabytes. The system would clear them anew
-    each time, which takes between a twentieth and half of an update. A setting of the user's own
-    stays; where there is no glibc nothing changes.
+    Each update frees and allocates the same few dozen megabytes. To clear their pages again takes
+    between a twentieth and half of an update. Does nothing without glibc or if the user has set
+    `MALLOC_MMAP_THRESHOLD_`.
     """
     if sys.platform != "linux" or "MALLOC_MMAP_THRESHOLD_" in os.environ:
         return

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a wish to stop at the next safe point; a second one ends it at once."""
+"""Requests to stop a run at the next safe point, by signal or by file."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from types import FrameType
 
 
 class StopSignal:
-    """While entered, `requested` tells whether somebody asked the run to stop."""
+    """While entered, SIGINT and SIGTERM set `requested`; a second signal exits at once."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -29,18 +29,18 @@ class StopSignal:
 
 
 class StopFile:
-    """The same wish told to another process, by a file in a folder that both see."""
+    """A stop request to another process, by a file in a shared folder."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "stop"
 
     def request(self) -> None:
-        """Ask whoever looks to stop."""
+        """Request a stop."""
         self._file.touch()
 
     @property
     def requested(self) -> bool:
-        """Whether somebody asked the run to stop."""
+        """Whether a stop was requested."""
         return self._file.exists()
 
     def __enter__(self) -> "StopFile":

@@ -1,4 +1,4 @@
-"""Weights of a checkpoint into a network; weights of a network as one vector."""
+"""Load the weights of a checkpoint, or transfer weights as one vector."""
 
 import torch
 from torch import Tensor, nn
@@ -7,10 +7,10 @@ from agents.runs.checkpoint import Checkpoint, CheckpointError
 
 
 def load_weights(network: nn.Module, checkpoint: Checkpoint) -> None:
-    """Put a checkpoint's weights into the network that they are of.
+    """Load a checkpoint's weights into a network.
 
     Raises:
-        CheckpointError: they are of another architecture; names what differs.
+        CheckpointError: the architecture differs; names the first difference.
     """
     wanted = {name: tuple(x.shape) for name, x in network.state_dict().items()}
     found = {name: tuple(x.shape) for name, x in checkpoint.weights.items()}
@@ -30,7 +30,7 @@ def flatten(network: nn.Module) -> Tensor:
 
 
 def unflatten(network: nn.Module, vector: Tensor) -> None:
-    """Load what `flatten` gave into a network of the same architecture."""
+    """Load the result of `flatten` into a network of the same architecture."""
     leaves = list(network.state_dict().values())
     parts = vector.to(leaves[0].device).split([leaf.numel() for leaf in leaves])
     for leaf, part in zip(leaves, parts, strict=True):

@@ -7,13 +7,17 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from rich.progress import TimeRemainingColumn
+
 from agents.cli.exit_status import NOT_FINITE, NOT_SAVED, fail
+from agents.runs.atomic import atomic_write
 from agents.runs.checkpoint import Checkpoint, CheckpointError, load, save
 from agents.runs.clock import Clock, Every
+from agents.runs.monitor import Monitor
 from agents.runs.run import Run
 from agents.runs.stop_signal import StopFile, StopSignal
 from agents.supervised.config import SupervisedConfig
-from agents.supervised.monitor import SupervisedMonitor
+from agents.supervised.status import Status, describe
 from memory.supervised import Task, Trainer
 from memory.supervised.reader import num_parameters
 from memory.supervised.trainer import NotFinite
@@ -49,7 +53,7 @@ class SupervisedTraining:
         self._waited_reported = 0.0
         self._log_due = Every(config.log_seconds)
         self._checkpoint_due = Every(60 * config.checkpoint_minutes)
-        self.monitor = SupervisedMonitor(config.steps, trainer.updates, trainer.task.measure)
+        self.monitor = Monitor(config.steps, trainer.updates, TimeRemainingColumn())
 
     def train(self, stop: StopSignal | StopFile | None = None) -> None:
         """Train to the last step, the accuracy asked for, or until asked to stop.
@@ -141,7 +145,14 @@ class SupervisedTraining:
         }
         self._waited_reported = waited
         self.run.log(means | speed, self.trainer.updates)
-        self.monitor.update(self.trainer.updates, updates / seconds, means, self.validation)
+        status = Status(
+            self.trainer.updates, updates / seconds, means["train/loss"], means["train/accuracy"]
+        )
+        measure = self.trainer.task.measure
+        self.monitor.update(
+            self.trainer.updates,
+            describe(status, self.config.steps, measure, self.validation.get(measure)),
+        )
 
     def _save(self, best: bool = False) -> None:
         state: Mapping[str, Any] = {
@@ -198,13 +209,10 @@ class SupervisedTraining:
 
 
 def _write(file: Path, text: str) -> None:
-    """The whole file or none."""
-    unfinished = file.with_name(f".{file.name}.unfinished")
+    """Write the results atomically."""
     try:
-        unfinished.write_text(text)
-        unfinished.replace(file)
+        atomic_write(file, text)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise CheckpointError(f"{file} is not written: {error}; --resume tests again.") from None
 
 

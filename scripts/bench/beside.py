@@ -31,7 +31,7 @@ prepare()
 import torch
 from agent import Agent
 
-from agents.runs.run import versions
+from agents.runs.versions import versions
 
 LIMIT = 4.5
 """Times its quiet time that an update may take."""

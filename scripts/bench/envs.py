@@ -36,7 +36,7 @@ import gymnasium
 import matplotlib
 import numpy as np
 
-from agents.runs.run import versions
+from agents.runs.versions import versions
 from envs import BoxWorldConfig
 from envs.boxworld import BoxWorld
 from envs.boxworld.plan import count_unsolvable

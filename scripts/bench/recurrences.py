@@ -24,7 +24,7 @@ prepare()
 import torch
 from torch import Tensor, nn
 
-from agents.runs.run import versions
+from agents.runs.versions import versions
 from memory import GRUConfig, LSTMConfig, map_state
 from memory.core import Core
 from memory.fused.held import weights_held

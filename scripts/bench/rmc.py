@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.runs.run import versions
+from agents.runs.versions import versions
 from memory import RMC, RMCConfig
 from memory.core import select
 from memory.fused.held import weights_held

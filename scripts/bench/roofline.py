@@ -105,7 +105,7 @@ def times(agent: Agent) -> dict[str, float]:
 def acting_parts(rollout: Rollout) -> dict[str, Callable[[], object]]:
     """What a step of all actors consists of; the rest is bookkeeping."""
     policy = rollout.policy
-    inputs = type(rollout.now)(*(leaf[None] for leaf in rollout.now))
+    inputs = type(rollout.inputs)(*(leaf[None] for leaf in rollout.inputs))
     actions = torch.zeros(len(rollout.actors), dtype=torch.long).numpy()
     with torch.no_grad():
         features = policy.encoder(inputs)[0]

@@ -26,7 +26,7 @@ import torch
 from agent import Agent, cpu_time
 from steady import watch_training
 
-from agents.runs.run import versions
+from agents.runs.versions import versions
 
 
 def main() -> None:

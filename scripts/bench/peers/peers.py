@@ -34,7 +34,8 @@ from drivers.systems import (
 from peer_report import Row, draw, insert, page
 from steady import Ended, Steady, watch
 
-from agents.runs.run import versions as ours
+from agents.runs.atomic import atomic_path
+from agents.runs.versions import versions as ours
 
 ENVS = ("boxworld", "minipacman")
 FIELDS = ["env", "system", "round", *Steady._fields, "load", "seconds", "cpus"]
@@ -106,12 +107,10 @@ def measured(file: Path) -> list[Row]:
 
 def write(rows: list[Row], file: Path) -> None:
     """All rows, whole or not at all."""
-    unfinished = file.with_name(f".{file.name}.unfinished")
-    with unfinished.open("w", newline="") as table:
+    with atomic_path(file) as unfinished, unfinished.open("w", newline="") as table:
         writer = csv.DictWriter(table, FIELDS, restval="")
         writer.writeheader()
         writer.writerows(rows)
-    unfinished.replace(file)
 
 
 def measure(name: str, env: str, number: int, asked: argparse.Namespace) -> Row:

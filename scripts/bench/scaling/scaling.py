@@ -35,7 +35,7 @@ from scaling_parts import SIZES, cpu_rate, environment, parts
 from scaling_report import Line, draw, slope, table, write
 from scaling_runs import lines_of, watch_all
 
-from agents.runs.run import versions
+from agents.runs.versions import versions
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from agents.impala.build import build_learner, build_policy, build_rollout
 from agents.impala.config import ImpalaConfig, LossConfig, OptimizerConfig
-from agents.impala.learner import Learner, NotFinite, Work
-from agents.impala.rollout import Rollout, Step
+from agents.impala.learner import Learner, NotFinite, UpdateInputs
+from agents.impala.rollout import ActInputs, Rollout
 from agents.impala.trajectory import Trajectory
 from agents.networks.config import PolicyConfig
 from agents.networks.inputs import Inputs
@@ -240,12 +240,12 @@ def test_an_update_asks_a_gpu_for_no_number(core, optimizer, gpu):
         learner = Learner(policy, config.loss, config.optimizer, config.frames)
         learner.device = "cuda"
         learner._prepare_capture()
-        work = Work(batch, torch.empty(()))
+        update_inputs = UpdateInputs(batch, torch.empty(()))
         if policy.core.branches_on_data:
             with pytest.raises(ASKED):
-                learner._update_where_finite(work)
+                learner._update_where_finite(update_inputs)
         else:
-            report = learner._update_where_finite(work)
+            report = learner._update_where_finite(update_inputs)
             assert len(report) == len(learner._names)
 
 
@@ -255,7 +255,7 @@ def test_acting_asks_a_gpu_for_no_number(core, gpu):
     inputs = Inputs(*(x[:1] for x in batch.inputs))
     with gpu, torch.no_grad():
         uniforms = torch.empty(4, 1 + rollout.policy.decision_size)
-        acted = rollout._step(Step(inputs, batch.state, uniforms))
+        acted = rollout._act_on(ActInputs(inputs, batch.state, uniforms))
     assert acted.action.actions.shape == (4,)
     shapes = [[x.shape for x in state_leaves(state)] for state in (acted.state, batch.state)]
     assert shapes[0] == shapes[1]

@@ -60,8 +60,8 @@ def test_every_term_is_the_one_worked_by_hand() -> None:
     assert loss.policy.item() == pytest.approx(-(3.4 * math.log(0.8) + 0.8 * math.log(0.2)) / 2)
     assert loss.value.item() == pytest.approx((3.4**2 + 0.8**2) / 2 / 2)
     each = [[-3.4 * math.log(0.8) + 0.25 * 3.4**2], [-0.8 * math.log(0.2) + 0.25 * 0.8**2]]
-    assert_close(loss.steps, torch.tensor(each))
-    assert not loss.steps.requires_grad
+    assert_close(loss.per_step, torch.tensor(each))
+    assert not loss.per_step.requires_grad
     assert loss.entropy.item() == pytest.approx(-0.8 * math.log(0.8) - 0.2 * math.log(0.2))
     assert loss.decision_entropy.item() == 0
     assert loss.advantage_rms.item() == pytest.approx(math.sqrt((3.4**2 + 0.8**2) / 2))

@@ -84,13 +84,13 @@ def test_the_last_input_of_an_unroll_is_the_first_of_the_next(unrolls) -> None:
 def test_states_count_the_steps_of_the_episode_across_unrolls(unrolls) -> None:
     assert torch.equal(unrolls[0].state, torch.full((ACTORS, 1), -1.0))
     for one in unrolls[1:]:
-        opens, steps = one.inputs.resets[0], one.inputs.observations[0, :, 1]
-        assert torch.equal(one.state[~opens, 0] + 1, steps[~opens])
+        is_first, steps = one.inputs.resets[0], one.inputs.observations[0, :, 1]
+        assert torch.equal(one.state[~is_first, 0] + 1, steps[~is_first])
     assert any(one.inputs.resets[0].any() for one in unrolls[1:])
     assert any(not one.inputs.resets[0].all() for one in unrolls[1:])
 
 
-def test_observations_count_on_and_resets_open_episodes(unrolls) -> None:
+def test_observations_count_on_and_resets_mark_first_steps(unrolls) -> None:
     inputs = [one.inputs for one in unrolls]
     seen = torch.cat([i.observations[:-1] for i in inputs])
     resets = torch.cat([i.resets[:-1] for i in inputs])
@@ -134,17 +134,17 @@ def test_what_was_truncated_is_worth_the_value_of_its_final_observation(rollout)
 def test_episodes_tell_their_return_and_length_across_unrolls(rollout) -> None:
     unrolls = [rollout.unroll(0) for _ in range(4)]
     rewards = whole([u.trajectory for u in unrolls], "rewards").double()
-    told = [episode for u in unrolls for episode in u.episodes]
+    episodes = [episode for u in unrolls for episode in u.episodes]
     for actor in range(ACTORS):
-        mine = [e for e in told if e.actor == actor]
+        mine = [e for e in episodes if e.actor == actor]
         assert [e.length for e in mine] == [3, 5, 4, 3, 5, 4]
         parts = rewards[:, actor].split([e.length for e in mine])
         assert [e.episode_return for e in mine] == [part.sum().item() for part in parts]
 
 
 def test_actors_go_by_their_numbers_in_the_run() -> None:
-    told = start(counting(), range(5, 8)).unroll(0).episodes
-    assert {e.actor for e in told} == {5, 6, 7}
+    episodes = start(counting(), range(5, 8)).unroll(0).episodes
+    assert {e.actor for e in episodes} == {5, 6, 7}
 
 
 def test_the_version_is_noted_for_every_actor(unrolls) -> None:
@@ -154,11 +154,11 @@ def test_the_version_is_noted_for_every_actor(unrolls) -> None:
 def test_episodes_carry_what_the_environment_reports() -> None:
     rollout = start(counting(env=BoxWorldConfig(max_steps=5), core=LSTM, actors=8))
     levels = rollout.env.game.info()
-    told = {episode.actor: episode.info for episode in rollout.unroll(0).episodes}
-    assert len(told) == 8
+    infos = {episode.actor: episode.info for episode in rollout.unroll(0).episodes}
+    assert len(infos) == 8
     for name in ("solution_length", "num_distractors"):
-        assert [told[actor][name] for actor in range(8)] == levels[name].tolist()
-    assert {info["solved"] for info in told.values()} == {0.0}
+        assert [infos[actor][name] for actor in range(8)] == levels[name].tolist()
+    assert {info["solved"] for info in infos.values()} == {0.0}
 
 
 # Learning sees what acting did.
@@ -225,7 +225,7 @@ def test_another_seed_and_another_start_give_other_levels() -> None:
     config = small(LSTM)
     policy = build_policy(config)
     first = [
-        build_rollout(c, policy, range(4), version).now.observations
+        build_rollout(c, policy, range(4), version).inputs.observations
         for c, version in ((config, 0), (small(LSTM, seed=1), 0), (config, 1))
     ]
     assert not torch.equal(first[0], first[1]) and not torch.equal(first[0], first[2])
@@ -240,13 +240,13 @@ def test_a_rollout_goes_on_from_its_state_bit_for_bit(core) -> None:
     copy = start(config, range(4))
     copy.set_state(state)
     for _ in range(2):
-        (one, told), (other, told_too) = original.unroll(1), copy.unroll(1)
-        assert told == told_too
+        (one, episodes), (other, other_episodes) = original.unroll(1), copy.unroll(1)
+        assert episodes == other_episodes
         for a, b in zip(state_leaves(one), state_leaves(other), strict=True):
             assert torch.equal(a, b)
 
 
-def test_an_environment_without_a_state_is_told() -> None:
+def test_a_state_needs_an_environment_with_one() -> None:
     with pytest.raises(TypeError, match="get_state"):
         start(counting()).get_state()
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ import torch
 
 from agents.cli.command_line import parse
 from agents.impala.program import IMPALA
-from agents.impala.training import most_waiting
 from agents.programs import impala as door
 from agents.runs.checkpoint import load
 
@@ -130,21 +128,6 @@ def test_a_loss_that_is_not_finite_stops_the_run_names_the_term_and_keeps_the_ch
     assert "loss/value is nan" in capsys.readouterr().err
     assert load(tmp_path / "run" / "checkpoints").frame == 200
     assert (tmp_path / "run" / "not_finite_batch.pt").exists()
-
-
-@pytest.mark.parametrize(("actors", "processes"), [(100, 1), (100, 3), (7, 7), (5, 2)])
-def test_a_worker_that_delivers_to_a_hungry_learner_may_begin_anew_at_once(actors, processes):
-    config = parse(["--actors", str(actors)], IMPALA).config
-    group = -(-actors // processes)
-    waiting, of_others = config.batch - 1 + group, actors - group
-    assert waiting + of_others + group <= most_waiting(config, processes)
-
-
-def test_what_waits_for_the_learner_does_not_grow_too_old_but_all_actors_fit_in():
-    config = parse(["--actors", "1000", "--batch", "100", "--max-lag", "13"], IMPALA).config
-    assert most_waiting(config, 1) == 1300
-    assert most_waiting(config, 10) == 1200
-    assert most_waiting(replace(config, max_lag=11), 1) == 1200
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
 """The queue: exact batches, oldest first; nothing too old."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 
+from agents.impala.config import ImpalaConfig
 from agents.impala.trajectory import Trajectory, from_leaves, join, take
-from agents.impala.trajectory_queue import TrajectoryQueue
+from agents.impala.trajectory_queue import TrajectoryQueue, max_queued
 from agents.networks.inputs import Inputs
 from memory import LSTMState, state_leaves
 
@@ -83,3 +87,18 @@ def test_leaves_give_the_trajectory_back() -> None:
     again = from_leaves(state_leaves(one), LSTMState(torch.empty(0), torch.empty(0)))
     assert type(again.state) is LSTMState and actors_of(again) == [0, 1, 2]
     assert len(state_leaves(again)) == len(state_leaves(one))
+
+
+@pytest.mark.parametrize(("actors", "processes"), [(100, 1), (100, 3), (7, 7), (5, 2)])
+def test_a_worker_can_start_again_as_soon_as_it_has_delivered(actors, processes) -> None:
+    config = ImpalaConfig(actors=actors)
+    group = -(-actors // processes)
+    waiting, of_others = config.batch - 1 + group, actors - group
+    assert waiting + of_others + group <= max_queued(config, processes)
+
+
+def test_the_limit_keeps_trajectories_within_the_lag_but_has_room_for_all_actors() -> None:
+    config = ImpalaConfig(actors=1000, batch=100, max_lag=13)
+    assert max_queued(config, 1) == 1300
+    assert max_queued(config, 10) == 1200
+    assert max_queued(replace(config, max_lag=11), 1) == 1200

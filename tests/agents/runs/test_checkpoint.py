@@ -207,7 +207,7 @@ def test_a_full_disk_leaves_the_old_checkpoints(
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda path: usage)
-        with pytest.raises(CheckpointError, match=r"0\.0 MB free"):
+        with pytest.raises(CheckpointError, match=r"0\.0 MB are free"):
             put(tmp_path, 4)
 
     def fail(descriptor: int) -> None:

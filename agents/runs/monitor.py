@@ -1,0 +1,62 @@
+"""Progress of a run on the screen: a live bar on a terminal, plain lines elsewhere."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.table import Column
+
+
+class Monitor:
+    """Shows how far a run is and how it performs.
+
+    Args:
+        total: frames or steps at which the run ends.
+        start: frames or steps at which it starts or resumes.
+        extra: columns of the bar, after the text.
+        console: where to print; standard output by default.
+    """
+
+    def __init__(
+        self, total: int, start: int = 0, *extra: ProgressColumn, console: Console | None = None
+    ) -> None:
+        self.console = console or Console()
+        text = TextColumn("{task.description}", markup=False, table_column=Column())
+        self._progress = Progress(
+            BarColumn(24),
+            text,
+            *extra,
+            console=self.console,
+            auto_refresh=False,
+            disable=not self.console.is_terminal,
+        )
+        self._bar = self._progress.add_task("", total=total, completed=start)
+
+    def __enter__(self) -> "Monitor":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def update(self, done: int, *lines: str) -> None:
+        """Show the state of the run.
+
+        Args:
+            done: frames or steps so far.
+            lines: text beside the bar; a single line where there is no terminal.
+        """
+        if self.console.is_terminal:
+            text = "\n".join(lines)
+            self._progress.update(self._bar, completed=done, description=text, refresh=True)
+        else:
+            self.note(" · ".join(lines))
+
+    def note(self, text: str) -> None:
+        """Print a message that stays on the screen."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
