@@ -1,6 +1,6 @@
 """Recurrent memory cores: sequence models behind one contract."""
 
-from memory.core import Core, DecidingCore, TaughtCore, map_state, select, state_leaves
+from memory.core import Core, CoreConfig, DecidingCore, TaughtCore, map_state, select, state_leaves
 from memory.cores.buffered.input_buffer import InputBufferState
 from memory.cores.buffered.relation_network import RelationNetwork, RelationNetworkConfig
 from memory.cores.buffered.working_memory import WorkingMemory, WorkingMemoryConfig
@@ -20,7 +20,7 @@ from memory.cores.min_gru import MinGRU, MinGRUConfig
 from memory.cores.none import NoMemory, NoMemoryConfig
 from memory.cores.rmc import RMC, RMCConfig
 
-CORES = {
+CORES: dict[str, type[CoreConfig]] = {
     "convlstm": ConvLSTMConfig,
     "dnc": DNCConfig,
     "entnet": EntNetConfig,
@@ -50,6 +50,7 @@ __all__ = [
     "ConvLSTMConfig",
     "ConvLSTMState",
     "Core",
+    "CoreConfig",
     "DNCConfig",
     "DNCState",
     "DecidingCore",

@@ -5,7 +5,7 @@ N slots, K heads, W word, C H W image. Time comes first, batch second.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Literal, TypeVar
 
 import torch
@@ -174,3 +174,52 @@ class TaughtCore(Core[S]):
         Args:
             losses: of the network at each step, given what the core made of the input of that step.
         """
+
+
+class CoreConfig(ABC):
+    """The options of a core: a frozen, keyword-only dataclass that makes the core.
+
+    A subclass has to define `build`, and `of_width` unless it has an option named `hidden`.
+    """
+
+    @property
+    def input_kind(self) -> InputKind:
+        """What the core takes per step."""
+        return "vector"
+
+    @abstractmethod
+    def build(self, input_shape: tuple[int, ...]) -> Core[Any]:
+        """Make the core.
+
+        Args:
+            input_shape: shape of one input, without time and batch.
+
+        Raises:
+            ValueError: an option is out of range, or the shape has the wrong rank.
+        """
+
+    @classmethod
+    def of_width(cls, width: int) -> "CoreConfig":
+        """A configuration that grows with `width`, to compare cores of equal size.
+
+        Raises:
+            TypeError: the class has no option `hidden` and does not define `of_width`.
+        """
+        if "hidden" not in getattr(cls, "__dataclass_fields__", {}):
+            raise TypeError(
+                f"{cls.__name__} has no option `hidden` to take a width: define the class method "
+                "of_width(width), which returns a configuration of about that width"
+            )
+        return cls(**{"hidden": width})
+
+    @classmethod
+    def small(cls) -> Mapping[str, "CoreConfig"]:
+        """Small configurations for tests, one for each mode of the core, by the name of the mode.
+
+        The plain one, with no name, comes first.
+        """
+        return {"": cls.of_width(16)}
+
+    def idle(self) -> dict[str, str]:
+        """Options that have no effect in this combination, each with what makes it so."""
+        return {}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from agents.networks.config import PolicyConfig
 from agents.networks.encoder import Encoder
 from agents.networks.inputs import Inputs
-from memory.core import DecidingCore, TaughtCore, select
+from memory.core import CoreConfig, DecidingCore, TaughtCore, select
 
 
 class PolicyOutput(NamedTuple):
@@ -47,7 +47,7 @@ class Policy(nn.Module):
         self,
         observation_space: spaces.Space,
         action_space: spaces.Space,
-        core_config: Any,
+        core_config: CoreConfig,
         config: PolicyConfig,
     ) -> None:
         super().__init__()

@@ -12,15 +12,16 @@ the right, as TensorFlow's SAME does.
 Differs from the paper: no peephole connections (Sonnet's default has none).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memory.core import Core, InputKind, select
+from memory.core import Core, CoreConfig, InputKind, select
 from memory.layers.initialisation import truncated_normal_
 from memory.observed import Observed
 from memory.options import input_shape_of, positive
@@ -34,7 +35,7 @@ class ConvLSTMState(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvLSTMConfig:
+class ConvLSTMConfig(CoreConfig):
     """Convolutional LSTM."""
 
     channels: int = 64
@@ -42,7 +43,20 @@ class ConvLSTMConfig:
     kernel: int = 2
     """Height and width of the convolutions."""
 
-    input_kind: ClassVar[InputKind] = "map"
+    @property
+    def input_kind(self) -> InputKind:
+        """Maps."""
+        return "map"
+
+    @classmethod
+    def of_width(cls, width: int) -> "ConvLSTMConfig":
+        """Of `width` channels."""
+        return cls(channels=width)
+
+    @classmethod
+    def small(cls) -> Mapping[str, "ConvLSTMConfig"]:
+        """An even kernel, which is padded unevenly, and an odd one."""
+        return {"": cls(channels=4), "odd kernel": cls(channels=2, kernel=3)}
 
     def build(self, input_shape: tuple[int, ...]) -> "ConvLSTM":
         """Make the core for inputs of shape (C, H, W)."""

@@ -20,15 +20,16 @@ Differs from the paper:
 * the output is what the paper feeds its last layer, which belongs to the reader of this core.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memory.core import Core, InputKind, select
+from memory.core import Core, CoreConfig, select
 from memory.layers.padding import is_present
 from memory.observed import Observed
 from memory.options import input_shape_of, positive
@@ -37,7 +38,7 @@ EPSILON = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class EntNetConfig:
+class EntNetConfig(CoreConfig):
     """Recurrent entity network."""
 
     slots: int = 20
@@ -45,7 +46,15 @@ class EntNetConfig:
     units: int = 128
     """Units of each memory and key."""
 
-    input_kind: ClassVar[InputKind] = "vector"
+    @classmethod
+    def of_width(cls, width: int) -> "EntNetConfig":
+        """Of 8 slots of `width` units."""
+        return cls(units=width, slots=8)
+
+    @classmethod
+    def small(cls) -> Mapping[str, "EntNetConfig"]:
+        """The one mode."""
+        return {"": cls(slots=3, units=16)}
 
     def build(self, input_shape: tuple[int, ...]) -> "EntNet":
         """Make the core for inputs of shape (F,)."""

@@ -10,14 +10,13 @@ torch.nn.GRU, with which weights and their order (r, z, n) agree.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memory.core import Core, InputKind, select
+from memory.core import Core, CoreConfig, select
 from memory.layers.aligned_linear import aligned_linear
 from memory.layers.gru_unroll import unroll_gru
 from memory.layers.initialisation import truncated_normal_
@@ -27,13 +26,11 @@ from memory.options import input_shape_of, positive
 
 
 @dataclass(frozen=True, kw_only=True)
-class GRUConfig:
+class GRUConfig(CoreConfig):
     """Gated recurrent unit."""
 
     hidden: int = 256
     """Hidden units."""
-
-    input_kind: ClassVar[InputKind] = "vector"
 
     def build(self, input_shape: tuple[int, ...]) -> "GRU":
         """Make the core for inputs of shape (F,)."""

@@ -24,15 +24,15 @@ Differs from the paper:
 * Scores are divided by the root of a head's size; u and v belong to each layer; no dropout.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from memory.core import Core, InputKind
+from memory.core import Core, CoreConfig
 from memory.layers.initialisation import linear, truncated_normal_
 from memory.layers.relative_attention import RelativeAttention, sinusoids, window
 from memory.observed import Observed
@@ -40,7 +40,7 @@ from memory.options import divisible, input_shape_of, positive
 
 
 @dataclass(frozen=True, kw_only=True)
-class GTrXLConfig:
+class GTrXLConfig(CoreConfig):
     """Gated Transformer-XL."""
 
     hidden: int = 128
@@ -54,7 +54,18 @@ class GTrXLConfig:
     gate_bias: float = 2.0
     """Initial bias b of the gates; above 0 a layer is close to the identity at first."""
 
-    input_kind: ClassVar[InputKind] = "vector"
+    @classmethod
+    def of_width(cls, width: int) -> "GTrXLConfig":
+        """Of 2 heads of size `width`, and a memory of 16 steps."""
+        return cls(hidden=2 * width, heads=2, memory=16)
+
+    @classmethod
+    def small(cls) -> Mapping[str, "GTrXLConfig"]:
+        """Several layers, and one layer with a memory that an unroll does not fill."""
+        return {
+            "": cls(hidden=16, heads=2, memory=4),
+            "one layer": cls(hidden=9, heads=3, memory=9, layers=1),
+        }
 
     def build(self, input_shape: tuple[int, ...]) -> "GTrXL":
         """Make the core for inputs of shape (F,)."""

@@ -21,15 +21,15 @@ Differs from the paper:
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from memory.core import Core, InputKind, select
+from memory.core import Core, CoreConfig, select
 from memory.layers.padding import is_present
 from memory.observed import Observed
 from memory.options import input_shape_of, one_of, positive
@@ -41,7 +41,7 @@ NORM_EPSILON = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class HMemConfig:
+class HMemConfig(CoreConfig):
     """Hebbian associative memory."""
 
     units: int = 100
@@ -61,7 +61,20 @@ class HMemConfig:
     penalty: float = 0.0
     """Times the squares of K, V and Q, added to the loss; 0.001 in the authors' program."""
 
-    input_kind: ClassVar[InputKind] = "vector"
+    @classmethod
+    def of_width(cls, width: int) -> "HMemConfig":
+        """Of `width` units, with rates that suit short sequences."""
+        return cls(units=width, gain=0.1, decay=0.1)
+
+    @classmethod
+    def small(cls) -> Mapping[str, "HMemConfig"]:
+        """Without and with a read before each write."""
+        return {
+            "": cls(units=16, gain=0.1, decay=0.1),
+            "read before write": cls(
+                units=12, read_before_write=True, gain=0.3, decay=0.2, output="recall"
+            ),
+        }
 
     def build(self, input_shape: tuple[int, ...]) -> "HMem":
         """Make the core for inputs of shape (F,)."""

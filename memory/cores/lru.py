@@ -18,16 +18,16 @@ weights are truncated normals.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memory.core import Core, InputKind, select
+from memory.core import Core, CoreConfig, select
 from memory.layers.initialisation import linear, truncated_normal_
 from memory.layers.linear_recurrence import recur
 from memory.observed import Observed
@@ -35,7 +35,7 @@ from memory.options import input_shape_of, positive
 
 
 @dataclass(frozen=True, kw_only=True)
-class LRUConfig:
+class LRUConfig(CoreConfig):
     """Linear recurrent unit, a diagonal state space model."""
 
     hidden: int = 256
@@ -51,7 +51,18 @@ class LRUConfig:
     max_phase: float = 2 * math.pi
     """Largest angle of an initial decay lambda, in radians; small angles favour slow changes."""
 
-    input_kind: ClassVar[InputKind] = "vector"
+    @classmethod
+    def of_width(cls, width: int) -> "LRUConfig":
+        """Of layers and states of `width` units."""
+        return cls(hidden=width, units=width)
+
+    @classmethod
+    def small(cls) -> Mapping[str, "LRUConfig"]:
+        """Several layers, and one."""
+        return {
+            "": cls(hidden=16, units=8),
+            "one layer": cls(hidden=8, units=10, layers=1, min_radius=0.2),
+        }
 
     def build(self, input_shape: tuple[int, ...]) -> "LRU":
         """Make the core for inputs of shape (F,)."""

@@ -10,16 +10,16 @@ Weights are laid out as torch.nn.LSTM lays them out, order i, f, g, o, but with 
 the place of the second is taken by the constant forget bias.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, cast, get_args
+from typing import NamedTuple, cast, get_args
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memory.core import Core, InputKind, select
+from memory.core import Core, CoreConfig, select
 from memory.fused.call import Fused
 from memory.fused.held import Held
 from memory.fused.lstm import unroll_compiled, why_not
@@ -39,7 +39,7 @@ class LSTMState(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LSTMConfig:
+class LSTMConfig(CoreConfig):
     """Long short-term memory."""
 
     hidden: int = 256
@@ -52,7 +52,10 @@ class LSTMConfig:
     bf16 it computes all sequences and multiplies matrices in bfloat16, if the CPU has avx512_bf16:
     right to two or three digits only."""
 
-    input_kind: ClassVar[InputKind] = "vector"
+    @classmethod
+    def small(cls) -> Mapping[str, "LSTMConfig"]:
+        """One layer, and two."""
+        return {"": cls(hidden=16), "two layers": cls(hidden=8, layers=2)}
 
     def build(self, input_shape: tuple[int, ...]) -> "LSTM | StackedLSTM":
         """Make the core for inputs of shape (F,)."""

@@ -14,15 +14,16 @@ Differs from the paper: units that the cells cannot share evenly are refused, wi
 they can (of 2048 units for 6 cells: 2046).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memory.core import Core, InputKind, select
+from memory.core import Core, CoreConfig, select
 from memory.cores.lstm import LSTMState
 from memory.layers.initialisation import truncated_normal_
 from memory.observed import Observed
@@ -34,7 +35,7 @@ FORGET_BIAS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class LSTMBankConfig:
+class LSTMBankConfig(CoreConfig):
     """Bank of LSTM cells, summed."""
 
     units: int = 1024
@@ -44,7 +45,18 @@ class LSTMBankConfig:
     weights: Weights = "independent"
     """Weights of its own for every cell; or one set for all, with a key and a gate per cell."""
 
-    input_kind: ClassVar[InputKind] = "vector"
+    @classmethod
+    def of_width(cls, width: int) -> "LSTMBankConfig":
+        """Of `width` units in each of the 4 cells."""
+        return cls(units=4 * width)
+
+    @classmethod
+    def small(cls) -> Mapping[str, "LSTMBankConfig"]:
+        """Both kinds of weights."""
+        return {
+            "": cls(units=16, cells=2),
+            "shared": cls(units=16, cells=2, weights="shared"),
+        }
 
     def build(self, input_shape: tuple[int, ...]) -> "LSTMBank":
         """Make the core for inputs of shape (F,)."""

@@ -15,13 +15,13 @@ of zero.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from memory.core import Core, InputKind, select
+from memory.core import Core, CoreConfig, select
 from memory.layers.initialisation import linear
 from memory.layers.linear_recurrence import recur
 from memory.observed import Observed
@@ -29,15 +29,13 @@ from memory.options import input_shape_of, positive
 
 
 @dataclass(frozen=True, kw_only=True)
-class MinGRUConfig:
+class MinGRUConfig(CoreConfig):
     """Minimal gated recurrent unit, a gated linear recurrence."""
 
     hidden: int = 256
     """Units of each layer."""
     layers: int = 2
     """Layers; with one alone, gates see no past."""
-
-    input_kind: ClassVar[InputKind] = "vector"
 
     def build(self, input_shape: tuple[int, ...]) -> "MinGRU":
         """Make the core for inputs of shape (F,)."""

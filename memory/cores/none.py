@@ -4,26 +4,23 @@ A baseline. What another core gains over this one is what its memory is worth.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from memory.core import Core, InputKind
+from memory.core import Core, CoreConfig
 from memory.layers.initialisation import linear
 from memory.observed import Observed
 from memory.options import input_shape_of, positive
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoMemoryConfig:
+class NoMemoryConfig(CoreConfig):
     """No memory: one rectified linear layer per step, as a baseline."""
 
     hidden: int = 256
     """Units of the layer."""
-
-    input_kind: ClassVar[InputKind] = "vector"
 
     def build(self, input_shape: tuple[int, ...]) -> "NoMemory":
         """Make the core for inputs of shape (F,)."""

@@ -18,7 +18,7 @@ Differs from the paper, as the authors' program does:
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast, get_args
 
@@ -26,7 +26,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from memory.core import Core, InputKind, select
+from memory.core import Core, CoreConfig, InputKind, select
 from memory.fused.call import Fused
 from memory.fused.held import Held
 from memory.fused.rmc import FusedRMC
@@ -41,7 +41,7 @@ RMCInput = Literal["flat", "rows"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RMCConfig:
+class RMCConfig(CoreConfig):
     """Relational memory core."""
 
     slots: int = 4
@@ -78,6 +78,20 @@ class RMCConfig:
     def input_kind(self) -> InputKind:
         """What a step takes."""
         return "rows" if self.input == "rows" else "vector"
+
+    @classmethod
+    def of_width(cls, width: int) -> "RMCConfig":
+        """Of 4 slots, each with 4 heads of size `width`."""
+        return cls(units=16 * width)
+
+    @classmethod
+    def small(cls) -> Mapping[str, "RMCConfig"]:
+        """Both inputs, every gate, one block and several."""
+        return {
+            "": cls(units=32, slots=2, heads=2),
+            "rows": cls(units=32, slots=2, heads=2, input="rows", gate="unit", mlp_layers=1),
+            "three blocks": cls(units=32, slots=4, heads=1, blocks=3, gate="none", key_size=5),
+        }
 
     def idle(self) -> dict[str, str]:
         """The options without effect in this combination, each with the reason."""

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from memory.core import Core, InputKind
+from memory.core import Core, CoreConfig, InputKind
 from memory.cores.buffered.input_buffer import BufferCore
 from memory.supervised.batch import Batch
 from memory.supervised.head import Answered
@@ -68,7 +68,7 @@ class Reader(nn.Module):
         ValueError: sizes that do not fit the core.
     """
 
-    def __init__(self, task: Task, core_config: Any, config: ReaderConfig) -> None:
+    def __init__(self, task: Task, core_config: CoreConfig, config: ReaderConfig) -> None:
         super().__init__()
         self.encoder = task.encoder()
         self.input_adapter = InputAdapter(self.encoder.output_shape, core_config.input_kind)
@@ -172,7 +172,7 @@ def _check_room(task: Task, core: Core[Any]) -> None:
         )
 
 
-def build_reader(task: Task, core_config: Any, config: ReaderConfig) -> Reader:
+def build_reader(task: Task, core_config: CoreConfig, config: ReaderConfig) -> Reader:
     """A fresh network for a task."""
     return Reader(task, core_config, config)
 

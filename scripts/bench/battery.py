@@ -1,19 +1,21 @@
 """A small fixed battery of memory tasks, for cores of one size and as many frames.
 
-Every core has the same reader, optimiser, budget of parameters and stream of sequences, and its own
-default options but for what makes it fit: fewer slots, layers, hops or heads where the default has
-more than a small core can bear, and for `hmem` a tenfold gain and decay, since sequences are short.
-No option was searched for: a figure says what a core does here, in a short training, not what it is
-capable of. The layer that lays vectors out for a core of maps counts as its own.
+Every core has the same reader, optimiser, budget of parameters and stream of sequences, and the
+options that `of_width` of its configuration gives it. A core may be named with further options:
+"lstm, layers=2". No option was searched for: a figure says what a core does here, in a short
+training, not what it is capable of. The layer that lays vectors out for a core of maps counts as
+part of the core.
 """
 
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import fields, replace
+from typing import NamedTuple
 
 import torch
+import yaml
 
-from memory import CORES
+from memory import CORES, CoreConfig
+from memory.options import one_of
 from memory.supervised.reader import InputAdapter, ReaderConfig, build_reader, num_parameters
 from memory.supervised.task import Task
 from memory.supervised.tasks.associative_recall import AssociativeRecallConfig
@@ -28,31 +30,6 @@ TASKS = {
 }
 READER = ReaderConfig(readout=(64,))
 TRAINING = TrainingConfig(batch=32, learning_rate=1e-3, clip_norm=1.0)
-
-SIZED: dict[str, Callable[[int], Any]] = {
-    "convlstm": lambda width: CORES["convlstm"](channels=width),
-    "dnc": lambda width: CORES["dnc"](hidden=width, output=width),
-    "entnet": lambda width: CORES["entnet"](units=width, slots=8),
-    "gru": lambda width: CORES["gru"](hidden=width),
-    "gtrxl": lambda width: CORES["gtrxl"](hidden=2 * width, heads=2, memory=16),
-    "hmem": lambda width: CORES["hmem"](units=width, gain=0.1, decay=0.1),
-    "lstm": lambda width: CORES["lstm"](hidden=width),
-    "lstm, 2 layers": lambda width: CORES["lstm"](hidden=width, layers=2),
-    "lstm_bank": lambda width: CORES["lstm_bank"](units=4 * width),
-    "lru": lambda width: CORES["lru"](hidden=width, units=width),
-    "memory_net": lambda width: CORES["memory_net"](units=width),
-    "memory_net, frozen_bn": lambda width: CORES["memory_net"](units=width, mode="frozen_bn"),
-    "min_gru": lambda width: CORES["min_gru"](hidden=width),
-    "none": lambda width: CORES["none"](hidden=width),
-    "relation_network": lambda width: CORES["relation_network"](
-        width=width, g_units=2 * width, f_units=2 * width, output=2 * width, g_layers=3
-    ),
-    "rmc": lambda width: CORES["rmc"](units=16 * width),
-    "working_memory": lambda width: CORES["working_memory"](
-        width=width, g_units=2 * width, hops=3, heads=4, buffer=16
-    ),
-}
-"""Cores of the battery, each with the one number that makes it larger or smaller."""
 
 
 class Result(NamedTuple):
@@ -74,7 +51,23 @@ class Result(NamedTuple):
     seconds: float
 
 
-def sized(name: str, features: int, budget: int) -> Any:
+def config_of(name: str, width: int) -> CoreConfig:
+    """A core of some width; the name may go on with options: "lstm, layers=2".
+
+    Raises:
+        ValueError: there is no such core, or option.
+    """
+    core, *options = name.split(", ")
+    one_of("core", core, CORES)
+    config = CORES[core].of_width(width)
+    for option in options:
+        key, _, value = option.partition("=")
+        one_of(f"option of {core}", key, [field.name for field in fields(config)])
+        config = replace(config, **{key: yaml.safe_load(value)})
+    return config
+
+
+def sized(name: str, features: int, budget: int) -> CoreConfig:
     """The widest configuration of a core with at most so many parameters.
 
     Raises:
@@ -86,7 +79,7 @@ def sized(name: str, features: int, budget: int) -> Any:
     if not widest:
         least = _size(name, 1, features)
         raise ValueError(f"budget={budget}: {name} has at least {least} parameters")
-    return SIZED[name](widest)
+    return config_of(name, widest)
 
 
 def run(task_name: str, core_name: str, seed: int, frames: int, budget: int) -> Result:
@@ -128,7 +121,7 @@ def updates_of(task: Task, frames: int) -> tuple[int, int]:
 
 
 def _size(name: str, width: int, features: int) -> int:
-    config = SIZED[name](width)
+    config = config_of(name, width)
     with torch.device("meta"):
         adapter = InputAdapter((features,), config.input_kind)
         return num_parameters(config.build(adapter.output_shape)) + num_parameters(adapter)

@@ -22,6 +22,7 @@ from battery import Result
 from rich.progress import Progress
 
 from agents.evaluation.intervals import student_interval
+from memory import CORES
 
 Job = tuple[str, str, int]
 
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> int:
     """Run what the table does not hold yet, add it there, and draw the table."""
     parser = argparse.ArgumentParser("probe.py", description=battery.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="table; gone on with if it exists")
-    parser.add_argument("--cores", nargs="+", choices=battery.SIZED, default=[*battery.SIZED])
+    parser.add_argument("--cores", nargs="+", default=[*CORES], help='names, or "lstm, layers=2"')
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=500_000, help="steps learnt from in a run")
     parser.add_argument("--budget", type=int, default=20_000, help="parameters of a core, at most")
@@ -39,6 +40,11 @@ def main(argv: list[str]) -> int:
     for name in ("seeds", "frames", "budget", "processes"):
         if getattr(asked, name) < 1:
             parser.error(f"--{name} {getattr(asked, name)}: must be at least 1")
+    for core in asked.cores:
+        try:
+            battery.config_of(core, width=4)
+        except ValueError as error:
+            parser.error(f"--cores: {error}")
     if not asked.out.parent.is_dir():
         parser.error(f"--out {asked.out}: there is no folder {asked.out.parent}")
     rows = read(asked.out)

@@ -1,4 +1,4 @@
-"""Every core, small; and environments whose every answer is known, registered with Gymnasium."""
+"""Every core, small, and environments whose every answer is known, registered with Gymnasium."""
 
 from typing import Any
 
@@ -7,48 +7,12 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
 
-from memory import CORES
-
-SMALL_CORES = {
-    "convlstm": CORES["convlstm"](channels=4),
-    "dnc": CORES["dnc"](slots=4, word=4, reads=2, hidden=16, output=16),
-    "dnc, feed-forward": CORES["dnc"](
-        slots=4, word=4, reads=1, writes=2, controller="feed_forward", hidden=16, layers=2
-    ),
-    "entnet": CORES["entnet"](slots=3, units=16),
-    "gru": CORES["gru"](hidden=16),
-    "gtrxl": CORES["gtrxl"](hidden=16, heads=2, memory=6),
-    "hmem": CORES["hmem"](units=12, read_before_write=True),
-    "lstm": CORES["lstm"](hidden=16),
-    "lstm, two layers": CORES["lstm"](hidden=8, layers=2),
-    "lstm_bank": CORES["lstm_bank"](units=16, cells=2),
-    "lstm_bank, shared": CORES["lstm_bank"](units=16, cells=2, weights="shared"),
-    "lru": CORES["lru"](hidden=16, units=8),
-    "min_gru": CORES["min_gru"](hidden=16),
-    "none": CORES["none"](hidden=16),
-    "relation_network": CORES["relation_network"](
-        buffer=4, width=8, g_layers=2, g_units=8, f_units=16, output=16
-    ),
-    "rmc": CORES["rmc"](units=32, slots=2, heads=2),
-    "rmc, rows": CORES["rmc"](units=32, slots=2, heads=2, input="rows"),
-    "rmc, two blocks": CORES["rmc"](units=32, slots=2, heads=2, blocks=2, gate="unit"),
-    "working_memory": CORES["working_memory"](buffer=6, width=8, hops=2, heads=2, g_units=16),
-} | {
-    f"memory_net, {mode}": CORES["memory_net"](units=16, slots=4, mode=mode, embedding=embedding)
-    for mode, embedding in (
-        ("bptt", 0),
-        ("frozen", 0),
-        ("frozen_bn", 8),
-        ("published", 8),
-        ("td_fixed", 0),
-        ("reinforce", 8),
-    )
-}
-assert {type(config) for config in SMALL_CORES.values()} == set(CORES.values())
+from memory.core import CoreConfig
+from tests.memory.small_cores import SMALL_CORES
 
 
 @pytest.fixture(params=SMALL_CORES)
-def core(request: pytest.FixtureRequest) -> Any:
+def core(request: pytest.FixtureRequest) -> CoreConfig:
     """The configuration of every core, in every mode."""
     return SMALL_CORES[request.param]
 

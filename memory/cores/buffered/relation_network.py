@@ -25,14 +25,15 @@ Differs from the paper:
   dropout.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from memory.core import InputKind
+from memory.core import CoreConfig
 from memory.cores.buffered.input_buffer import BufferCore, InputBuffer, Recollection
 from memory.cores.buffered.pairs import Pairs
 from memory.layers.initialisation import linear
@@ -42,7 +43,7 @@ PairPooling = Literal["sum", "mean"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RelationNetworkConfig:
+class RelationNetworkConfig(CoreConfig):
     """Relation network over the last inputs."""
 
     buffer: int = 16
@@ -63,7 +64,20 @@ class RelationNetworkConfig:
     """Whether the newest input, which is the question, is among the objects too. Without it the
     output of the first step is that of no object at all."""
 
-    input_kind: ClassVar[InputKind] = "vector"
+    @classmethod
+    def of_width(cls, width: int) -> "RelationNetworkConfig":
+        """Of inputs embedded in `width`, and layers of twice as many units."""
+        units = 2 * width
+        return cls(width=width, g_layers=3, g_units=units, f_units=units, output=units)
+
+    @classmethod
+    def small(cls) -> Mapping[str, "RelationNetworkConfig"]:
+        """The sum over all pairs, and the mean over pairs without the question."""
+        plain = cls(buffer=8, width=8, g_layers=2, g_units=8, f_units=16, output=16)
+        return {
+            "": plain,
+            "mean": replace(plain, g_layers=1, pooling="mean", relate_question=False),
+        }
 
     def build(self, input_shape: tuple[int, ...]) -> "RelationNetwork":
         """Make the core for inputs of shape (F,)."""

@@ -24,14 +24,14 @@ Differs from the paper:
 * Weights start as in our other cores, and nothing decays: the paper has a penalty on weights.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from memory.core import InputKind
+from memory.core import CoreConfig
 from memory.cores.buffered.input_buffer import BufferCore, InputBuffer, Recollection
 from memory.cores.buffered.pairs import Pairs
 from memory.layers.initialisation import linear, truncated_normal_
@@ -40,7 +40,7 @@ from memory.options import input_shape_of, positive
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkingMemoryConfig:
+class WorkingMemoryConfig(CoreConfig):
     """Working memory network; the defaults are the paper's for bAbI."""
 
     buffer: int = 30
@@ -58,7 +58,18 @@ class WorkingMemoryConfig:
     g_units: int = 128
     """Units of each of these layers, and of the output."""
 
-    input_kind: ClassVar[InputKind] = "vector"
+    @classmethod
+    def of_width(cls, width: int) -> "WorkingMemoryConfig":
+        """Of inputs embedded in `width`, and layers of twice as many units."""
+        return cls(width=width, g_units=2 * width, hops=3, heads=4, buffer=16)
+
+    @classmethod
+    def small(cls) -> Mapping[str, "WorkingMemoryConfig"]:
+        """Several hops and heads, and one of each."""
+        return {
+            "": cls(buffer=8, width=8, hops=2, heads=2, g_units=16),
+            "one hop": cls(buffer=8, width=6, controller=2, hops=1, heads=1, g_layers=1, g_units=8),
+        }
 
     def build(self, input_shape: tuple[int, ...]) -> "WorkingMemory":
         """Make the core for inputs of shape (F,)."""

@@ -24,14 +24,15 @@ and a controller without recurrence.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from memory.core import Core, InputKind, select
+from memory.core import Core, CoreConfig, select
 from memory.cores.dnc.controller import FeedForwardController, LSTMController, NoState
 from memory.cores.dnc.external_memory import ExternalMemory, Interface, MemorySize, MemoryState
 from memory.cores.lstm import LSTMState
@@ -42,7 +43,7 @@ Controller = Literal["lstm", "feed_forward"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DNCConfig:
+class DNCConfig(CoreConfig):
     """Differentiable neural computer."""
 
     slots: int = 16
@@ -65,7 +66,23 @@ class DNCConfig:
     output: int = 128
     """Width of the output."""
 
-    input_kind: ClassVar[InputKind] = "vector"
+    @classmethod
+    def of_width(cls, width: int) -> "DNCConfig":
+        """Of `width` hidden units and outputs."""
+        return cls(hidden=width, output=width)
+
+    @classmethod
+    def small(cls) -> Mapping[str, "DNCConfig"]:
+        """Both controllers, with one layer and with two."""
+        return {
+            "": cls(slots=4, word=4, reads=2, hidden=16, output=16),
+            "two writes, two layers": cls(
+                slots=4, word=3, reads=3, writes=2, hidden=8, layers=2, clip=0.0
+            ),
+            "feed-forward": cls(
+                slots=4, word=4, reads=2, controller="feed_forward", hidden=16, layers=2
+            ),
+        }
 
     def build(self, input_shape: tuple[int, ...]) -> "DNC":
         """Make the core for inputs of shape (F,)."""

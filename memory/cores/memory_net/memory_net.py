@@ -24,14 +24,15 @@ Differs from the paper:
 * An episode starts from zeros; the program never clears the memory between sequences.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from memory.core import Core, InputKind
+from memory.core import Core, CoreConfig
 from memory.cores.memory_net.deciding import DecidingMemoryNet
 from memory.cores.memory_net.rewrite import Output, Rewrite, Show
 from memory.cores.memory_net.taught import TaughtMemoryNet
@@ -42,7 +43,7 @@ MemoryNetOutput = Literal["auto", Output]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemoryNetConfig:
+class MemoryNetConfig(CoreConfig):
     """Memory-net: one vector of memory, rewritten by a network of its own."""
 
     units: int = 256
@@ -68,7 +69,23 @@ class MemoryNetConfig:
     momentum: float = 0.1
     """Weight of each new batch in the running statistics."""
 
-    input_kind: ClassVar[InputKind] = "vector"
+    @classmethod
+    def of_width(cls, width: int) -> "MemoryNetConfig":
+        """Of `width` units of memory."""
+        return cls(units=width)
+
+    @classmethod
+    def small(cls) -> Mapping[str, "MemoryNetConfig"]:
+        """Every mode, some with an embedding."""
+        return {
+            "": cls(units=16),
+            "embedding": cls(units=16, embedding=4, output="memory"),
+            "frozen": cls(units=16, mode="frozen"),
+            "frozen_bn": cls(units=16, mode="frozen_bn", embedding=8),
+            "published": cls(units=16, mode="published", embedding=8),
+            "td_fixed": cls(units=16, mode="td_fixed"),
+            "reinforce": cls(units=16, mode="reinforce", embedding=8, slots=4),
+        }
 
     @property
     def decides(self) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ from agents.networks.config import PolicyConfig
 from agents.networks.inputs import Inputs
 from envs import ENVS, BoxWorldConfig, GymnasiumConfig, MiniPacmanConfig
 from envs.fault import EnvironmentFault
-from memory import CORES, Core, map_state, state_leaves
+from memory import CORES, Core, CoreConfig, map_state, state_leaves
 
 LENGTHS = (3, 5, 4)
 ACTORS, UNROLL = 3, 6
@@ -40,10 +40,8 @@ class StepCounter(Core[Tensor]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepCounterConfig:
+class StepCounterConfig(CoreConfig):
     """Configuration of `StepCounter`."""
-
-    input_kind: ClassVar[str] = "vector"
 
     def build(self, input_shape: tuple[int, ...]) -> StepCounter:
         return StepCounter(*input_shape)

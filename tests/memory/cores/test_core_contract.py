@@ -3,120 +3,27 @@
 import copy
 import io
 import pickle
+from dataclasses import dataclass
 
 import pytest
 import torch
 
 from memory import CORES, map_state, select, state_leaves
-from memory.core import Core
+from memory.core import Core, CoreConfig
+from tests.memory.small_cores import INPUT_SHAPES, SMALL_CORES
 
 T, B = 7, 3
-CASES = {
-    "lstm": ("lstm", {"hidden": 6}, (5,)),
-    "lstm, three layers": ("lstm", {"hidden": 4, "layers": 3}, (5,)),
-    "gru": ("gru", {"hidden": 6}, (5,)),
-    "lstm_bank": ("lstm_bank", {"units": 12, "cells": 3}, (5,)),
-    "lstm_bank, shared": ("lstm_bank", {"units": 12, "cells": 3, "weights": "shared"}, (5,)),
-    "entnet": ("entnet", {"slots": 3, "units": 6}, (5,)),
-    "gtrxl": ("gtrxl", {"hidden": 6, "heads": 2, "memory": 4}, (5,)),
-    "gtrxl, one layer, longer memory": (
-        "gtrxl",
-        {"hidden": 9, "layers": 1, "heads": 3, "memory": 9},
-        (5,),
-    ),
-    "hmem": ("hmem", {"units": 16, "gain": 0.1, "decay": 0.1}, (5,)),
-    "hmem, read before write": (
-        "hmem",
-        {"units": 6, "read_before_write": True, "gain": 0.3, "decay": 0.2, "output": "recall"},
-        (5,),
-    ),
-    "lru": ("lru", {"hidden": 6, "units": 4}, (5,)),
-    "lru, one layer": ("lru", {"hidden": 4, "units": 5, "layers": 1, "min_radius": 0.2}, (5,)),
-    "min_gru": ("min_gru", {"hidden": 6}, (5,)),
-    "min_gru, one layer": ("min_gru", {"hidden": 6, "layers": 1}, (5,)),
-    "none": ("none", {"hidden": 6}, (5,)),
-    "rmc": ("rmc", {"slots": 3, "heads": 2, "units": 24}, (5,)),
-    "rmc, rows, unit gate": (
-        "rmc",
-        {"slots": 2, "heads": 2, "units": 16, "input": "rows", "gate": "unit", "mlp_layers": 1},
-        (4, 5),
-    ),
-    "rmc, three blocks, no gate": (
-        "rmc",
-        {"slots": 4, "heads": 1, "units": 12, "blocks": 3, "gate": "none", "key_size": 5},
-        (5,),
-    ),
-    "convlstm": ("convlstm", {"channels": 3}, (2, 4, 3)),
-    "convlstm, odd kernel": ("convlstm", {"channels": 2, "kernel": 3}, (2, 4, 3)),
-    "dnc": ("dnc", {"slots": 4, "word": 3, "reads": 2, "hidden": 6, "output": 5}, (5,)),
-    "dnc, two writes, two layers": (
-        "dnc",
-        {"slots": 4, "word": 3, "reads": 3, "writes": 2, "hidden": 4, "layers": 2, "clip": 0.0},
-        (5,),
-    ),
-    "dnc, feed-forward, two layers": (
-        "dnc",
-        {"slots": 4, "word": 3, "reads": 2, "controller": "feed_forward", "hidden": 9, "layers": 2},
-        (5,),
-    ),
-    "memory_net, bptt": ("memory_net", {"units": 6}, (5,)),
-    "memory_net, embedding": ("memory_net", {"units": 6, "embedding": 4, "output": "memory"}, (5,)),
-    "memory_net, frozen": ("memory_net", {"units": 6, "mode": "frozen"}, (5,)),
-    "memory_net, frozen_bn": ("memory_net", {"units": 6, "mode": "frozen_bn"}, (5,)),
-    "memory_net, published": ("memory_net", {"units": 6, "mode": "published"}, (5,)),
-    "memory_net, td_fixed": ("memory_net", {"units": 6, "mode": "td_fixed", "embedding": 4}, (5,)),
-    "memory_net, reinforce": ("memory_net", {"units": 12, "mode": "reinforce", "slots": 6}, (5,)),
-    "working_memory": (
-        "working_memory",
-        {"buffer": 8, "width": 4, "hops": 3, "heads": 2, "g_units": 6},
-        (5,),
-    ),
-    "working_memory, one of each": (
-        "working_memory",
-        {"buffer": 7, "width": 3, "controller": 2, "hops": 1, "heads": 1, "g_layers": 1},
-        (5,),
-    ),
-    "relation_network": (
-        "relation_network",
-        {"buffer": 8, "width": 4, "g_units": 8, "f_units": 9, "output": 6},
-        (5,),
-    ),
-    "relation_network, the question apart": (
-        "relation_network",
-        {
-            "buffer": 8,
-            "width": 4,
-            "g_units": 8,
-            "f_units": 9,
-            "output": 6,
-            "relate_question": False,
-        },
-        (5,),
-    ),
-    "relation_network, mean": (
-        "relation_network",
-        {"buffer": 7, "width": 4, "g_layers": 1, "f_units": 8, "output": 6, "pooling": "mean"},
-        (5,),
-    ),
-}
-ONE_EACH = [
-    *("lstm", "lstm, three layers", "gru", "lstm_bank", "lstm_bank, shared", "entnet"),
-    *("gtrxl", "hmem", "hmem, read before write", "lru", "min_gru", "none", "rmc", "convlstm"),
-    *("dnc", "dnc, two writes, two layers", "dnc, feed-forward, two layers"),
-    *("memory_net, bptt", "memory_net, reinforce"),
-    "working_memory",
-    "relation_network",
-]
 
 
-def build(case):
-    name, options, shape = CASES[case]
+def build(name):
+    config = SMALL_CORES[name]
+    shape = INPUT_SHAPES[config.input_kind]
     torch.manual_seed(1)
-    core = CORES[name](**options).build(shape).double().eval()
+    core = config.build(shape).double().eval()
     return core, torch.randn(T, B, *shape, dtype=torch.double)
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(params=SMALL_CORES)
 def pair(request):
     return build(request.param)
 
@@ -140,8 +47,50 @@ def assert_states_equal(one, other):
         torch.testing.assert_close(a, b)
 
 
-def test_every_core_of_the_registry_is_among_the_cases():
-    assert {name for name, _, _ in CASES.values()} == set(CORES)
+def test_every_configuration_of_the_registry_keeps_the_protocol():
+    for name, config in CORES.items():
+        assert issubclass(config, CoreConfig), f"{name}: {config} must derive from CoreConfig"
+        assert next(iter(config.small())) == "", f"{name}: small() must begin with the plain mode"
+        assert all(type(small) is config for small in config.small().values())
+
+
+@pytest.mark.parametrize("name", CORES)
+def test_a_wider_configuration_makes_a_larger_core(name):
+    sizes = []
+    for width in (4, 5, 8):
+        config = CORES[name].of_width(width)
+        core = config.build(INPUT_SHAPES[config.input_kind])
+        sizes.append(sum(parameter.numel() for parameter in core.parameters()))
+    assert sizes == sorted(set(sizes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incomplete(CoreConfig):
+    """A configuration whose width cannot be derived."""
+
+    size: int = 3
+
+    def build(self, input_shape):
+        raise NotImplementedError
+
+
+def test_what_a_configuration_lacks_is_said():
+    with pytest.raises(
+        TypeError, match=r"Incomplete has no option `hidden`.*define the class meth"
+    ):
+        Incomplete.of_width(4)
+    with pytest.raises(
+        TypeError, match=r"Incomplete has no option `hidden`.*define the class meth"
+    ):
+        Incomplete.small()
+    with pytest.raises(TypeError, match=r"abstract class Empty.* abstract method '?build'?"):
+        dataclass(type("Empty", (CoreConfig,), {}))()
+
+
+def test_what_a_configuration_can_derive_is_derived():
+    config = CORES["gru"].of_width(7)
+    assert config == CORES["gru"](hidden=7) and config.input_kind == "vector"
+    assert CORES["gru"].small() == {"": CORES["gru"](hidden=16)} and config.idle() == {}
 
 
 def test_every_state_leaf_leads_with_the_batch_and_keeps_shape_and_type(pair):
@@ -335,7 +284,7 @@ def test_selecting_takes_whole_elements_of_every_leaf(pair):
         torch.testing.assert_close(leaf, torch.stack([a[0], b[1], a[2]]))
 
 
-@pytest.mark.parametrize("case", ONE_EACH)
+@pytest.mark.parametrize("case", SMALL_CORES)
 def test_a_step_can_be_exported(case):
     core, inputs = build(case)
     state = map_state(torch.Tensor.detach, used_state(core, inputs))
@@ -355,9 +304,10 @@ class Step(torch.nn.Module):
         return self.core.step(x, state)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", SMALL_CORES)
 def test_an_input_of_the_wrong_rank_is_refused_with_the_rank_that_is_taken(case):
-    name, options, shape = CASES[case]
-    with pytest.raises(ValueError, match=rf"{name}.* takes inputs of shape \((.*F|C, H, W)"):
-        CORES[name](**options).build((*shape, 2))
-    assert CORES[name](**options).input_kind == {1: "vector", 2: "rows", 3: "map"}[len(shape)]
+    config = SMALL_CORES[case]
+    letters = {"vector": "F,", "rows": "N, F", "map": "C, H, W"}[config.input_kind]
+    shape = (*INPUT_SHAPES[config.input_kind], 2)
+    with pytest.raises(ValueError, match=rf"takes inputs of shape \({letters}\), was given"):
+        config.build(shape)

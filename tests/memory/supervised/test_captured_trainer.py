@@ -13,8 +13,8 @@ from memory.supervised import TASKS
 from memory.supervised.reader import ReaderConfig, build_reader
 from memory.supervised.tasks.language_model.language_model import LanguageModelConfig
 from memory.supervised.trainer import NotFinite, Trainer, TrainingConfig, Work
-from tests.agents.conftest import SMALL_CORES
 from tests.fake_gpu import ASKED, lose_numbers, without_numbers
+from tests.memory.small_cores import SMALL_CORES
 from tests.memory.supervised.tasks.small_data import write_data
 from tests.memory.supervised.tasks.small_tasks import Counting, Stream
 from tests.memory.supervised.tasks.test_task_contract import SMALL

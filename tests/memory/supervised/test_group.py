@@ -8,7 +8,7 @@ import torch.multiprocessing as mp
 from memory.supervised.group import END, Together
 from memory.supervised.reader import ReaderConfig, build_reader
 from memory.supervised.trainer import NotFinite, Trainer, TrainingConfig, check_shared, follow
-from tests.agents.conftest import SMALL_CORES
+from tests.memory.small_cores import SMALL_CORES
 from tests.memory.supervised.tasks.small_tasks import Stream
 
 CONFIG = TrainingConfig(batch=5, learning_rate=1e-2, decay=0.5)

@@ -9,7 +9,7 @@ from memory import CORES
 from memory.supervised import TASKS, ReaderConfig, Trainer, TrainingConfig, build_reader
 from memory.supervised.reader import InputAdapter, num_parameters
 from memory.supervised.trainer import NotFinite
-from tests.agents.conftest import SMALL_CORES
+from tests.memory.small_cores import SMALL_CORES
 
 
 def small_task(seed=1):
@@ -43,10 +43,6 @@ def test_every_core_learns_from_nth_farthest_and_goes_on_exactly_where_it_stoppe
     for key, value in whole.reader.state_dict().items():
         assert torch.equal(resumed.reader.state_dict()[key], value), key
     assert whole.evaluate() == resumed.evaluate()
-
-
-def test_every_core_of_the_registry_is_among_the_small_ones():
-    assert {type(config) for config in SMALL_CORES.values()} == set(CORES.values())
 
 
 def test_recall_is_learnt_in_seconds():

@@ -8,7 +8,7 @@ from memory.supervised import TASKS
 from memory.supervised.measure import AccuracyMetric
 from memory.supervised.reader import ReaderConfig, build_reader
 from memory.supervised.trainer import Trainer, TrainingConfig, computes_bfloat16
-from tests.agents.conftest import SMALL_CORES
+from tests.memory.small_cores import SMALL_CORES
 from tests.memory.supervised.tasks.small_tasks import Counting, Stream, drawn
 
 

@@ -3,8 +3,7 @@
 import battery
 import probe
 import pytest
-import torch
-from battery import SIZED, Result, sized
+from battery import Result, config_of, sized
 
 from agents.evaluation.intervals import student_interval
 from memory import CORES
@@ -17,17 +16,21 @@ def parameters(config, features):
     return sum(p.numel() for part in parts for p in part.parameters())
 
 
-def test_the_battery_has_every_core_of_the_registry():
-    with torch.device("meta"):
-        names = {type(config(4)) for config in SIZED.values()}
-    assert names == set(CORES.values())
-
-
-@pytest.mark.parametrize("name", SIZED)
+@pytest.mark.parametrize("name", [*CORES, "lstm, layers=2", "memory_net, mode=frozen_bn"])
 def test_a_core_is_as_wide_as_the_budget_allows(name):
     config = sized(name, 17, 20_000)
     count = parameters(config, 17)
     assert 15_000 < count <= 20_000
+
+
+def test_a_core_may_be_named_with_options():
+    assert config_of("lstm, layers=2", 7) == CORES["lstm"](hidden=7, layers=2)
+    for name, message in (
+        ("ltsm", "did you mean 'lstm'"),
+        ("lstm, layer=2", "option of lstm='layer': .*did you mean 'layers'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            config_of(name, 7)
 
 
 def test_a_budget_too_small_is_refused():
@@ -65,7 +68,7 @@ def test_a_table_is_read_as_it_was_written_and_gone_on_with(tmp_path, monkeypatc
         "200",
         "--cores",
         "gru",
-        "lstm, 2 layers",
+        "lstm, layers=2",
         "--frames",
         "7",
     ]

@@ -17,7 +17,7 @@ from memory.supervised.tasks.learning_to_execute.learning_to_execute import (
 )
 from memory.supervised.tasks.learning_to_execute.written import DUE, Program, lay_out, spell
 from memory.supervised.tasks.learning_to_execute.zaremba_programs import share_of
-from tests.agents.conftest import SMALL_CORES
+from tests.memory.small_cores import SMALL_CORES
 from tests.memory.supervised.reading import read_back
 
 
