@@ -8,6 +8,7 @@ from envs.config import EnvConfig
 from envs.entry_points import register
 from envs.gymnasium_env import GymnasiumConfig
 from envs.minipacman import MiniPacmanConfig
+from envs.tmaze import TMazeConfig
 
 ENVS: dict[str, EnvConfig] = {
     "boxworld": BoxWorldConfig(),
@@ -16,6 +17,7 @@ ENVS: dict[str, EnvConfig] = {
     ),
     "minipacman": MiniPacmanConfig(),
     "minipacman-full": MiniPacmanConfig(view="full"),
+    "tmaze": TMazeConfig(),
     "gymnasium": GymnasiumConfig(),
 }
 """The environments of the command line, by name."""
