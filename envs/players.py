@@ -32,7 +32,8 @@ class RandomPlayer:
             raise ValueError(
                 f"the random player needs Discrete actions, not {env.single_action_space}"
             )
-        self._space, self._count = env.single_action_space, env.num_envs
+        self._space: spaces.Discrete = env.single_action_space
+        self._count = env.num_envs
         self._random = np.random.default_rng(seed)
 
     def act(self) -> np.ndarray:

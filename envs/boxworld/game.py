@@ -119,7 +119,7 @@ class BoxWorldConfig(GameConfig):
     @classmethod
     def small(cls) -> Mapping[str, Self]:
         """Short episodes in small rooms, with and without distractors."""
-        easy = {"grid_size": 8, "solution_length": (1,), "max_steps": 9}
+        easy: dict[str, Any] = {"grid_size": 8, "solution_length": (1,), "max_steps": 9}
         return {
             "one box": cls(**easy, num_distractors=(0,)),
             "distractors": cls(**easy, num_distractors=(1,), distractor_length=2),
