@@ -19,7 +19,9 @@ install: $(STAMP)
 
 # One stamp for the whole install, so that nothing is done again while these two files stand.
 $(STAMP): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		found="$$($(or $(PYTHON),python3) --version 2>&1)"; \
+		echo "Python 3.11 or newer is needed, found $$found: make PYTHON=/path/to/python" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,play,plot]'
 	touch $@

@@ -39,7 +39,7 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     if value not in choices:
         near = difflib.get_close_matches(str(value), choices, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{name} is {value!r}; allowed are {', '.join(choices)}{hint}")
+        raise ValueError(f"{name}={value!r}: must be one of {', '.join(choices)}{hint}")
 
 
 def check_whole(name: str, value: Any, low: int, high: int | None = None) -> None:
@@ -49,7 +49,7 @@ def check_whole(name: str, value: Any, low: int, high: int | None = None) -> Non
         ValueError: names the option and the range.
     """
     if not _is_whole(value, low, high):
-        raise ValueError(f"{name} is {value!r}; allowed are {_allowed(low, high)}")
+        raise ValueError(f"{name}={value!r}: must be {_allowed(low, high)}")
 
 
 def check_numbers(name: str, values: Sequence[Any], low: int, high: int | None = None) -> None:
@@ -59,10 +59,10 @@ def check_numbers(name: str, values: Sequence[Any], low: int, high: int | None =
         ValueError: names the option and the range.
     """
     if len(values) == 0:
-        raise ValueError(f"{name} is empty; allowed are {_allowed(low, high)}")
+        raise ValueError(f"{name}=(): must be {_allowed(low, high)}")
     for value in values:
         if not _is_whole(value, low, high):
-            raise ValueError(f"{name} has {value!r}; allowed are {_allowed(low, high)}")
+            raise ValueError(f"{name}={value!r}: must be {_allowed(low, high)}")
 
 
 def check_view_size(value: Any, largest: int) -> None:
@@ -73,7 +73,7 @@ def check_view_size(value: Any, largest: int) -> None:
     """
     check_whole("view_size", value, 3, largest)
     if value % 2 == 0:
-        raise ValueError(f"view_size is {value}; it must be odd, to have a centre")
+        raise ValueError(f"view_size={value}: must be odd, to have a centre")
 
 
 def as_numbers(value: int | Sequence[int] | np.ndarray) -> tuple[int, ...]:
@@ -88,4 +88,4 @@ def _is_whole(value: Any, low: int, high: int | None) -> bool:
 
 
 def _allowed(low: int, high: int | None) -> str:
-    return "whole numbers, " + (f"at least {low}" if high is None else f"{low}..{high}")
+    return "a whole number, " + (f"at least {low}" if high is None else f"from {low} to {high}")

@@ -10,12 +10,12 @@ Those files are looked for in the folder of the program, such as `configs/impala
 """
 
 import argparse
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from agents.cli.exit_status import BAD_INPUT, OK, fail
 from agents.cli.help import help_text
 from agents.cli.options import OptionError, check_effect, nearest, options_of
 from agents.cli.presets import Preset, find_preset, preset_settings, read_preset, to_yaml
@@ -41,8 +41,7 @@ def parse(argv: list[str], program: Program) -> ParsedRun:
     try:
         return _parse(program, argv)
     except OptionError as error:
-        print(f"{program.name}: error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        raise SystemExit(fail(program.name, error, BAD_INPUT)) from None
 
 
 class _FirstStage(argparse.ArgumentParser):
@@ -66,7 +65,7 @@ def _parse(program: Program, argv: list[str]) -> ParsedRun:
         config = _configure(defaults, presets)
         asked = (names.subject if chosen.subject else None, names.core if chosen.core else None)
         print(help_text(program, config, *asked, is_long=chosen.help_all))
-        raise SystemExit(0)
+        raise SystemExit(OK)
     options = options_of(defaults)
     given = read_flags(flags, options, dict(zip(program.registries, names, strict=True)))
     if chosen.resume:

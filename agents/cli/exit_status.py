@@ -1,7 +1,8 @@
-"""Exit statuses of every program; 0 is a run that ended or was asked to stop."""
+"""Exit statuses of every program; `docs/command_line.md` lists them."""
 
 import sys
 
+OK = 0
 BAD_INPUT = 2
 NOT_FINITE = 3
 ENVIRONMENT_FAILED = 4

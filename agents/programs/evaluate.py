@@ -5,6 +5,7 @@ from dataclasses import asdict
 from rich.console import Console
 
 from agents.cli.command import plain_errors
+from agents.cli.exit_status import OK
 from agents.evaluation.arguments import (
     add_agent,
     add_measuring,
@@ -41,4 +42,4 @@ def main(argv: list[str]) -> int:
         show(evaluation, Console(), f"{args.run}, frame {frame:,}{', greedy' * args.greedy}")
         about = {"run": str(args.run), "frame": frame, "env": asdict(config.env)}
         write_json(args.json, {**about, **evaluation.as_dict()})
-    return 0
+    return OK

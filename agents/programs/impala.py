@@ -12,6 +12,7 @@ from agents.cli.exit_status import (
     ENVIRONMENT_FAILED,
     NOT_FINITE,
     NOT_SAVED,
+    OK,
     WORKERS_LOST,
     fail,
 )
@@ -47,7 +48,7 @@ def main(argv: list[str]) -> int:
         return fail(IMPALA.name, error, WORKERS_LOST)
     except CheckpointError as error:
         return fail(IMPALA.name, error, NOT_SAVED)
-    return 0
+    return OK
 
 
 def prepare_training(parsed: ParsedRun) -> Training:

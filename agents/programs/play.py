@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from agents.cli.command import CommandError, add_env, at_least, choose_env, plain_errors
+from agents.cli.exit_status import OK
 from agents.evaluation.picture import caption, compose
 from envs import EnvConfig
 from envs.game_config import GameConfig
@@ -86,7 +87,7 @@ def main(argv: list[str]) -> int:
         config = choose_env(args.env, env_flags)
         table = Table(_playable(args.env, config), args.view, args.seed)
         _play_in_window(table, f"Engram: {args.env} - {describe_keys(config)}")
-    return 0
+    return OK
 
 
 def describe_keys(config: EnvConfig) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from rich.console import Console
 
 from agents.cli.command import CommandError, add_env, choose_env, plain_errors
+from agents.cli.exit_status import OK
 from agents.cli.options import nearest
 from agents.evaluation.arguments import (
     add_measuring,
@@ -50,7 +51,7 @@ def main(argv: list[str]) -> int:
             compare(evaluations, Console(), args.env)
         scores = {name: evaluation.as_dict() for name, evaluation in evaluations.items()}
         write_json(args.json, {"env": asdict(config), "players": scores})
-    return 0
+    return OK
 
 
 def _chosen_players(

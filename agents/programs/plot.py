@@ -5,6 +5,7 @@ from pathlib import Path
 
 from agents.benchmark.curves import curve_of, draw, write_table
 from agents.cli.command import CommandError, plain_errors
+from agents.cli.exit_status import OK
 from agents.runs.run import RunError
 
 
@@ -25,4 +26,4 @@ def main(argv: list[str]) -> int:
         if args.csv:
             write_table(args.csv, curves, args.points)
         draw(args.out, curves)
-    return 0
+    return OK

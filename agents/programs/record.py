@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from agents.cli.command import at_least, plain_errors
+from agents.cli.exit_status import OK
 from agents.evaluation.arguments import add_agent, parser
 from agents.evaluation.saved import load_agent
 from agents.evaluation.video import VideoError, check_suffix, film
@@ -34,4 +35,4 @@ def main(argv: list[str]) -> int:
         )
         returns = ", ".join(f"{episode.episode_return:g}" for episode in played)
         print(f"{out}: returns {returns}")
-    return 0
+    return OK

@@ -64,9 +64,9 @@ class MiniPacmanConfig(GameConfig):
         check_view_size(self.view_size, MAX_VIEW_SIZE)
         check_whole("frame_cap", self.frame_cap, 1, MAX_INT32)
         if not 0 <= self.stochasticity <= 1:
-            raise ValueError(f"stochasticity is {self.stochasticity!r}; allowed is 0 to 1")
+            raise ValueError(f"stochasticity={self.stochasticity!r}: must be from 0 to 1")
         if not isinstance(self.power_bar, bool):
-            raise ValueError(f"power_bar is {self.power_bar!r}; allowed are True, False")
+            raise ValueError(f"power_bar={self.power_bar!r}: must be True or False")
 
     @property
     def id(self) -> str:

@@ -132,7 +132,7 @@ def test_options_hold_from_the_next_episode_on():
         ({"mod": "avoid"}, "did you mean 'mode'"),
         ({"view_size": 7}, "'view_size' is fixed"),
         ({"mode": "huntt"}, "did you mean 'hunt'"),
-        ({"frame_cap": 0}, "frame_cap is 0"),
+        ({"frame_cap": 0}, "frame_cap=0"),
     ],
 )
 def test_options_that_do_not_fit_are_named(options, message):
@@ -147,14 +147,14 @@ def test_options_that_do_not_fit_are_named(options, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"mode": "reglar"}, "mode is 'reglar'; allowed are regular, .*did you mean 'regular'"),
-        ({"rules": "papr"}, "rules is 'papr'.*did you mean 'paper'"),
-        ({"view": "window"}, "view is 'window'; allowed are viewport, full"),
-        ({"view_size": 4}, "view_size is 4; it must be odd"),
-        ({"view_size": 39}, "view_size is 39; allowed are whole numbers, 3..37"),
-        ({"frame_cap": 2.5}, "frame_cap is 2.5; allowed are whole numbers"),
-        ({"stochasticity": 1.5}, "stochasticity is 1.5; allowed is 0 to 1"),
-        ({"power_bar": 3}, "power_bar is 3; allowed are True, False"),
+        ({"mode": "reglar"}, "mode='reglar': must be one of regular, .*did you mean 'regular'"),
+        ({"rules": "papr"}, "rules='papr'.*did you mean 'paper'"),
+        ({"view": "window"}, "view='window': must be one of viewport, full"),
+        ({"view_size": 4}, "view_size=4: must be odd"),
+        ({"view_size": 39}, "view_size=39: must be a whole number, from 3 to 37"),
+        ({"frame_cap": 2.5}, "frame_cap=2.5: must be a whole number"),
+        ({"stochasticity": 1.5}, "stochasticity=1.5: must be from 0 to 1"),
+        ({"power_bar": 3}, "power_bar=3: must be True or False"),
     ],
 )
 def test_settings_that_do_not_fit_are_named(settings, message):
