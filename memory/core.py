@@ -21,7 +21,7 @@ InputKind = Literal["vector", "map", "rows"]
 def map_state(function: Callable[..., Tensor], *states: Any) -> Any:
     """Apply `function` leaf by leaf to states of one structure: tensors or nested NamedTuples.
 
-    None, where there could be a state and is none, stays None.
+    None, in place of a state, stays None.
     """
     first = states[0]
     if first is None:
@@ -46,16 +46,18 @@ def select(mask: Bool[Tensor, " B"], chosen: Any, otherwise: Any) -> Any:
 
     A selection, not a product: the initial state of a core need not be zero.
     """
-    return map_state(
-        lambda a, b: torch.where(mask.view(-1, *(1,) * (b.dim() - 1)), a, b), chosen, otherwise
-    )
+
+    def choose(a: Tensor, b: Tensor) -> Tensor:
+        return torch.where(mask.view(-1, *(1,) * (b.dim() - 1)), a, b)
+
+    return map_state(choose, chosen, otherwise)
 
 
 class Core(nn.Module, ABC, Generic[S]):
     """A sequence model that carries a state from each step to the next.
 
-    Every leaf of a state is `[B, ...]`: gathering, stacking and selecting never need to know the
-    core.
+    Every leaf of a state is `[B, ...]`: states are gathered, stacked and selected without regard
+    to the core.
     """
 
     output_size: int
@@ -63,8 +65,8 @@ class Core(nn.Module, ABC, Generic[S]):
     carries_gradient: bool = True
     """Whether gradient flows through the state, from an output back to earlier inputs."""
     branches_on_data: bool = False
-    """Whether what its learning computes, not only with what, depends on the values of tensors: a
-    GPU must then be asked for them, and nothing can be captured."""
+    """Whether the operations of a learning step depend on the values of tensors. The host then has
+    to wait for the GPU, and the step cannot be captured as a graph."""
 
     @abstractmethod
     def initial_state(self, batch: int) -> S:
@@ -80,9 +82,9 @@ class Core(nn.Module, ABC, Generic[S]):
         state: S,
         reset: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Float[Tensor, "T B D"], S]:
-        """Unroll over time. Where `reset[t, b]`, input t opens an episode: the state is fresh."""
+        """Unroll over time. Where `reset[t, b]`, input t begins an episode: the state is fresh."""
         fresh = None if reset is None else self.initial_state(inputs.shape[1])
-        outputs = []
+        outputs: list[Tensor] = []
         for t, x in enumerate(inputs):
             if reset is not None:
                 state = select(reset[t], fresh, state)
@@ -103,19 +105,19 @@ class Core(nn.Module, ABC, Generic[S]):
     ) -> tuple[Float[Tensor, "S D"], S]:
         """As `forward`, with the outputs of the S wanted steps alone, time first.
 
-        Where nothing waits for an output, a core need not compute those that nobody wants.
+        A core whose state does not depend on its outputs may override this and skip the others.
         """
         outputs, state = self(inputs, state, reset)
         return outputs[wanted], state
 
 
 class DecidingCore(Core[S]):
-    """A core whose memory takes stochastic binary decisions, learnt by reinforcement.
+    """A core whose memory takes stochastic binary decisions, trained by reinforcement.
 
-    The decisions belong to the behaviour: an actor samples them from `decide`, hands them to
+    Decisions are part of the action. An actor samples them from `decide`, passes them to
     `apply_decision` and records them; a learner `replay`s the recorded ones and weighs the joint
-    action. `step`, and so `forward`, takes the likelier side of every decision: deterministic, for
-    evaluation.
+    action. `step`, and so `forward`, takes the more likely value of every decision: deterministic,
+    for evaluation.
     """
 
     decision_size: int
@@ -132,7 +134,7 @@ class DecidingCore(Core[S]):
         """Consume one time step with the decisions (0 or 1) given."""
 
     def step(self, x: Float[Tensor, "B *features"], state: S) -> tuple[Float[Tensor, "B D"], S]:
-        """Consume one time step, taking the likelier side of every decision."""
+        """Consume one time step, with the more likely value of every decision."""
         logits = self.decide(x, state)
         return self.apply_decision(x, state, (logits > 0).to(logits.dtype))
 
@@ -145,7 +147,7 @@ class DecidingCore(Core[S]):
     ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "T B decisions"]]:
         """Unroll with recorded decisions; returns the outputs and the logits of the decisions."""
         fresh = self.initial_state(inputs.shape[1])
-        outputs, logits = [], []
+        outputs, logits = list[Tensor](), list[Tensor]()
         for t, x in enumerate(inputs):
             state = select(reset[t], fresh, state)
             logits.append(self.decide(x, state))
@@ -155,10 +157,10 @@ class DecidingCore(Core[S]):
 
 
 class TaughtCore(Core[S]):
-    """A core that learns by a loss of its own, made of what the network around it suffered.
+    """A core with a loss of its own, computed from the losses of the network around it.
 
-    A trainer adds `memory_loss` to its own loss. The gradient that a `TaughtCore` needs does not
-    come through its outputs.
+    A trainer adds `memory_loss` to its own loss. No gradient flows through the outputs of a
+    `TaughtCore`.
     """
 
     @abstractmethod
@@ -172,7 +174,7 @@ class TaughtCore(Core[S]):
         """Loss of the memory for an unroll, with gradient in the core's own weights only.
 
         Args:
-            losses: of the network at each step, given what the core made of the input of that step.
+            losses: of the network at each step, which depend on the core's output at that step.
         """
 
 

@@ -1,4 +1,4 @@
-"""What a core does at each step: attention, gates, contents of its memory. It returns what it did.
+"""Record what a core computes at each step: attention, gates, contents of its memory.
 
 seen = inspect(core, inputs, state, reset)
 seen.observed["blocks.0.attend.weights"]  # [T, B, K, Q, N]
@@ -6,26 +6,27 @@ seen.states["memory"]                     # [T, B, ...]
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
 from memory.core import Core
 from memory.observed import Observed
 
 
 class Inspection(NamedTuple):
-    """An unroll and what was seen of it; all without gradient."""
+    """An unroll and what was recorded of it; all without gradient."""
 
     outputs: Float[Tensor, "T B D"]
     states: dict[str, Tensor]
     """Leaves of the state after each step, `[T, B, ...]`, by their dotted names."""
     observed: dict[str, Tensor]
-    """What passed each place that can be watched, `[T, B, ...]`, by its dotted name."""
+    """Values of each `Observed` module, `[T, B, ...]`, by its dotted name."""
 
 
 @torch.no_grad()
@@ -35,14 +36,14 @@ def inspect(
     state: Any,
     reset: Bool[Tensor, "T B"] | None = None,
 ) -> Inspection:
-    """Unroll a core step by step and keep what it does; weights and statistics stay as they are.
+    """Unroll a core step by step and record it; weights and statistics do not change.
 
     Raises:
-        ValueError: there is no step to look at.
+        ValueError: the inputs have no step.
     """
     if not len(inputs):
-        raise ValueError("inputs of no step: there is nothing to inspect")
-    outputs, states = [], defaultdict[str, list[Tensor]](list)
+        raise ValueError("inputs have no step: there is nothing to inspect")
+    outputs, states = list[Tensor](), defaultdict[str, list[Tensor]](list)
     steps: list[dict[str, Tensor]] = []
     for t in range(len(inputs)):
         now = None if reset is None else reset[t : t + 1]
@@ -60,10 +61,10 @@ def inspect(
 
 
 @contextmanager
-def _watch(core: Core[Any]) -> Iterator[dict[str, list[Tensor]]]:
-    """While entered, collect what passes each observed place of a core, in order."""
+def _watch(core: Core[Any]) -> Generator[dict[str, list[Tensor]], None, None]:
+    """Collect the values of each `Observed` module of a core, in order."""
     seen: dict[str, list[Tensor]] = {}
-    hooks = []
+    hooks: list[RemovableHandle] = []
     for name, module in core.named_modules():
         if isinstance(module, Observed):
             hooks.append(module.register_forward_hook(_keep_in(seen, name)))

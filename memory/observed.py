@@ -1,17 +1,17 @@
-"""A place inside a core whose values can be watched from outside."""
+"""A named value inside a core that can be recorded."""
 
 from torch import Tensor, nn
 
 
 class Observed(nn.Module):
-    """Hands on what it is given, unchanged: a name for it, to which a forward hook can be tied.
+    """Identity module: gives a value a name, and a forward hook a place.
 
-    `memory.inspect` watches every one of them: gates, attention weights, decisions.
+    `memory.inspect` records all of them: gates, attention weights, decisions.
     """
 
     @property
     def watched(self) -> bool:
-        """Whether anybody looks; a fused `step`, which has no place to look, then gives way."""
+        """Whether a forward hook is registered. Fused code, which calls none, is then not used."""
         return bool(self._forward_hooks)
 
     def forward(self, values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Checks of options: an error names the option, its value and what is allowed."""
+"""Checks of a core's options at construction; errors name what is accepted."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ def at_least(low: int, **options: int | float) -> None:
 
 
 def positive(**options: int) -> None:
-    """Each option is a count of at least one."""
+    """Check that each option is at least 1."""
     at_least(1, **options)
 
 
@@ -29,7 +29,7 @@ def above_zero(**options: int | float) -> None:
 
 
 def one_of(name: str, value: str, allowed: Iterable[str]) -> None:
-    """The option is one of the words allowed."""
+    """Check that the option is one of the allowed words."""
     words = list(allowed)
     close = get_close_matches(value, words, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
@@ -37,7 +37,7 @@ def one_of(name: str, value: str, allowed: Iterable[str]) -> None:
 
 
 def divisible(name: str, value: int, parts: Mapping[str, int]) -> int:
-    """What each part gets when `value` is shared out evenly among the product of `parts`."""
+    """Divide `value` by the product of `parts`; an error if there is a remainder."""
     count = 1
     for size in parts.values():
         count *= size
@@ -52,7 +52,7 @@ def divisible(name: str, value: int, parts: Mapping[str, int]) -> int:
 
 
 def input_shape_of(core: str, shape: tuple[int, ...], *letters: str) -> tuple[int, ...]:
-    """The shape of one input without its batch axis, of the rank that the core takes."""
+    """Check that the shape of one input, without batch, has the rank that the core takes."""
     if len(shape) != len(letters) or min(shape, default=0) < 1:
         expected = ", ".join(letters) + ("," if len(letters) == 1 else "")
         raise ValueError(f"{core} takes inputs of shape ({expected}), was given {shape}")

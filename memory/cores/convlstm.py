@@ -103,7 +103,7 @@ class ConvLSTM(Core[ConvLSTMState]):
         """Unroll over time, with the inputs of all times convolved at once."""
         fresh = None if reset is None else self.initial_state(inputs.shape[1])
         from_inputs = self._read_input(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
-        hiddens = []
+        hiddens: list[Tensor] = []
         for t, now in enumerate(from_inputs.unbind()):
             if reset is not None:
                 state = select(reset[t], fresh, state)
@@ -117,9 +117,9 @@ class ConvLSTM(Core[ConvLSTMState]):
     def _update(self, from_input: Float[Tensor, "B G H W"], state: ConvLSTMState) -> ConvLSTMState:
         hidden = functional.pad(state.hidden, self.padding)
         gates = from_input + functional.conv2d(hidden, self.hidden_weight)
-        write, candidate, keep, show = gates.chunk(4, dim=1)
-        write, keep, show = torch.sigmoid(write), torch.sigmoid(keep + 1.0), torch.sigmoid(show)
+        i, candidate, f, o = gates.chunk(4, dim=1)
+        input_gate, forget_gate, output_gate = i.sigmoid(), (f + 1.0).sigmoid(), o.sigmoid()
         if self.gates.watched:
-            self.gates(torch.stack([write, keep, show], dim=1))
-        cell = keep * state.cell + write * torch.tanh(candidate)
-        return ConvLSTMState(show * torch.tanh(cell), cell)
+            self.gates(torch.stack([input_gate, forget_gate, output_gate], dim=1))
+        cell = forget_gate * state.cell + input_gate * torch.tanh(candidate)
+        return ConvLSTMState(output_gate * torch.tanh(cell), cell)

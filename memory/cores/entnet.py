@@ -149,7 +149,7 @@ class EntNet(Core[Tensor]):
         """Embedded inputs, the memory before each is written, and that after the last."""
         fresh = None if reset is None else self.initial_state(inputs.shape[1])
         terms = self._read_input(inputs)
-        before = []
+        before: list[Tensor] = []
         for t, now in enumerate(zip(*(term.unbind() for term in terms), strict=True)):
             if reset is not None:
                 state = select(reset[t], fresh, state)

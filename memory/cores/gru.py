@@ -93,7 +93,7 @@ class GRU(Core[Tensor]):
     ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B D"]]:
         """Unroll step by step behind the projected inputs."""
         fresh = self.initial_state(projected.shape[1])
-        outputs = []
+        outputs: list[Tensor] = []
         for t, now in enumerate(projected.unbind()):
             if reset is not None:
                 state = select(reset[t], fresh, state)
@@ -108,14 +108,14 @@ class GRU(Core[Tensor]):
         gates = torch.sigmoid(now[:, : 2 * width] + carried[:, : 2 * width])
         if self.gates.watched:
             self.gates(gates.unflatten(1, (2, width)))
-        forget, keep = gates.chunk(2, dim=1)
-        candidate = torch.tanh(now[:, 2 * width :] + forget * carried[:, 2 * width :])
-        return candidate + keep * (state - candidate)  # whose types may differ under autocast
+        reset_gate, update_gate = gates.chunk(2, dim=1)
+        candidate = torch.tanh(now[:, 2 * width :] + reset_gate * carried[:, 2 * width :])
+        return candidate + update_gate * (state - candidate)  # types may differ in autocast
 
     def _without_episodes(
         self, inputs: Float[Tensor, "T B F"], state: Float[Tensor, "B D"]
     ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B D"]]:
-        """Unroll where no episode opens: one call of PyTorch."""
+        """Unroll where no episode begins: one call of PyTorch."""
         outputs, hidden = torch.gru(
             inputs,
             state[None],

@@ -168,7 +168,7 @@ class HMem(Core[Tensor]):
         """What was recalled at the R steps that recall, and the memory after the last."""
         fresh = None if reset is None else self.initial_state(inputs.shape[1])
         terms = self._read_input(inputs)
-        recalls = []
+        recalls: list[Tensor] = []
         for t, now in enumerate(zip(*(term.unbind() for term in terms), strict=True)):
             if reset is not None:
                 state = select(reset[t], fresh, state)

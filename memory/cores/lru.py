@@ -150,7 +150,7 @@ class LRU(Core[Tensor]):
         self, x: Float[Tensor, "B F"], state: Float[Tensor, "B L 2 N"]
     ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B L 2 N"]]:
         """Consume one time step."""
-        x, states = self.embed(x), []
+        x, states = self.embed(x), list[Tensor]()
         for layer, parts in zip(self.layers, state.unbind(dim=1), strict=True):
             normal, now = layer.read_input(x)
             hidden = now + layer.decay() * torch.complex(*parts.unbind(dim=1))
@@ -167,7 +167,7 @@ class LRU(Core[Tensor]):
         """Unroll layer by layer, all times at once."""
         if reset is not None:
             state = select(reset[0], self.initial_state(inputs.shape[1]), state)
-        x, states = self.embed(inputs), []
+        x, states = self.embed(inputs), list[Tensor]()
         for layer, parts in zip(self.layers, state.unbind(dim=1), strict=True):
             normal, now = layer.read_input(x)
             decays = layer.decay().expand_as(now)

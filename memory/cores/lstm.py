@@ -1,4 +1,4 @@
-"""Long short-term memory, the baseline that the other cores are held against.
+"""Long short-term memory, the baseline of the other cores.
 
 Source: Hochreiter and Schmidhuber, "Long short-term memory" (1997), with the forget gate of Gers et
 al. (2000) and the extra forget bias of one (Jozefowicz et al., 2015) that the LSTM of Sonnet 1 adds
@@ -7,7 +7,7 @@ at run time. With gates i, f, g, o cut from W x + U h + b:
     c' = sigmoid(f + 1) c + sigmoid(i) tanh(g)        h' = sigmoid(o) tanh(c')
 
 Weights are laid out as torch.nn.LSTM lays them out, order i, f, g, o, but with one trained bias:
-the place of the second is taken by the constant forget bias.
+the constant forget bias takes the place of the second.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from memory.fused.lstm import unroll_compiled, why_not
 from memory.layers.aligned_linear import aligned_linear
 from memory.layers.initialisation import truncated_normal_
 from memory.layers.lstm_unroll import unroll_lstm
-from memory.layers.recurrence import has_own_backward, no_episode_opens
+from memory.layers.recurrence import has_own_backward, no_episode_begins
 from memory.observed import Observed
 from memory.options import input_shape_of, one_of, positive
 
@@ -47,10 +47,10 @@ class LSTMConfig(CoreConfig):
     layers: int = 1
     """Layers; each sees the input beside the layer below, and the output is all of theirs."""
     fused: Fused = "auto"
-    """Compute actors' steps, and sequences in which episodes open, in compiled code where that can
-    be had (float32 on a CPU with a C++ compiler), or never. It gives first derivatives only. With
-    bf16 it computes all sequences and multiplies matrices in bfloat16, if the CPU has avx512_bf16:
-    right to two or three digits only."""
+    """Compute actors' steps, and sequences in which episodes begin, in compiled code where it is
+    available (float32 on a CPU with a C++ compiler), or never. It gives first derivatives only.
+    With bf16 it computes all sequences and multiplies matrices in bfloat16, if the CPU has
+    avx512_bf16: right to two or three digits only."""
 
     @classmethod
     def small(cls) -> Mapping[str, "LSTMConfig"]:
@@ -113,7 +113,7 @@ class LSTM(Core[LSTMState]):
         reset: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Float[Tensor, "T B D"], LSTMState]:
         """Unroll over time."""
-        if self.fused != "bf16" and no_episode_opens(reset):
+        if self.fused != "bf16" and no_episode_begins(reset):
             if reset is not None:
                 state = select(reset[0], self.initial_state(inputs.shape[1]), state)
             return self._without_episodes(inputs, state)
@@ -128,7 +128,7 @@ class LSTM(Core[LSTMState]):
     def why_plain(
         self, inputs: Tensor, state: LSTMState, reset: Tensor | None = None
     ) -> str | None:
-        """Why an unroll is not for compiled code, or None."""
+        """Why compiled code cannot compute an unroll, or None."""
         if self.fused == "never":
             return "fused=never"
         return why_not(self, self.held, inputs, *state, reset, self.fused == "bf16")
@@ -152,7 +152,7 @@ class LSTM(Core[LSTMState]):
     ) -> tuple[Float[Tensor, "T B D"], LSTMState]:
         """Unroll step by step behind the projected inputs."""
         fresh = self.initial_state(projected.shape[1])
-        outputs = []
+        outputs: list[Tensor] = []
         for t, now in enumerate(projected.unbind()):
             if reset is not None:
                 state = select(reset[t], fresh, state)
@@ -163,17 +163,17 @@ class LSTM(Core[LSTMState]):
     def _cell(self, now: Float[Tensor, "B G"], state: LSTMState) -> LSTMState:
         """One step from its projected input."""
         gates = torch.addmm(now, state.hidden, self.hidden_weight.t())
-        write, keep, candidate, show = gates.chunk(4, dim=1)
-        write, keep, show = torch.sigmoid(write), torch.sigmoid(keep), torch.sigmoid(show)
+        i, f, candidate, o = gates.chunk(4, dim=1)
+        input_gate, forget_gate, output_gate = i.sigmoid(), f.sigmoid(), o.sigmoid()
         if self.gates.watched:
-            self.gates(torch.stack([write, keep, show], dim=1))
-        cell = keep * state.cell + write * torch.tanh(candidate)
-        return LSTMState(show * torch.tanh(cell), cell)
+            self.gates(torch.stack([input_gate, forget_gate, output_gate], dim=1))
+        cell = forget_gate * state.cell + input_gate * torch.tanh(candidate)
+        return LSTMState(output_gate * torch.tanh(cell), cell)
 
     def _without_episodes(
         self, inputs: Float[Tensor, "T B F"], state: LSTMState
     ) -> tuple[Float[Tensor, "T B D"], LSTMState]:
-        """Unroll where no episode opens: one call of PyTorch."""
+        """Unroll where no episode begins after the first input: one call of PyTorch."""
         outputs, hidden, cell = torch.lstm(
             inputs,
             [leaf[None] for leaf in state],
@@ -210,7 +210,7 @@ class StackedLSTM(Core[LSTMState]):
         self, x: Float[Tensor, "B F"], state: LSTMState
     ) -> tuple[Float[Tensor, "B D"], LSTMState]:
         """Consume one time step."""
-        outputs, states = [], []
+        outputs, states = list[Tensor](), list[LSTMState]()
         for index, layer in enumerate(self.layers):
             below = torch.cat([x, *outputs[-1:]], dim=-1)
             y, after = layer.step(below, LSTMState(*(leaf[:, index] for leaf in state)))
@@ -224,8 +224,8 @@ class StackedLSTM(Core[LSTMState]):
         state: LSTMState,
         reset: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Float[Tensor, "T B D"], LSTMState]:
-        """Unroll layer by layer: none hears from the layer above it."""
-        outputs, states = [], []
+        """Unroll layer by layer: no layer depends on one above it."""
+        outputs, states = list[Tensor](), list[LSTMState]()
         for index, layer in enumerate(self.layers):
             below = torch.cat([inputs, *outputs[-1:]], dim=-1)
             y, after = layer(below, LSTMState(*(leaf[:, index] for leaf in state)), reset)

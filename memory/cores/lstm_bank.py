@@ -117,7 +117,7 @@ class LSTMBank(Core[LSTMState]):
         fresh = None if reset is None else self.initial_state(inputs.shape[1])
         terms = self._read_input(inputs)
         about = [None] * len(inputs) if terms.about is None else terms.about.unbind()
-        hidden = []
+        hidden: list[Tensor] = []
         for t, now in enumerate(zip(terms.gates.unbind(), about, strict=True)):
             if reset is not None:
                 state = select(reset[t], fresh, state)
@@ -135,13 +135,12 @@ class LSTMBank(Core[LSTMState]):
 
     def _cells(self, terms: InputTerms, state: LSTMState) -> LSTMState:
         gates = terms.gates + self._from_hidden(state.hidden)
-        write, keep, candidate, show = gates.chunk(4, dim=-1)
-        write, show = torch.sigmoid(write), torch.sigmoid(show)
-        keep = torch.sigmoid(keep + FORGET_BIAS)
+        i, f, candidate, o = gates.chunk(4, dim=-1)
+        input_gate, forget_gate, output_gate = i.sigmoid(), (f + FORGET_BIAS).sigmoid(), o.sigmoid()
         if self.gates.watched:
-            self.gates(torch.stack([write, keep, show], dim=1))
-        cell = keep * state.cell + write * torch.tanh(candidate)
-        new = LSTMState(show * torch.tanh(cell), cell)
+            self.gates(torch.stack([input_gate, forget_gate, output_gate], dim=1))
+        cell = forget_gate * state.cell + input_gate * torch.tanh(candidate)
+        new = LSTMState(output_gate * torch.tanh(cell), cell)
         if self.keys is None or terms.about is None:
             return new
         about = ((state.hidden + self.keys) @ terms.about.unsqueeze(-1)).squeeze(-1)

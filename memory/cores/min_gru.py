@@ -59,10 +59,10 @@ class Layer(nn.Module):
     ) -> tuple[Float[Tensor, "*T B D"], Float[Tensor, "*T B D"]]:
         """Decay 1 - z and what is added, z c: neither depends on the state."""
         gate, candidate = self.project(self.norm(x)).chunk(2, dim=-1)
-        write = self.gate(torch.sigmoid(gate))
-        return 1 - write, write * candidate
+        update = self.gate(torch.sigmoid(gate))
+        return 1 - update, update * candidate
 
-    def show(
+    def output(
         self, x: Float[Tensor, "*T B D"], hidden: Float[Tensor, "*T B D"]
     ) -> Float[Tensor, "*T B D"]:
         """What the layer above sees."""
@@ -88,11 +88,11 @@ class MinGRU(Core[Tensor]):
         self, x: Float[Tensor, "B F"], state: Float[Tensor, "B L D"]
     ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B L D"]]:
         """Consume one time step."""
-        x, states = self.embed(x), []
+        x, states = self.embed(x), list[Tensor]()
         for layer, hidden in zip(self.layers, state.unbind(dim=1), strict=True):
             decay, now = layer.read_input(x)
             hidden = torch.addcmul(now, decay, hidden)
-            x = layer.show(x, hidden)
+            x = layer.output(x, hidden)
             states.append(hidden)
         return self.norm(x), torch.stack(states, dim=1)
 
@@ -105,12 +105,12 @@ class MinGRU(Core[Tensor]):
         """Unroll layer by layer, all times at once."""
         if reset is not None:
             state = select(reset[0], self.initial_state(inputs.shape[1]), state)
-        x, states = self.embed(inputs), []
+        x, states = self.embed(inputs), list[Tensor]()
         for layer, hidden in zip(self.layers, state.unbind(dim=1), strict=True):
             decays, now = layer.read_input(x)
             if reset is not None:
                 decays = decays.masked_fill(reset.unsqueeze(-1), 0)
             past = recur(decays, now, hidden)
-            x = layer.show(x, past)
+            x = layer.output(x, past)
             states.append(past[-1])
         return self.norm(x), torch.stack(states, dim=1)

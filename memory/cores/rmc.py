@@ -12,9 +12,9 @@ step, with memory M of N rows and the embedded input e (one row, or several in `
 Differs from the paper, as the authors' program does:
 
 * queries, keys and values come from one projection, normalised together (equation 2 has three);
-* the input rows issue queries too, which is felt with more than one block only;
+* the input rows issue queries too, which has an effect with more than one block only;
 * there is no output gate and no separate hidden state: tanh(M) stands for h (equations 4 to 8);
-* the memory starts as the identity matrix, not at random: equal rows would stay equal for ever.
+* the memory starts as the identity matrix, not at random: equal rows would stay equal.
 """
 
 import math
@@ -70,7 +70,7 @@ class RMCConfig(CoreConfig):
     input: RMCInput = "flat"
     """The input of a step is one vector, or a set of rows that are attended to one by one."""
     fused: Fused = "auto"
-    """Compute whole sequences in compiled code where that can be had (float32 on a CPU with a C++
+    """Compute whole sequences in compiled code where it is available (float32 on a CPU with a C++
     compiler), or never. It gives first derivatives only, and none forward. With bf16 it multiplies
     matrices in bfloat16, if the CPU has avx512_bf16: faster by half, but right to two digits."""
 
@@ -189,7 +189,7 @@ class RMC(Core[Tensor]):
             return self._run(inputs, state, reset)
         fresh = None if reset is None else self.initial_state(inputs.shape[1])
         terms = self._read_input(inputs)
-        memories = []
+        memories: list[Tensor] = []
         for t, now in enumerate(_each_step(terms)):
             if reset is not None:
                 state = select(reset[t], fresh, state)
@@ -198,7 +198,7 @@ class RMC(Core[Tensor]):
         return torch.stack(memories).flatten(2), state
 
     def why_plain(self, inputs: Tensor, state: Tensor, reset: Tensor | None = None) -> str | None:
-        """Why an unroll of these is computed in plain PyTorch; None if compiled code does it."""
+        """Why plain PyTorch computes an unroll of these; None if compiled code does."""
         if self.fused is None:
             return "fused=never"
         return self.fused.why_not(self, self.held, inputs, state, reset)
@@ -217,9 +217,9 @@ class RMC(Core[Tensor]):
         self, from_input: Float[Tensor, "B 1 G"], memory: Float[Tensor, "B N D"]
     ) -> tuple[Float[Tensor, "B N g"], Float[Tensor, "B N g"]]:
         """Input and forget gates, in (0, 1), one per unit or per row of memory (equations 4, 5)."""
-        write, keep = (from_input + self.gate_memory(torch.tanh(memory))).chunk(2, dim=-1)
-        write = self.input_gate(torch.sigmoid(write + self.input_bias))
-        return write, self.forget_gate(torch.sigmoid(keep + self.forget_bias))
+        i, f = (from_input + self.gate_memory(torch.tanh(memory))).chunk(2, dim=-1)
+        input_gate = self.input_gate(torch.sigmoid(i + self.input_bias))
+        return input_gate, self.forget_gate(torch.sigmoid(f + self.forget_bias))
 
     def _read_input(self, x: Float[Tensor, "*T B F"]) -> InputTerms:
         embedded = self.embed(x)
@@ -231,8 +231,8 @@ class RMC(Core[Tensor]):
         candidate = self._attend(terms, memory)
         if terms.gates is None:
             return candidate
-        write, keep = self.gates(terms.gates, memory)
-        return write * torch.tanh(candidate) + keep * memory
+        input_gate, forget_gate = self.gates(terms.gates, memory)
+        return input_gate * torch.tanh(candidate) + forget_gate * memory
 
     def _attend(self, terms: InputTerms, memory: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         """Run the blocks; in the last the input rows only answer, what they would read is lost."""

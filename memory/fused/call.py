@@ -1,4 +1,4 @@
-"""What calls of compiled code have in common."""
+"""What all calls of compiled code share."""
 
 import ctypes
 import logging
@@ -19,7 +19,7 @@ Fused = Literal["auto", "bf16", "never"]
 
 
 def library_of(module: str) -> ctypes.CDLL | str:
-    """The compiled code beside a Python file, or why there is none, which is said."""
+    """The compiled code beside a Python file, or why there is none, which is logged."""
     source = Path(module).with_suffix(".cpp")
     try:
         return load(source)
@@ -31,7 +31,7 @@ def library_of(module: str) -> ctypes.CDLL | str:
 def why_not_compiled(
     core: nn.Module, held: Held, names: Sequence[str], given: Iterable[Tensor]
 ) -> str | None:
-    """Why a call is for plain PyTorch, whatever the code; or None.
+    """Why no compiled code can compute a call, or None.
 
     Args:
         held: by the core.

@@ -1,6 +1,6 @@
-"""What is made of weights before compiled code can use them, kept while they stay as they are."""
+"""What is made of weights before compiled code can use them, kept while they do not change."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ Made = TypeVar("Made")
 
 
 class Held:
-    """What was made of a module's weights since somebody began to hold them, by name."""
+    """What was made of a module's weights since `begin`, by name."""
 
     def __init__(self) -> None:
         self._made: dict[str, Any] | None = None
@@ -37,14 +37,14 @@ class Held:
         return self._made[name]
 
     def __reduce__(self) -> tuple[type["Held"], tuple[()]]:
-        return Held, ()  # a copy has weights of its own, and nobody holds them
+        return Held, ()  # a copy has its own weights, which are not held
 
 
 @contextmanager
-def weights_held(module: nn.Module) -> Iterator[None]:
-    """Nobody changes a weight of this module inside: what is made of them is made once.
+def weights_held(module: nn.Module) -> Generator[None, None, None]:
+    """Inside, the weights of this module do not change: what is made of them is made once.
 
-    For many short calls, such as the steps of an unroll. Outside, all is made anew in each call.
+    For many short calls, such as the steps of an unroll. Outside, it is made again in each call.
     """
     parts = [held for part in module.modules() if isinstance(held := vars(part).get("held"), Held)]
     for held in parts:

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def _folder() -> Path:
 
 
 @contextmanager
-def _locked(file: Path) -> Iterator[None]:
+def _locked(file: Path) -> Generator[None, None, None]:
     """One process at a time; the system unlocks for one that dies."""
     import fcntl
 
@@ -82,7 +82,7 @@ def _compile(command: list[str], source: Path, library: Path) -> None:
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         made = Path(folder) / library.name
         _run([*command, str(source), "-o", str(made)])
-        made.replace(library)  # in one stroke: nobody loads half a library
+        made.replace(library)  # atomic: no process loads half a library
 
 
 def _run(command: list[str]) -> str:

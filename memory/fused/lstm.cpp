@@ -72,15 +72,15 @@ struct Sequence {
     float *outputs, *cells, *gates;  // of all steps; gates in rows of s.gates()
     float* d_gates = nullptr;        // like them
 
-    bool opens(Int row) const { return reset && reset[row]; }
+    bool is_first(Int row) const { return reset && reset[row]; }
     const float* before(Int row, const float* first, const float* later) const {
         return row < s.batch ? first + row * s.width : later + (row - s.batch) * s.width;
     }
-    // Rows of the state before each step, zeros where an episode opens.
+    // Rows of the state before each step, zeros where an episode begins.
     void gather(Int row, Int rows, const float* first, const float* later, float* to,
                 Int ld) const {
         for (Int r = 0; r < rows; r++, row++, to += ld)
-            if (opens(row))
+            if (is_first(row))
                 std::memset(to, 0, s.width * sizeof(float));
             else
                 std::memcpy(to, before(row, first, later), s.width * sizeof(float));
@@ -137,7 +137,7 @@ struct Sequence {
         net.from_hidden.backward(rows, d_gates + first * s.gates(), s.gates(), d.d_hidden, ld,
                                  d.pairs, false);
         for (Int r = 0; r < rows; r++)
-            if (opens(first + r)) {
+            if (is_first(first + r)) {
                 std::memset(d.d_hidden + r * ld, 0, n * sizeof(float));
                 std::memset(d_cell + r * n, 0, n * sizeof(float));
             }
@@ -210,7 +210,7 @@ Int engram_lstm_pack(const Shape* s, const float* const* weights, float* packed)
 }
 
 // The weights are those of the input and of the hidden state, and the bias; `packed`, which may be
-// null, has them laid out. `reset` may be null, then no episode opens. Gives 0, or 1 if there is no
+// null, has them laid out. `reset` may be null, then no episode begins. Gives 0, or 1 if there is no
 // memory to work in.
 int engram_lstm_forward(const Shape* shape, const float* const* weights, float* packed,
                         const float* x, const float* hidden, const float* cell, const bool* reset,

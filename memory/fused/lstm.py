@@ -1,8 +1,8 @@
 """The LSTM over a whole sequence in one call of compiled code, lstm.cpp.
 
-It computes what the plain code of `memory.cores.lstm` does, in float32 on a CPU; tests hold the two
-together. Asked to, it multiplies matrices in bfloat16 and adds up in float32. The weights are laid
-out anew in each call, so that no call can see old ones, unless they are held.
+It computes the same as the plain code of `memory.cores.lstm`, in float32 on a CPU; tests compare
+the two. With `halves` it multiplies matrices in bfloat16 and adds up in float32. The weights are
+laid out again in each call, so that no call uses old ones, unless they are held.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ NAMES = ["input_weight", "hidden_weight", "bias"]
 
 
 class Shape(ctypes.Structure):
-    """What a call is told in numbers: `Shape` of lstm.cpp, field by field."""
+    """Sizes that a call passes: `Shape` of lstm.cpp, field by field."""
 
     _fields_ = [
         (name, ctypes.c_int64)
@@ -35,7 +35,7 @@ class Shape(ctypes.Structure):
 
 @cache
 def library() -> ctypes.CDLL | str:
-    """The compiled code, or why there is none, which is said once."""
+    """The compiled code, or why there is none, which is logged once."""
     found = library_of(__file__)
     if not isinstance(found, str):
         found.engram_lstm_gates.restype = found.engram_lstm_pack.restype = ctypes.c_int64
@@ -51,10 +51,10 @@ def why_not(
     reset: Tensor | None,
     halves: bool,
 ) -> str | None:
-    """Why an unroll is for plain PyTorch, or None.
+    """Why compiled code cannot compute an unroll, or None.
 
     Raises:
-        ValueError: bfloat16 is asked for, and this CPU has none.
+        ValueError: bfloat16 is requested, and this CPU lacks it.
     """
     reason = why_not_compiled(core, held, NAMES, (inputs, hidden, cell))
     if reason:

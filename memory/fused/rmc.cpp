@@ -234,7 +234,7 @@ struct Net {
     }
 
    private:
-    // The rows that attend: the memory, or the identity where an episode opens, and the input.
+    // The rows that attend: the memory, or the identity where an episode begins, and the input.
     void enter(Int b, const float* x, const float* memory, const bool* reset, float* rows,
                const Desk& d) const {
         Int width = s.width();

@@ -1,8 +1,8 @@
 """The relational memory core over a whole sequence in one call of compiled code, rmc.cpp.
 
-It computes what the plain code of `memory.cores.rmc` does, in float32 on a CPU; tests hold the two
-together. Asked to, it multiplies matrices in bfloat16 and adds up in float32. The weights are laid
-out anew in each call, so that no call can see old ones, unless they are held.
+It computes the same as the plain code of `memory.cores.rmc`, in float32 on a CPU; tests compare the
+two. With `halves` it multiplies matrices in bfloat16 and adds up in float32. The weights are laid
+out again in each call, so that no call uses old ones, unless they are held.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ WEIGHTS_PER_ROW = 300_000
 
 
 class Shape(ctypes.Structure):
-    """What a call is told in numbers: `Shape` of rmc.cpp, field by field."""
+    """Sizes that a call passes: `Shape` of rmc.cpp, field by field."""
 
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("steps", "batch", "features", "inputs", "slots")),
@@ -37,7 +37,7 @@ class Shape(ctypes.Structure):
 
 @cache
 def library() -> ctypes.CDLL | str:
-    """The compiled code, or why there is none, which is said once."""
+    """The compiled code, or why there is none, which is logged once."""
     found = library_of(__file__)
     if not isinstance(found, str):
         found.engram_rmc_kept.restype = found.engram_rmc_pack.restype = ctypes.c_int64
@@ -48,16 +48,16 @@ class FusedRMC:
     """Whole sequences of one relational memory core."""
 
     def __init__(self, core: nn.Module, input_shape: tuple[int, ...], **sizes: int | float) -> None:
-        """Know a core as it is built; `sizes` are the fields of `Shape` that no call changes."""
+        """Of a core as built; `sizes` are the fields of `Shape` that are the same in every call."""
         self.input_shape, self.sizes = input_shape, sizes
-        # In this order rmc.cpp takes them.
+        # The order in which rmc.cpp takes them.
         self.names = [name for name, _ in core.named_parameters()]
         self.weights = sum(parameter.numel() for parameter in core.parameters())
 
     def why_not(
         self, core: nn.Module, held: Held, inputs: Tensor, state: Tensor, reset: Tensor | None
     ) -> str | None:
-        """Why this call is for plain PyTorch, or None."""
+        """Why compiled code cannot compute this call, or None."""
         reason = why_not_compiled(core, held, self.names, (inputs, state))
         if reason:
             return reason
@@ -74,7 +74,7 @@ class FusedRMC:
         return None
 
     def _fits(self, inputs: Tensor, state: Tensor, reset: Tensor | None) -> bool:
-        """Whether compiled code, which checks nothing, may read them."""
+        """Whether the shapes are those that compiled code, which checks nothing, expects."""
         sizes = self.sizes
         width = sizes["heads"] * sizes["value"]
         return (

@@ -1,4 +1,4 @@
-"""Computations of fixed shapes that a GPU is told once, and then replays.
+"""Computations of fixed shapes that a GPU captures once and then replays.
 
 Source: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs. An unroll of forty steps
 is thousands of small kernels, and to launch them one by one takes longer than they do. A captured
@@ -13,7 +13,7 @@ import torch
 from memory.core import map_state, state_leaves
 
 WARM_UP = 3
-"""Calls that run as they are, before the next is captured: libraries choose their ways in them."""
+"""Calls that run uncaptured before the next is captured: libraries choose algorithms in them."""
 MOST_SHAPES = 64
 """Graphs of one function: capturing takes time, and each keeps the inputs that it computes on."""
 
@@ -46,7 +46,7 @@ class Captured:
         self._stream = torch.cuda.Stream(device) if self.device.type == "cuda" else None
 
     def __call__(self, inputs: Any) -> Any:
-        """What the function makes of these inputs.
+        """The outputs of the function for these inputs.
 
         Raises:
             ValueError: they are of another shape or type than those of the first call.
@@ -102,7 +102,7 @@ class CapturedByShape:
         self._captured: dict[Any, Captured] = {}
 
     def __call__(self, inputs: Any) -> Any:
-        """What the function makes of these inputs."""
+        """The outputs of the function for these inputs."""
         shapes = _shapes(inputs)
         if shapes not in self._captured and len(self._captured) == MOST_SHAPES:
             return self.function(map_state(lambda x: x.to(self.device), inputs))

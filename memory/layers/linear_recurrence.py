@@ -20,7 +20,7 @@ def recur_in_turn(
     state: Inexact[Tensor, "B D"],
 ) -> Inexact[Tensor, "T B D"]:
     """Time after time: T short steps."""
-    states = []
+    states: list[Tensor] = []
     for decay, now in zip(decays.unbind(), inputs.unbind(), strict=True):
         state = _follow(now, decay, state)
         states.append(state)

@@ -1,4 +1,4 @@
-"""What unrolls with backward passes of their own have in common."""
+"""What unrolls with their own backward pass share."""
 
 import torch
 from jaxtyping import Bool
@@ -14,16 +14,16 @@ def has_own_backward(*tensors: Tensor) -> bool:
     )
 
 
-def no_episode_opens(reset: Bool[Tensor, "T B"] | None) -> bool:
-    """Whether it is known that no episode opens after the first step."""
-    # On a GPU the host would have to wait to know.
+def no_episode_begins(reset: Bool[Tensor, "T B"] | None) -> bool:
+    """Whether it is known that no episode begins after the first input."""
+    # On a GPU, reading the values would make the host wait.
     return reset is None or (not reset.is_cuda and not bool(reset[1:].any()))
 
 
-def openings(reset: Bool[Tensor, "T B"] | None, steps: int) -> list[Bool[Tensor, "B 1"] | None]:
-    """For each step where an episode opens which; None where, for all that is known, none does."""
+def first_steps(reset: Bool[Tensor, "T B"] | None, steps: int) -> list[Bool[Tensor, "B 1"] | None]:
+    """For each step the elements that begin an episode; None where none is known to do so."""
     if reset is None:
         return [None] * steps
     some = [True] * steps if reset.is_cuda else reset.any(dim=1).tolist()
-    opens = reset.unsqueeze(-1).unbind()
-    return [now if any_ else None for now, any_ in zip(opens, some, strict=True)]
+    is_first = reset.unsqueeze(-1).unbind()
+    return [now if any_ else None for now, any_ in zip(is_first, some, strict=True)]

@@ -33,7 +33,7 @@ TRAINING = TrainingConfig(batch=32, learning_rate=1e-3, clip_norm=1.0)
 
 
 class Result(NamedTuple):
-    """What one core made of one task."""
+    """Result of one core on one task."""
 
     task: str
     core: str

@@ -30,7 +30,7 @@ Job = tuple[str, str, int]
 def main(argv: list[str]) -> int:
     """Run what the table does not hold yet, add it there, and draw the table."""
     parser = argparse.ArgumentParser("probe.py", description=battery.__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="table; gone on with if it exists")
+    parser.add_argument("--out", type=Path, required=True, help="table; continued if it exists")
     parser.add_argument("--cores", nargs="+", default=[*CORES], help='names, or "lstm, layers=2"')
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=500_000, help="steps learnt from in a run")
@@ -121,7 +121,7 @@ def draw(out: Path, rows: list[Result]) -> None:
 
 
 def _mean(core: str, accuracies: dict[str, dict[str, list[float]]]) -> float:
-    """Over the tasks it has been through."""
+    """Over the tasks that it was trained on."""
     means = [student_interval(of[core])[0] for of in accuracies.values() if of[core]]
     return sum(means) / len(means)
 

@@ -46,14 +46,14 @@ def test_attention_of_the_relational_memory_sums_to_one_over_slots_and_input():
 def test_gates_are_those_that_made_the_state():
     core, inputs = build("lstm")
     seen = inspect(core, inputs, core.initial_state(B))
-    write, keep, show = seen.observed["gates"].unbind(dim=2)
+    input_gate, forget_gate, output_gate = seen.observed["gates"].unbind(dim=2)
     cell = seen.states["cell"]
-    torch.testing.assert_close(show * cell.tanh(), seen.outputs)
-    candidate = (cell[1:] - keep[1:] * cell[:-1]) / write[1:]
+    torch.testing.assert_close(output_gate * cell.tanh(), seen.outputs)
+    candidate = (cell[1:] - forget_gate[1:] * cell[:-1]) / input_gate[1:]
     assert candidate.abs().le(1 + 1e-9).all()
 
 
 def test_nothing_to_inspect_is_refused():
     core, inputs = build("lstm")
-    with pytest.raises(ValueError, match="inputs of no step"):
+    with pytest.raises(ValueError, match="inputs have no step"):
         inspect(core, inputs[:0], core.initial_state(B))

@@ -16,7 +16,7 @@ itself explores little. Where that hurts, average: the output then keeps its sca
 Differs from the paper:
 
 * The objects are the last inputs of the episode, the question is the newest of them, and it is one
-  of the objects as well, unless told otherwise: at the first step there is nothing else. Every step
+  of the objects as well, by default: at the first step there is nothing else. Every step
   asks and answers.
 * A linear layer embeds an input where the paper runs an LSTM over the words of a sentence; a
   trained vector for each age, counted from the newest, is the tag of relative position.

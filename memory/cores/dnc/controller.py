@@ -60,10 +60,10 @@ class LSTMController(nn.Module):
         cells: list[Tensor] = []
         for from_memory, now, hidden, cell in zip(self.from_memory, *parts, strict=True):
             gates = now + from_memory(torch.cat([reads, hidden, *hiddens[-1:]], dim=-1))
-            write, keep, candidate, show = gates.chunk(4, dim=-1)
-            cell = torch.sigmoid(keep + 1.0) * cell + torch.sigmoid(write) * torch.tanh(candidate)
+            i, f, candidate, o = gates.chunk(4, dim=-1)
+            cell = torch.sigmoid(f + 1.0) * cell + torch.sigmoid(i) * torch.tanh(candidate)
             cells.append(cell)
-            hiddens.append(torch.sigmoid(show) * torch.tanh(cell))
+            hiddens.append(torch.sigmoid(o) * torch.tanh(cell))
         output = _clipped(hiddens, self.limit)
         return output, LSTMState(output, _clipped(cells, self.limit))
 

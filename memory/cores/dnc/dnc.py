@@ -142,7 +142,7 @@ class DNC(Core[DNCState]):
     ) -> tuple[Float[Tensor, "T B D"], DNCState]:
         """Unroll over time; what depends on no memory is computed for all times at once."""
         fresh = None if reset is None else self.initial_state(inputs.shape[1])
-        seen = []
+        seen: list[Tensor] = []
         for t, summand in enumerate(self.controller.read_input(inputs).unbind()):
             if reset is not None:
                 state = select(reset[t], fresh, state)

@@ -1,8 +1,8 @@
-"""Memory-net whose slots are written or kept by decisions learnt from reward.
+"""Memory-net whose slots are written or kept by decisions trained by reinforcement.
 
 The memory is cut into slots. What is written into a slot is a fixed random code of the input of
-that step; when it is written, a network decides that sees the input and the whole memory. Only the
-decisions are learnt, and only from reward: no gradient flows through the memory.
+that step; a network that reads the input and the whole memory decides when. Only the
+decisions are trained, and only by reward: no gradient flows through the memory.
 
 Differs from the paper, which takes no decisions and explores nothing:
 
@@ -67,7 +67,7 @@ class DecidingMemoryNet(DecidingCore[Tensor]):
         state: Float[Tensor, "B D"],
         reset: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Float[Tensor, "T B O"], Float[Tensor, "B D"]]:
-        """Unroll over time, taking the likelier side of every decision."""
+        """Unroll over time, with the more likely value of every decision."""
         before, after = self._remember(inputs, state, reset, None)
         return self.show(inputs, before, after), after[-1]
 
@@ -90,11 +90,11 @@ class DecidingMemoryNet(DecidingCore[Tensor]):
         reset: Bool[Tensor, "T B"] | None,
         decisions: Float[Tensor, "T B N"] | None,
     ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "T B D"]]:
-        """The memory before and after each step, by recorded decisions or by the likelier ones."""
+        """The memory before and after each step, by recorded decisions or the more likely ones."""
         fresh = self.initial_state(inputs.shape[1])
         terms = self.rewrite.read_input(inputs)
         codes, _ = self.rewrite(terms.summand, None)
-        before, after = [], []
+        before, after = list[Tensor](), list[Tensor]()
         for t, code in enumerate(codes.unbind()):
             if reset is not None:
                 state = select(reset[t], fresh, state)

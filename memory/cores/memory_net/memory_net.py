@@ -8,14 +8,14 @@ Modes:
 * `bptt`: trained by back-propagation through time, the differentiable upper bound;
 * `frozen`: a random network, never trained;
 * `frozen_bn`: as `frozen`, but the statistics of its normalisation adapt: a well-scaled reservoir;
-* `published`: trained by the rule of the paper's program, which teaches it nothing of its task;
+* `published`: trained by the rule of the paper's program, which does not depend on the task;
 * `td_fixed`: that rule mended (both in `memory/cores/memory_net/taught.py`);
 * `reinforce`: the memory is cut into slots, and a network trained by reinforcement decides at every
   step which of them take a code of the input (`memory/cores/memory_net/deciding.py`).
 
 Differs from the paper:
 
-* The published reward cannot be felt by the memory, so that a result of `published`, `td_fixed` or
+* The published reward has no effect on the memory, so a result of `published`, `td_fixed` or
   `reinforce` counts above `frozen` and `frozen_bn` only.
 * Normalisation uses the running statistics always, in training too. A call of `forward` or `replay`
   in training mode moves them once, after their use, towards those of its whole [T, B] batch.
@@ -52,8 +52,8 @@ class MemoryNetConfig(CoreConfig):
     """Units of a layer that embeds the input first; 0 for none."""
     mode: MemoryNetMode = "bptt"
     """What is trained: all by back-propagation through time, nothing, the statistics of the
-    normalisation only, all by a loss made of the losses suffered (published, td_fixed), or
-    (reinforce) the decisions which slots to write."""
+    normalisation only, all by a loss computed from the losses of the steps (published, td_fixed),
+    or (reinforce) the decisions which slots to write."""
     slots: int = 8
     """Slots that the memory is cut into: one decision each. Used by mode reinforce only."""
     decision_units: int = 128

@@ -105,7 +105,7 @@ class Rewrite(nn.Module):
         """Rewrite the memory at every step, with the inputs of all times projected at once."""
         fresh = torch.zeros_like(state)
         terms = self.read_input(inputs)
-        before, after, raws = [], [], []
+        before, after, raws = list[Tensor](), list[Tensor](), list[Tensor]()
         for t, summand in enumerate(terms.summand.unbind()):
             if reset is not None:
                 state = select(reset[t], fresh, state)

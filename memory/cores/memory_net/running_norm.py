@@ -1,4 +1,4 @@
-"""Batch normalisation that always uses its running statistics, so that acting equals learning."""
+"""Batch normalisation by running statistics, the same in acting and in learning."""
 
 import torch
 from jaxtyping import Float
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class RunningNorm(nn.Module):
-    """Normalise features by running statistics, which move only when told to.
+    """Normalise features by running statistics, which only `absorb` updates.
 
     An actor sees a few lanes of one time, a learner whole unrolls: with the statistics of the batch
     they would compute different functions from equal weights.

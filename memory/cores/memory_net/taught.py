@@ -1,4 +1,4 @@
-"""Memory-nets that learn, as MANN-RL's does, from the losses that the network suffered.
+"""Memory-nets that learn, as MANN-RL's does, from the losses of the network.
 
 Source: Barrett, "Learning to remember" (MANN-RL), and its program. `published` is its rule: all
 units of the memory are values of one reward, the damped loss of the next step, and the gradient
