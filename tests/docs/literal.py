@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv*", "runs", "build", "dist", "*.egg-info", ".*_cache"
-)
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "*.egg-info", ".*_cache")
+BUILT = {"runs", "build", "dist"}
+"""Folders of the root that hold results; a package may have a folder of the same name."""
 BLOCK = re.compile(
     r"(?:Write|In) `(?P<path>[^`]+)`(?:, below `(?P<below>[^`]+)`)?:\n\n```\w*\n(?P<text>.*?)^```",
     re.DOTALL | re.MULTILINE,
@@ -59,7 +59,11 @@ def commands_of(page: Path) -> list[list[str]]:
 
 def copy_repository(folder: Path) -> Path:
     """A copy of the repository as it stands, to change and run commands in."""
-    return Path(shutil.copytree(ROOT, folder / "repository", ignore=LEFT_OUT, symlinks=True))
+
+    def left_out(path: str, names: list[str]) -> set[str]:
+        return LEFT_OUT(path, names) | (BUILT & set(names) if Path(path) == ROOT else set())
+
+    return Path(shutil.copytree(ROOT, folder / "repository", ignore=left_out, symlinks=True))
 
 
 def apply(changes: list[Change], tree: Path) -> set[str]:
