@@ -28,7 +28,6 @@ DEADLINE = 300.0
 """Seconds without an unroll after which a worker counts as lost."""
 
 
-@ray.remote
 class _Worker:
     """A process that hosts a group of actors."""
 
@@ -93,10 +92,10 @@ class _Host:
         self.worker = self._start()
 
     def _start(self) -> Any:
-        options = _Worker.options(
+        worker = ray.remote(_Worker).options(
             num_cpus=self.cpus, num_gpus=self.gpus, scheduling_strategy="SPREAD"
         )
-        return options.remote(self.config, self.actors, self.attempt)
+        return worker.remote(self.config, self.actors, self.attempt)
 
 
 class RayWorkers(Workers):

@@ -178,3 +178,23 @@ def test_the_gradient_is_clipped_by_its_norm() -> None:
     assert learner.update(batch)["loss/gradient_norm"] > 1e-3
     parts = [p.grad.norm() for p in learner.policy.parameters() if p.grad is not None]
     assert torch.stack(parts).norm().item() == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_the_total_is_the_weighted_sum_of_the_terms_with_entropy_as_a_bonus() -> None:
+    core = CORES["memory_net"](units=8, slots=2, mode="reinforce")
+    learner, batch = prepared(settings(core, loss=LossConfig(value_cost=0.25, entropy_cost=2.0)))
+    terms = {name.removeprefix("loss/"): x for name, x in learner.update(batch).items()}
+    assert terms["entropy"] > 0 and terms["decision_entropy"] > 0
+    bonus = 2.0 * (terms["entropy"] + terms["decision_entropy"])
+    assert terms["total"] == pytest.approx(terms["policy"] + 0.25 * terms["value"] - bonus)
+
+
+def test_the_entropy_bonus_makes_the_policy_more_even() -> None:
+    config = settings(
+        loss=LossConfig(entropy_cost=10.0), optimizer=OptimizerConfig(learning_rate=0.01)
+    )
+    learner, batch = prepared(config)
+    with torch.no_grad():
+        learner.policy.policy_head.bias.copy_(torch.tensor([2.0, 0.0, 0.0, 0.0]))
+    entropies = [learner.update(batch)["loss/entropy"] for _ in range(3)]
+    assert entropies[0] < entropies[1] < entropies[2]

@@ -1,165 +1,187 @@
-"""Runs with Ray: workers act in their own processes, die, fail and are stopped."""
+"""Ray workers, without Ray: what they are asked for, and what happens when they are lost."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
+import ray
+import torch
+from ray.exceptions import RayActorError
 
-from agents.cli.exit_status import ENVIRONMENT_FAILED
-from agents.runs.checkpoint import load
+from agents.impala import ray_workers
+from agents.impala.config import ImpalaConfig
+from agents.impala.ray_workers import DEADLINE, MAX_LOSSES, RayWorkers
+from agents.impala.rollout import Unroll
+from agents.impala.workers import UnrollRequest, UnrollResult, WorkersLost
+from envs.fault import EnvironmentFault
+from memory import CORES
+from tests.agents.impala.blocks import block
 
-ROOT = Path(__file__).parents[3]
-SMALL = ["--actors", "8", "--batch", "4", "--unroll", "10", "--log-seconds", "0.2"]
-EASY = ["--config", "boxworld-easy", "--core", "lstm", *SMALL]
+RESULT = UnrollResult(Unroll(block(range(2)), []), 0.1)
 
 
-@pytest.fixture
-def start(tmp_path):
-    """Starts `scripts/impala.py` with flags; whatever is left at the end is killed."""
-    started = []
+class FakeRay:
+    """An object store and workers in this process; unrolls finish when a test says so."""
 
-    def begin(*flags):
-        command = [sys.executable, ROOT / "scripts/impala.py", *flags]
-        command += ["--run-dir", tmp_path / "run"] * ("--resume" not in flags)
-        process = subprocess.Popen(
-            command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ObjectRef = ray.ObjectRef
+
+    def __init__(self) -> None:
+        self.store: list[np.ndarray] = []
+        self.attempts: list[int] = []
+        """Of each worker that was started."""
+        self.killed = 0
+        self.in_flight: dict[ray.ObjectRef, tuple[Any, ...]] = {}
+        """What each unroll in flight was requested with."""
+        self.finished: dict[ray.ObjectRef, UnrollResult | BaseException] = {}
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 4.0}
+
+    def put(self, weights: np.ndarray) -> ray.ObjectRef:
+        self.store.append(weights.copy())
+        return ray.ObjectRef.from_random()
+
+    def wait(self, refs, num_returns, timeout, fetch_local=True):
+        return [ref for ref in refs if ref in self.finished], []
+
+    def get(self, ref: ray.ObjectRef) -> UnrollResult:
+        result = self.finished.pop(ref)
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def kill(self, worker: Any) -> None:
+        self.killed += 1
+
+    def remote(self, cls: type) -> Any:
+        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=self._start))
+
+    def _start(self, config: ImpalaConfig, actors: range, attempt: int) -> Any:
+        self.attempts.append(attempt)
+        return SimpleNamespace(act=SimpleNamespace(remote=self._act))
+
+    def _act(self, *request: Any) -> ray.ObjectRef:
+        ref = ray.ObjectRef.from_random()
+        self.in_flight[ref] = request
+        return ref
+
+    def finish(self, result: UnrollResult | BaseException = RESULT) -> None:
+        """All unrolls in flight end with a result or an error."""
+        self.finished |= dict.fromkeys(self.in_flight, result)
+        self.in_flight.clear()
+
+
+class Source:
+    """The learner's side: the request for the next unroll."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.level_options: dict[str, Any] = {}
+
+    def __call__(self) -> UnrollRequest:
+        return UnrollRequest(
+            torch.full((3,), float(self.version)), self.version, self.level_options
         )
-        started.append(process)
-        return process
-
-    yield begin
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-
-
-def lines(run):
-    text = (run / "metrics.jsonl").read_text() if (run / "metrics.jsonl").exists() else ""
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def wait_until(condition, process, seconds=90):
-    deadline = time.time() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.time() < deadline, "it takes too long"
-        time.sleep(0.2)
-
-
-def descendants(process):
-    """Processes that stem from one, with their command lines."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            continue
-    family = {process.pid}
-    while more := {child for child, parent in parents.items() if parent in family} - family:
-        family |= more
-    return {number: _name(number) for number in family - {process.pid}}
-
-
-def _name(number):
-    try:
-        return Path(f"/proc/{number}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    except OSError:
-        return ""
-
-
-def test_the_only_worker_is_killed_and_replaced_and_a_stopped_run_resumes(start, tmp_path):
-    run = tmp_path / "run"
-    process = start(*EASY, "--workers", "1", "--frames", "100000000")
-    wait_until(lambda: len(lines(run)) > 2, process)
-    family = descendants(process)
-    victim = next(number for number, name in family.items() if "ray::_Worker" in name)
-    os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: lines(run)[-1]["workers/restarts"] == 1, process)
-    reached = lines(run)[-1]["frame"]
-    wait_until(lambda: lines(run)[-1]["frame"] > reached + 2000, process)
-    assert lines(run)[-1]["workers/restarts"] == 1, "one loss counts once"
-
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0
-    checkpoint = load(run / "checkpoints")
-    assert checkpoint.frame >= reached
-    time.sleep(1)
-    alive = [name for number, name in family.items() if "ray" in name and _name(number) == name]
-    assert alive == []
-
-    process = start("--resume", str(run), "--frames", str(checkpoint.frame + 2000))
-    assert process.wait(timeout=90) == 0
-    frames = [line["frame"] for line in lines(run)]
-    assert frames == sorted(frames)
-    assert frames[-1] >= checkpoint.frame + 2000
-    assert load(run / "checkpoints").state["learner"]["updates"] == frames[-1] // 40
-
-
-FAULTY = """
-from pathlib import Path
-
-import gymnasium as gym
-
-class Faulty(gym.Env):
-    observation_space = gym.spaces.Discrete(2)
-    action_space = gym.spaces.Discrete(2)
-    steps = 0
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        return 0, {}
-
-    def step(self, action):
-        self.steps += 1
-        whole = Path(__file__).with_name("whole")
-        if self.steps == 25 and not whole.exists():
-            whole.touch()
-            raise OSError("the joystick fell off")
-        return 0, 0.0, False, False, {}
-
-gym.register("Faulty-v0", Faulty)
-"""
 
 
 @pytest.fixture
-def faulty(tmp_path, monkeypatch):
-    """Flags of a run whose environment fails once, at the 25th step of the first actor."""
-    (tmp_path / "faulty.py").write_text(FAULTY)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    flags = ["--env", "gymnasium", "--env.id", "faulty:Faulty-v0", "--core", "lstm", *SMALL]
-    return [*flags, "--workers", "1"]
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
+    fake = FakeRay()
+    monkeypatch.setattr(ray_workers, "ray", fake)
+    return fake
 
 
-def test_an_environment_that_raises_ends_the_run_with_its_name_and_a_checkpoint(
-    start, tmp_path, faulty
-):
-    process = start(*faulty, "--frames", "10000")
-    output, _ = process.communicate(timeout=90)
-    assert process.returncode == ENVIRONMENT_FAILED, output
-    assert "the joystick fell off" in output
-    assert "actor 0, step 25" in output
-    assert load(tmp_path / "run" / "checkpoints").frame > 0
+def start(source: Source | None = None, workers: int = 1, **fields: Any) -> RayWorkers:
+    """Workers of two actors each."""
+    config = ImpalaConfig(core=CORES["lstm"](), actors=2 * workers, workers=workers, **fields)
+    return RayWorkers(config, source or Source())
 
 
-def test_the_worker_of_an_environment_that_raises_is_replaced_if_the_run_says_so(
-    start, tmp_path, faulty
-):
-    process = start(*faulty, "--on-env-error", "restart", "--frames", "2000")
-    output, _ = process.communicate(timeout=90)
-    assert process.returncode == 0, output
-    assert lines(tmp_path / "run")[-1]["workers/restarts"] == 1
-    assert lines(tmp_path / "run")[-1]["frame"] == 2000
+def test_weights_are_published_once_per_version(fake) -> None:
+    source = Source()
+    workers = start(source, workers=2)
+    workers.gather(room=8, wait=False)
+    assert len(fake.in_flight) == 4 and len(fake.store) == 1
+    source.version = 3
+    fake.finish()
+    workers.gather(room=8, wait=False)
+    workers.gather(room=8, wait=False)
+    assert [weights.tolist() for weights in fake.store] == [[0.0] * 3, [3.0] * 3]
+    assert {version for _, version, _ in fake.in_flight.values()} == {3}
 
 
-def test_ray_without_its_token_is_refused_before_anything_starts(start, tmp_path, monkeypatch):
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    process = start(*EASY, "--workers", "1", "--frames", "1000")
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert "RAY_AUTH_MODE" in output
-    assert not (tmp_path / "run").exists()
+def test_level_options_are_sent_to_the_workers(fake) -> None:
+    source = Source()
+    source.level_options = {"solution_length": (1,)}
+    start(source).gather(room=2, wait=False)
+    assert [options for *_, options in fake.in_flight.values()] == [{"solution_length": (1,)}]
+
+
+@pytest.mark.parametrize(("room", "unrolls"), [(0, 0), (1, 0), (2, 1), (5, 2), (100, 4)])
+def test_no_unroll_is_requested_beyond_the_room(room, unrolls, fake) -> None:
+    workers = start(workers=2)
+    for _ in range(3):
+        workers.gather(room=room, wait=False)
+    assert len(fake.in_flight) == unrolls
+
+
+def test_finished_unrolls_are_returned_once(fake) -> None:
+    workers = start(workers=2)
+    assert workers.gather(room=4, wait=False) == []
+    fake.finish()
+    assert len(workers.gather(room=0, wait=True)) == 2
+    assert workers.gather(room=0, wait=False) == []
+
+
+def test_a_worker_without_an_unroll_for_too_long_is_restarted(fake, monkeypatch) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(ray_workers.time, "monotonic", lambda: clock.now)
+    workers = start()
+    workers.gather(room=2, wait=False)
+    clock.now = DEADLINE
+    workers.gather(room=0, wait=False)
+    assert workers.num_restarts == 0
+    clock.now = DEADLINE + 1
+    workers.gather(room=0, wait=False)
+    assert workers.num_restarts == 1 and fake.killed == 1
+
+
+def test_each_restart_of_a_worker_has_the_next_attempt(fake) -> None:
+    workers = start()
+    for _ in range(3):
+        workers.gather(room=2, wait=False)
+        fake.finish(RayActorError())
+        workers.gather(room=0, wait=False)
+    assert fake.attempts == [0, 1, 2, 3] and workers.num_restarts == 3
+
+
+def lose(workers: RayWorkers, fake: FakeRay, times: int) -> None:
+    for _ in range(times):
+        workers.gather(room=2, wait=False)
+        fake.finish(RayActorError())
+        workers.gather(room=0, wait=False)
+
+
+def test_a_worker_that_is_lost_too_often_in_a_row_ends_the_run(fake) -> None:
+    workers = start()
+    lose(workers, fake, MAX_LOSSES)
+    workers.gather(room=2, wait=False)
+    fake.finish()
+    assert len(workers.gather(room=0, wait=False)) == 1
+    lose(workers, fake, MAX_LOSSES)
+    with pytest.raises(WorkersLost, match=f"actors 0 to 1 was lost {MAX_LOSSES + 1} times in a"):
+        lose(workers, fake, 1)
+
+
+@pytest.mark.parametrize("on_env_error", ["stop", "restart"])
+def test_a_fault_of_an_environment_ends_the_run_or_restarts_its_worker(on_env_error, fake) -> None:
+    workers = start(on_env_error=on_env_error)
+    workers.gather(room=2, wait=False)
+    fault = EnvironmentFault(0, "the joystick is broken")
+    fake.finish(ray.exceptions.RayTaskError("act", "", fault))
+    if on_env_error == "stop":
+        with pytest.raises(EnvironmentFault, match="joystick"):
+            workers.gather(room=0, wait=False)
+    else:
+        assert workers.gather(room=0, wait=False) == [] and fake.attempts == [0, 1]

@@ -1,0 +1,165 @@
+"""Runs with Ray: workers act in their own processes, die, fail and are stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agents.cli.exit_status import ENVIRONMENT_FAILED
+from agents.runs.checkpoint import load
+
+ROOT = Path(__file__).parents[3]
+SMALL = ["--actors", "8", "--batch", "4", "--unroll", "10", "--log-seconds", "0.2"]
+EASY = ["--config", "boxworld-easy", "--core", "lstm", *SMALL]
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts `scripts/impala.py` with flags; whatever is left at the end is killed."""
+    started = []
+
+    def begin(*flags):
+        command = [sys.executable, ROOT / "scripts/impala.py", *flags]
+        command += ["--run-dir", tmp_path / "run"] * ("--resume" not in flags)
+        process = subprocess.Popen(
+            command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+
+
+def lines(run):
+    text = (run / "metrics.jsonl").read_text() if (run / "metrics.jsonl").exists() else ""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def wait_until(condition, process, seconds=90):
+    deadline = time.time() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.time() < deadline, "it takes too long"
+        time.sleep(0.2)
+
+
+def descendants(process):
+    """Processes that stem from one, with their command lines."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue
+    family = {process.pid}
+    while more := {child for child, parent in parents.items() if parent in family} - family:
+        family |= more
+    return {number: _name(number) for number in family - {process.pid}}
+
+
+def _name(number):
+    try:
+        return Path(f"/proc/{number}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def test_the_only_worker_is_killed_and_replaced_and_a_stopped_run_resumes(start, tmp_path):
+    run = tmp_path / "run"
+    process = start(*EASY, "--workers", "1", "--frames", "100000000")
+    wait_until(lambda: len(lines(run)) > 2, process)
+    family = descendants(process)
+    victim = next(number for number, name in family.items() if "ray::_Worker" in name)
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: lines(run)[-1]["workers/restarts"] == 1, process)
+    reached = lines(run)[-1]["frame"]
+    wait_until(lambda: lines(run)[-1]["frame"] > reached + 2000, process)
+    assert lines(run)[-1]["workers/restarts"] == 1, "one loss counts once"
+
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+    checkpoint = load(run / "checkpoints")
+    assert checkpoint.frame >= reached
+    time.sleep(1)
+    alive = [name for number, name in family.items() if "ray" in name and _name(number) == name]
+    assert alive == []
+
+    process = start("--resume", str(run), "--frames", str(checkpoint.frame + 2000))
+    assert process.wait(timeout=90) == 0
+    frames = [line["frame"] for line in lines(run)]
+    assert frames == sorted(frames)
+    assert frames[-1] >= checkpoint.frame + 2000
+    assert load(run / "checkpoints").state["learner"]["updates"] == frames[-1] // 40
+
+
+FAULTY = """
+from pathlib import Path
+
+import gymnasium as gym
+
+class Faulty(gym.Env):
+    observation_space = gym.spaces.Discrete(2)
+    action_space = gym.spaces.Discrete(2)
+    steps = 0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return 0, {}
+
+    def step(self, action):
+        self.steps += 1
+        whole = Path(__file__).with_name("whole")
+        if self.steps == 25 and not whole.exists():
+            whole.touch()
+            raise OSError("the joystick fell off")
+        return 0, 0.0, False, False, {}
+
+gym.register("Faulty-v0", Faulty)
+"""
+
+
+@pytest.fixture
+def faulty(tmp_path, monkeypatch):
+    """Flags of a run whose environment fails once, at the 25th step of the first actor."""
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    flags = ["--env", "gymnasium", "--env.id", "faulty:Faulty-v0", "--core", "lstm", *SMALL]
+    return [*flags, "--workers", "1"]
+
+
+def test_an_environment_that_raises_ends_the_run_with_its_name_and_a_checkpoint(
+    start, tmp_path, faulty
+):
+    process = start(*faulty, "--frames", "10000")
+    output, _ = process.communicate(timeout=90)
+    assert process.returncode == ENVIRONMENT_FAILED, output
+    assert "the joystick fell off" in output
+    assert "actor 0, step 25" in output
+    assert load(tmp_path / "run" / "checkpoints").frame > 0
+
+
+def test_the_worker_of_an_environment_that_raises_is_replaced_if_the_run_says_so(
+    start, tmp_path, faulty
+):
+    process = start(*faulty, "--on-env-error", "restart", "--frames", "2000")
+    output, _ = process.communicate(timeout=90)
+    assert process.returncode == 0, output
+    assert lines(tmp_path / "run")[-1]["workers/restarts"] == 1
+    assert lines(tmp_path / "run")[-1]["frame"] == 2000
+
+
+def test_ray_without_its_token_is_refused_before_anything_starts(start, tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    process = start(*EASY, "--workers", "1", "--frames", "1000")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "RAY_AUTH_MODE" in output
+    assert not (tmp_path / "run").exists()
