@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := run
-.PHONY: run install test test-slow lint clean
+.PHONY: run install test test-slow mutants lint clean
 
 run: $(STAMP)
 	$(BIN)/python scripts/impala.py $(ARGS)
@@ -38,6 +38,10 @@ test: lint
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# Not part of CI: it takes minutes.
+mutants: $(STAMP)
+	$(BIN)/python scripts/mutants.py --table docs/results/mutants.md
 
 # Leaves .venv and runs/ alone.
 clean:

@@ -116,11 +116,8 @@ def run_tests(tests: list[str], tree: Path) -> int:
     os.dup2(output, 1)
     os.dup2(output, 2)
     status = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
-    if (
-        not sys.modules["agents" if "agents" in sys.modules else "memory"]
-        .__path__[0]
-        .startswith(str(tree))
-    ):
+    ours = [sys.modules[name] for name in ("agents", "memory", "envs") if name in sys.modules]
+    if not all(Path(module.__path__[0]).is_relative_to(tree) for module in ours):
         return 99  # the tests ran on another tree
     return 1 if status == 2 else status  # 2: a module cannot even be imported
 
