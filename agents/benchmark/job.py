@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from agents.benchmark.plan import Job
-from agents.supervised.training import RESULTS
+from agents.supervised.record import RESULTS
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "supervised.py"
 LOG = "output.txt"

@@ -15,7 +15,7 @@ from agents.benchmark.curves import Curve, curve_of
 from agents.benchmark.plan import Job
 from agents.cli.command import CommandError
 from agents.evaluation.intervals import student_interval
-from agents.supervised.training import RESULTS
+from agents.supervised.record import RESULTS
 
 
 class Row(NamedTuple):

@@ -14,7 +14,8 @@ from agents.runs.weights import load_weights
 from agents.supervised.build import build
 from agents.supervised.config import SupervisedConfig
 from agents.supervised.program import SUPERVISED
-from agents.supervised.training import RESULTS, SupervisedTraining, has_reached, status_of
+from agents.supervised.record import RESULTS, has_reached
+from agents.supervised.training import SupervisedTraining, status_of
 from memory.supervised import Reader, Task, Trainer
 from memory.supervised.trainer import check_shared
 
@@ -26,7 +27,7 @@ def main(argv: list[str]) -> int:
         training = prepare_training(parsed)
     except (RunError, CheckpointError, ValueError) as error:
         return fail(SUPERVISED.name, error, BAD_INPUT)
-    if training.config.data_parallel > 1:
+    if training.run and training.config.data_parallel > 1:
         return _train_together(training.config, training.run.folder)
     return status_of(training)
 

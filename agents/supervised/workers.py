@@ -21,8 +21,7 @@ from agents.supervised.training import SupervisedTraining, status_of
 from memory.supervised import Trainer
 from memory.supervised.data.data_folder import VARIABLE
 from memory.supervised.distributed import over_ray
-from memory.supervised.group import END, Together
-from memory.supervised.trainer import follow
+from memory.supervised.group import DistributedGroup
 
 OUTPUT = "output.txt"
 """File of a run folder while it runs: what the first process prints, and this one shows."""
@@ -69,15 +68,16 @@ def _work(
     folder: Path,
     place: Path,
     data: str | None,
-    group: Together,
+    group: DistributedGroup,
     device: str,
 ) -> int:
-    """What each process does: lead, or follow. The exit status.
+    """Train in one process of the group; returns the exit status.
+
+    Only rank 0 writes to the run folder and prints.
 
     Args:
-        folder: of the run.
-        place: where the program was started; paths of options are relative to it.
-        data: where it was told that data sets lie.
+        place: folder in which the program was started; paths of options are relative to it.
+        data: value of the environment variable that names the folder of data sets.
     """
     if place.is_dir():
         os.chdir(place)
@@ -93,21 +93,9 @@ def _work(
     trainer = Trainer(
         reader, task, config.training, device, config.seed, group=group, graphs=graphs
     )
-    if group.rank > 0:
-        if checkpoint is not None:
-            trainer.set_state(checkpoint.state["trainer"])
-        follow(trainer)
-        return 0
-    with (
-        (folder / OUTPUT).open("a", buffering=1) as out,
-        redirect_stdout(out),
-        redirect_stderr(out),
-    ):
-        run = Run.open(folder, SUPERVISED)
-        if checkpoint is not None:
+    output = folder / OUTPUT if group.rank == 0 else Path(os.devnull)
+    with output.open("a", buffering=1) as out, redirect_stdout(out), redirect_stderr(out):
+        run = Run.open(folder, SUPERVISED) if group.rank == 0 else None
+        if run is not None and checkpoint is not None:
             run.resume(checkpoint.frame)
-        training = SupervisedTraining(config, trainer, run, checkpoint)
-        try:
-            return status_of(training, StopFile(folder))
-        finally:
-            group.announce(END)
+        return status_of(SupervisedTraining(config, trainer, run, checkpoint), StopFile(folder))

@@ -13,7 +13,7 @@ import ray.train
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
-from memory.supervised.group import Together
+from memory.supervised.group import DistributedGroup
 
 
 class ProcessFailed(RuntimeError):
@@ -27,7 +27,11 @@ FILES = "ray"
 
 
 def over_ray(
-    work: Callable[[Together, str], int], processes: int, threads: int, device: str, folder: Path
+    work: Callable[[DistributedGroup, str], int],
+    processes: int,
+    threads: int,
+    device: str,
+    folder: Path,
 ) -> int:
     """Run a function in so many processes of the cluster that was joined; what the first returns.
 
@@ -50,7 +54,7 @@ def over_ray(
             raise ValueError(f"--data-parallel {processes}: needs {count} {kind}s, Ray has {there}")
 
     def loop() -> int:
-        return work(Together(), str(get_device()))
+        return work(DistributedGroup(), str(get_device()))
 
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # paths of options hold where the program started
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")  # torch may load slowly

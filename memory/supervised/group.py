@@ -1,13 +1,13 @@
-"""Processes that learn from one batch together, each from its share of the sequences.
+"""Data parallelism: processes that train one reader, each on its share of every batch.
 
-The first leads: it alone validates, and decides what comes next. What all have to do it announces,
-and the others follow. The loss is the mean over the scored steps of the whole batch, so gradients
-are weighed by the scored steps of each share and added up; they are the same everywhere, and with
-them the weights. Statistics of batches are those of each share, averaged.
+All processes run the same code and call the same collectives in the same order; where one has to
+decide for all, it is the process of rank 0, whose numbers reach the others by `broadcast`. The loss
+is the mean over the scored steps of the whole batch: gradients are weighted by the scored steps of
+each share and summed, so that all processes make the same optimizer step. Running statistics are
+those of each share, averaged.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -15,57 +15,54 @@ from torch import Tensor
 
 from memory.supervised.batch import Batch
 
-END = "end"
-
 
 class Group:
-    """A process by itself, which leads nobody."""
+    """A single process; its collectives return what they are given."""
 
     rank: int = 0
-    """Of this process; 0 leads."""
+    """Index of this process; 0 decides."""
     size: int = 1
+    """Number of processes."""
 
-    def lanes(self, count: int) -> slice:
-        """The sequences of so many that this process learns from."""
-        return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
+    def lanes(self, count: int, rank: int | None = None) -> slice:
+        """The sequences of a batch of `count` that a process trains on; this one by default."""
+        rank = self.rank if rank is None else rank
+        return slice(count * rank // self.size, count * (rank + 1) // self.size)
 
     def share(self, batch: Batch) -> tuple[Batch, float]:
-        """Its part of a batch, and the part of the scored steps that it has."""
+        """This process's part of a batch, and its fraction of the scored steps."""
         if self.size == 1:
             return batch, 1.0
         part = batch.part(self.lanes(batch.loss_mask.shape[1]))
         return part, (part.loss_mask.sum() / batch.loss_mask.sum()).item()
 
-    def announce(self, name: str, *arguments: Any) -> None:
-        """Have the others do what this process is about to do, if it leads."""
+    def broadcast(self, values: Sequence[float]) -> list[float]:
+        """The values that rank 0 gives; all processes give as many."""
+        return list(values)
 
-    def add_up(self, tensors: Sequence[Tensor], weight: float) -> None:
-        """Put the weighted sums over all processes in the place of tensors."""
+    def all_reduce(self, tensors: Sequence[Tensor], weight: float) -> None:
+        """Replace tensors by their weighted sums over all processes, each with its own weight."""
 
-    def join(self, leaves: Sequence[Tensor]) -> list[Tensor]:
-        """The leaves of all sequences, of those of each process."""
+    def all_gather(self, leaves: Sequence[Tensor], count: int) -> list[Tensor]:
+        """Join the shares of tensors `[B, ...]` of a batch of `count` sequences."""
         return list(leaves)
 
 
-class Together(Group):
-    """One of several processes of `torch.distributed`, which has been initialised."""
+class DistributedGroup(Group):
+    """The processes of `torch.distributed`, which must be initialised."""
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
+        self.device = "cuda" if dist.get_backend() == "nccl" else "cpu"
 
-    def announce(self, name: str, *arguments: Any) -> None:
-        """Have the others do what this process is about to do, if it leads."""
-        if self.rank == 0:
-            dist.broadcast_object_list([(name, arguments)])
+    def broadcast(self, values: Sequence[float]) -> list[float]:
+        """The values that rank 0 gives; all processes give as many."""
+        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.broadcast(tensor, src=0)
+        return tensor.tolist()
 
-    def hear(self) -> tuple[str, tuple[Any, ...]]:
-        """What the leader announces next."""
-        heard: list[Any] = [None]
-        dist.broadcast_object_list(heard)
-        return heard[0]
-
-    def add_up(self, tensors: Sequence[Tensor], weight: float) -> None:
-        """Put the weighted sums over all processes in the place of tensors, in one message."""
+    def all_reduce(self, tensors: Sequence[Tensor], weight: float) -> None:
+        """Replace tensors by their weighted sums over all processes, in one message."""
         if not tensors:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors]) * weight
@@ -74,8 +71,16 @@ class Together(Group):
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view_as(tensor))
 
-    def join(self, leaves: Sequence[Tensor]) -> list[Tensor]:
-        """The leaves of all sequences, of those of each process, on the CPU."""
-        everywhere: list[Any] = [None] * self.size
-        dist.all_gather_object(everywhere, [leaf.cpu() for leaf in leaves])
-        return [torch.cat(parts) for parts in zip(*everywhere, strict=True)]
+    def all_gather(self, leaves: Sequence[Tensor], count: int) -> list[Tensor]:
+        """Join the shares of tensors `[B, ...]` of a batch of `count` sequences, on the CPU."""
+        lanes = [self.lanes(count, rank) for rank in range(self.size)]
+        sizes = [part.stop - part.start for part in lanes]
+        return [self._joined(leaf, sizes) for leaf in leaves]
+
+    def _joined(self, leaf: Tensor, sizes: Sequence[int]) -> Tensor:
+        """Shares of different sizes are padded to the largest: `all_gather` needs equal shapes."""
+        padded = leaf.new_zeros(max(sizes), *leaf.shape[1:], device=self.device)
+        padded[: len(leaf)] = leaf
+        shares = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(shares, padded)
+        return torch.cat([share[:size] for share, size in zip(shares, sizes, strict=True)]).cpu()

@@ -57,6 +57,8 @@ class Task(ABC):
     carries_state: bool = False
     """Whether each batch goes on where the one before ended, and a core with it; the same for the
     batches of a held-out set."""
+    noticed_metrics: tuple[str, ...] = ()
+    """Metrics of a validation that `notice` reads."""
     learns_from_own_answers: bool = False
     """Whether training, too, feeds a reader its own answers (see `Batch.feedback_mask`)."""
 
@@ -101,7 +103,11 @@ class Task(ABC):
         return ""
 
     def notice(self, validation: Mapping[str, float]) -> bool:
-        """Be told how a validation went; true if the batches that follow are others for it."""
+        """Adapt training to a validation. Returns whether later batches differ because of it.
+
+        Args:
+            validation: the `noticed_metrics`, as far as the validation has them.
+        """
         return False
 
     def get_state(self) -> dict[str, Any]:

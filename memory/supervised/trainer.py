@@ -13,7 +13,7 @@ from memory.layers.captured import CapturedByShape
 from memory.layers.penalty import parameter_groups
 from memory.options import one_of, positive
 from memory.supervised.batch import Batch
-from memory.supervised.group import END, Group, Together
+from memory.supervised.group import Group
 from memory.supervised.objective import Answers, Learnt, objective_of
 from memory.supervised.prefetcher import Prefetcher
 from memory.supervised.reader import Reader
@@ -133,7 +133,6 @@ class Trainer:
         Raises:
             NotFinite: weights, statistics and optimiser were not changed.
         """
-        self.group.announce("update")
         # The forward pass moves running statistics, which must not keep what is not a number.
         buffers = [(buffer, buffer.clone()) for buffer in self._statistics]
         batch, weight = self.group.share(self.prefetcher.take(self.updates))
@@ -148,8 +147,8 @@ class Trainer:
                 learnt = self._find_gradient(Work(batch.to(self.device), self._carried))
         metrics = torch.stack([learnt.answer_loss, learnt.accuracy])
         gradients = [p.grad for p in self.weights if p.grad is not None]
-        self.group.add_up([*gradients, metrics], weight)
-        self.group.add_up([now for now, _ in buffers], 1 / self.group.size)
+        self.group.all_reduce([*gradients, metrics], weight)
+        self.group.all_reduce([now for now, _ in buffers], 1 / self.group.size)
         norm = torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip_norm)
         if not norm.isfinite():
             for buffer, before in buffers:
@@ -174,11 +173,14 @@ class Trainer:
         return self.config.learning_rate * self.config.decay**falls
 
     def notice(self, validation: Mapping[str, float], is_best: bool) -> None:
-        """Be told how a validation went: the learning rate and the task may depend on it."""
-        self.group.announce("notice", validation, is_best)
-        if not is_best:
+        """Adapt the learning rate and the task to a validation; in a group, to that of rank 0."""
+        names = self.task.noticed_metrics
+        values = [validation.get(name, math.nan) for name in names]
+        best, *values = self.group.broadcast([float(is_best), *values])
+        if not best:
             self.falls += 1
-        if self.task.notice(validation):
+        noticed = zip(names, values, strict=True)
+        if self.task.notice({name: value for name, value in noticed if not math.isnan(value)}):
             self.prefetcher.forget()
 
     @torch.no_grad()
@@ -197,9 +199,13 @@ class Trainer:
         return {name: value for m in measures for name, value in m.results().items()}
 
     def get_state(self) -> dict[str, Any]:
-        """Everything but the weights that the next update depends on, for any size of group."""
-        self.group.announce("get_state")
-        carried = None if self._carried is None else self.group.join(state_leaves(self._carried))
+        """Everything but the weights that the next update depends on, for a group of any size.
+
+        A collective call: all processes of the group make it.
+        """
+        carried = None
+        if self._carried is not None:
+            carried = self.group.all_gather(state_leaves(self._carried), self.config.batch)
         return {
             "optimizer": self.optimizer.state_dict(),
             "objective": self.objective.state_dict(),
@@ -258,17 +264,6 @@ def check_shared(reader: Reader) -> None:
             f"{type(reader.core).__name__} learns from losses that are compared over a batch: "
             "several processes cannot share one."
         )
-
-
-def follow(trainer: Trainer) -> None:
-    """Do what the leader of a trainer's group announces, to its end."""
-    assert isinstance(trainer.group, Together)
-    while (heard := trainer.group.hear())[0] != END:
-        name, arguments = heard
-        try:
-            getattr(trainer, name)(*arguments)
-        except NotFinite:  # as for the leader, who says what becomes of it
-            continue
 
 
 def set_precision(precision: Precision, device: str) -> None:

@@ -25,6 +25,7 @@ LEVEL_GROUP = 1
 class GradedTask(Task):
     """A task that grows harder where its curriculum does; judged by the largest kind alone."""
 
+    noticed_metrics = ("level_accuracy",)
     held_out_sizes: ClassVar[Mapping[str, int]]
     """Sequences of the validation and of the test."""
 

@@ -5,9 +5,9 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from memory.supervised.group import END, Together
+from memory.supervised.group import DistributedGroup
 from memory.supervised.reader import ReaderConfig, build_reader
-from memory.supervised.trainer import NotFinite, Trainer, TrainingConfig, check_shared, follow
+from memory.supervised.trainer import NotFinite, Trainer, TrainingConfig, check_shared
 from tests.memory.small_cores import SMALL_CORES
 from tests.memory.supervised.tasks.small_tasks import Stream
 
@@ -22,32 +22,28 @@ def make(core, group=None):
 
 
 def train(trainer, updates):
-    losses = []
+    losses, is_first = [], trainer.group.rank == 0
     for _ in range(updates):
         losses.append(trainer.update()["loss"])
         if trainer.updates == 2:
-            trainer.notice({"accuracy": 0.5}, False)  # the task and the rate change
+            trainer.notice({"accuracy": 0.5}, is_best=not is_first)  # rank 0's counts
     return losses
 
 
 def work(rank, folder, core, start):
     """Five updates, or three more from what two processes or one have saved."""
     dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
-    trainer = make(core, Together())
+    trainer = make(core, DistributedGroup())
     if start:
         saved = torch.load(folder / start)
         trainer.reader.load_state_dict(saved["weights"])
         trainer.set_state(saved["state"])
-    if rank > 0:
-        follow(trainer)
-        torch.save(trainer.reader.state_dict(), folder / "follower")
-        return
     losses = train(trainer, 3 if start else 5)
-    save(trainer, losses, folder / "together")
-    next(trainer.reader.parameters()).data.fill_(torch.nan)
-    with pytest.raises(NotFinite):  # for all of them; none waits for another
+    save(trainer, losses, folder / ("follower" if rank else "together"))
+    if rank == 0:
+        next(trainer.reader.parameters()).data.fill_(torch.nan)
+    with pytest.raises(NotFinite):  # in all of them; none waits for another
         trainer.update()
-    trainer.group.announce(END)
 
 
 def save(trainer, losses, file):
@@ -72,9 +68,10 @@ def assert_close(one, other):
 
 def assert_followed(folder):
     """The other process has the same weights, to the last bit."""
-    follower = torch.load(folder / "follower")
-    for name, value in torch.load(folder / "together")["weights"].items():
-        assert torch.equal(value, follower[name]), name
+    leader, follower = (torch.load(folder / name) for name in ("together", "follower"))
+    assert leader["state"]["falls"] == follower["state"]["falls"]
+    for name, value in leader["weights"].items():
+        assert torch.equal(value, follower["weights"][name]), name
 
 
 def test_two_processes_learn_what_one_learns(tmp_path):

@@ -1,0 +1,63 @@
+"""The loop in two processes without Ray: rank 0 decides, and both end together."""
+
+import json
+import math
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from agents.cli.command_line import parse
+from agents.cli.exit_status import NOT_FINITE
+from agents.runs.checkpoint import load
+from agents.runs.run import Run
+from agents.runs.stop_signal import StopFile
+from agents.supervised.build import build
+from agents.supervised.program import SUPERVISED
+from agents.supervised.training import SupervisedTraining, status_of
+from memory.supervised import Trainer
+from memory.supervised.group import DistributedGroup
+
+FLAGS = "--task delayed_recall --task.delay 1 --task.length 2 --core gru --core.hidden 8 "
+FLAGS += "--training.batch 7 --reader.readout 8 --validate-every 2 --steps 4 --log-seconds 0"
+
+
+def work(rank: int, folder: Path, case: str) -> None:
+    """Both processes evaluate to different marks; only rank 0's may count."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
+    marks = iter({"patience": (0.9, 0.1, 0.1), "nan": (0.5, math.nan)}.get(case, (0.1,) * 9))
+    Trainer.evaluate = lambda *_: {"accuracy": next(marks) if rank == 0 else pytest.fail()}
+    flags = [*FLAGS.split(), "--run-dir", str(folder / "run")]
+    if case == "patience":
+        flags += ["--patience", "1", "--steps", "100"]
+    parsed = parse(flags, SUPERVISED)
+    config = parsed.config
+    run = Run.create(config, parsed.names, SUPERVISED) if rank == 0 else None
+    task, reader = build(config)
+    trainer = Trainer(reader, task, config.training, group=DistributedGroup())
+    stop = StopFile(folder)
+    if case == "stop" and rank == 0:
+        stop.request()
+    status = status_of(SupervisedTraining(config, trainer, run), stop)
+    (folder / f"end-{rank}").write_text(json.dumps([status, trainer.updates]))
+    for _ in range(600):  # as under Ray, no process leaves while the other may still need it
+        if (folder / f"end-{1 - rank}").exists():
+            break
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("case", "status", "updates"),
+    [("last step", 0, 4), ("patience", 0, 4), ("nan", NOT_FINITE, 4), ("stop", 0, 0)],
+)
+def test_both_processes_end_where_rank_0_decides(case, status, updates, tmp_path):
+    mp.spawn(work, (tmp_path, case), nprocs=2)
+    ends = [json.loads((tmp_path / f"end-{rank}").read_text()) for rank in range(2)]
+    assert ends == [[status, updates]] * 2
+    assert (tmp_path / "run" / "results.json").exists() == (case in ("last step", "patience"))
+    if case == "patience":
+        assert load(tmp_path / "run" / "checkpoints", best=True).frame == 2
