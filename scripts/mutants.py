@@ -3,8 +3,8 @@
     python scripts/mutants.py [--only TEXT] [--table FILE]
 
 The mutants are listed in `tests/mutants.yaml`. Each is applied to a temporary copy of the tree, in
-which its tests run in a process of their own. Exits with 1 if a mutant survives, or if the text
-that it replaces is not found exactly once.
+which its tests run in a process of their own. Exits with 1 if a mutant survives, if the text that
+it replaces is not found exactly once, or if the tests fail without any mutant.
 """
 
 import argparse
@@ -45,6 +45,9 @@ def main() -> int:
     rows, started = [], time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
         tree = copy_tree(Path(temporary))
+        if not passes(sorted({test for mutant in mutants for test in mutant.tests}), tree):
+            print("The tests fail without any mutant; mend them first.", file=sys.stderr)
+            return 1
         for mutant in mutants:
             begun = time.monotonic()
             outcome = try_mutant(mutant, tree)
