@@ -27,7 +27,7 @@ from jaxtyping import Bool, Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memory.core import Core, CoreConfig, select
+from memory.core import Core, CoreConfig
 from memory.layers.initialisation import linear, truncated_normal_
 from memory.layers.linear_recurrence import recur
 from memory.observed import Observed
@@ -110,8 +110,8 @@ class Layer(nn.Module):
     ) -> tuple[Float[Tensor, "*T B D"], Complex[Tensor, "*T B N"]]:
         """The normalised input u, and what it adds to the state: gamma B u."""
         normal = self.norm(x)
-        # There is no complex bfloat16: under autocast, too, the state has the type of the weights.
-        real, imaginary = self.write(normal).to(self.log_scale.dtype).chunk(2, dim=-1)
+        real, imaginary = self.write(normal).chunk(2, dim=-1)
+        # In the type of the weights under autocast too: there is no complex bfloat16.
         scale = torch.exp(self.log_scale)
         return normal, torch.complex(scale * real, scale * imaginary)
 
@@ -165,8 +165,6 @@ class LRU(Core[Tensor]):
         reset: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B L 2 N"]]:
         """Unroll layer by layer, all times at once."""
-        if reset is not None:
-            state = select(reset[0], self.initial_state(inputs.shape[1]), state)
         x, states = self.embed(inputs), list[Tensor]()
         for layer, parts in zip(self.layers, state.unbind(dim=1), strict=True):
             normal, now = layer.read_input(x)
