@@ -1,8 +1,13 @@
-"""Arrows between packages point one way, and only one module knows Ray."""
+"""Arrows between packages and their folders point one way; few modules know Ray; folders are small.
+
+A folder may import itself and the folders that stand beside it in the tables below.
+"""
 
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -10,13 +15,40 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {"memory": {"memory"}, "envs": {"envs"}, "agents": {"agents", "envs", "memory"}}
 OURS = {*MAY_IMPORT, "scripts", "tests", "configs"}
+PACKAGES = sorted(MAY_IMPORT)
+MOST_FILES = 20
 KNOW_RAY = {
     "agents/cluster/ray_session.py",
     "agents/impala/ray_workers.py",
     "agents/benchmark/over_ray.py",
+    "agents/benchmark/sweep.py",
     "memory/supervised/distributed.py",
 }
-PACKAGES = sorted(MAY_IMPORT)
+
+AGENTS = {
+    "agents.cli": set[str](),
+    "agents.runs": {"agents.cli"},
+    "agents.cluster": {"agents.cli"},
+    "agents.networks": {"agents.cli"},
+    "agents.impala": {"agents.cli", "agents.runs", "agents.cluster", "agents.networks"},
+    "agents.supervised": {"agents.cli", "agents.runs", "agents.cluster"},
+    "agents.evaluation": {"agents.cli", "agents.runs", "agents.networks", "agents.impala"},
+}
+AGENTS["agents.benchmark"] = {*AGENTS}
+AGENTS["agents.programs"] = {*AGENTS}
+MEMORY = {
+    "memory": {"memory.cores"},  # its registry names every core
+    "memory.layers": {"memory"},
+    "memory.fused": set[str](),
+    "memory.cores": {"memory", "memory.layers", "memory.fused"},
+}
+SUPERVISED = {
+    "memory.supervised.data": {"memory"},
+    "memory.supervised.tasks": {"memory", "memory.supervised", "memory.supervised.data"},
+    # Its registry names every task.
+    "memory.supervised": {"memory", "memory.layers", "memory.cores", "memory.supervised.tasks"},
+}
+FOLDERS = AGENTS | MEMORY | SUPERVISED
 
 
 def files(package: str) -> list[Path]:
@@ -27,34 +59,100 @@ def files(package: str) -> list[Path]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Top-level names that a file imports, inside functions too."""
+    """Modules that a file imports, inside functions too."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
             assert node.module is not None
-            yield node.module.split(".")[0]
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (name if is_module(name) else node.module for name in names)
+
+
+def is_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def folder_of(module: str) -> str | None:
+    """The longest name in the tables that a module lies in."""
+    found = [name for name in FOLDERS if module == name or module.startswith(f"{name}.")]
+    return max(found, key=len, default=None)
 
 
 def users(package: str, names: set[str]) -> set[str]:
-    """Files of a package that import one of the names."""
-    return {p.relative_to(ROOT).as_posix() for p in files(package) if names & set(imports(p))}
+    """Files of a package that import one of the top-level names."""
+    return {
+        p.relative_to(ROOT).as_posix()
+        for p in files(package)
+        if names & {name.split(".")[0] for name in imports(p)}
+    }
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_arrows_point_one_way(package: str) -> None:
+def test_arrows_between_packages_point_one_way(package: str) -> None:
     assert not users(package, OURS - MAY_IMPORT[package])
 
 
-def test_only_the_loop_and_the_benchmark_know_ray() -> None:
+@pytest.mark.parametrize("package", PACKAGES)
+def test_arrows_between_folders_point_one_way(package: str) -> None:
+    wrong = {
+        f"{module_of(path)} imports {name}"
+        for path in files(package)
+        for name in imports(path)
+        if (own := folder_of(module_of(path))) and (other := folder_of(name)) and own != other
+        if own.split(".")[0] == other.split(".")[0] and other not in FOLDERS[own]
+    }
+    assert not wrong
+
+
+def test_every_folder_of_agents_stands_in_the_table() -> None:
+    found = {module_of(path).rpartition(".")[0] for path in files("agents")} - {"", "agents"}
+    assert found == set(AGENTS)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_modules_import_one_another_in_a_circle(package: str) -> None:
+    modules = {module_of(path): path for path in files(package)}
+    # A package's __init__ is a registry above what it names; whoever imports a name from it at run
+    # time would close a circle that the interpreter has already resolved.
+    graph = {
+        module: {name for name in imports(path) if name in modules and name != module}
+        for module, path in modules.items()
+        if path.name != "__init__.py"
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "tests", "scripts"])
+def test_no_folder_has_more_files_than_one_can_take_in(package: str) -> None:
+    folders = {path.parent for path in files(package)}
+    counts = {f.relative_to(ROOT).as_posix(): len(list(f.glob("*.py"))) for f in folders}
+    assert not {name: count for name, count in counts.items() if count > MOST_FILES + 1}
+
+
+def test_few_modules_know_ray() -> None:
     found = set().union(*(users(package, {"ray"}) for package in PACKAGES))
     assert found <= KNOW_RAY
 
 
 def test_the_cores_need_torch_alone() -> None:
     allowed = {"memory", "torch", "jaxtyping", *sys.stdlib_module_names}
-    others = {p.name: set(imports(p)) - allowed for p in (ROOT / "memory").glob("*.py")}
-    assert not {name: found for name, found in others.items() if found}
+    others = {
+        module_of(path): names
+        for path in files("memory")
+        if not module_of(path).startswith("memory.supervised")
+        if (names := {name.split(".")[0] for name in imports(path)} - allowed)
+    }
+    assert not others
 
 
 def test_the_environments_start_without_torch() -> None:

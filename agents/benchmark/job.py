@@ -1,34 +1,128 @@
-"""One run of a benchmark: a process of its own."""
+"""One run of a benchmark: a process of its own, started or resumed."""
 
+import json
+import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from agents.benchmark.plan import Job
-from agents.supervised.record import RESULTS
+from agents.benchmark.plan import Job, check
+from agents.cli.command import CommandError
+from agents.runs.run import RESULTS, Run, RunError
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "supervised.py"
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 LOG = "output.txt"
 """Beside the folder of a run: what it printed."""
+ROOM = 200_000_000
+"""Bytes that must be free where a run is started."""
 
-Outcome = tuple[Job, str]
-"""A run that ended, and its last words if it failed."""
+
+class Outcome(NamedTuple):
+    """How one start of a run ended."""
+
+    job: Job
+    error: str
+    """The last line of a run that failed; empty for one that ended well."""
+    started: float
+    """Seconds since 1970."""
+    ended: float
+    cpu_seconds: float
+    """CPU time of the process and of those it waited for."""
+    first_frame: int
+    """Frames or updates before."""
+    last_frame: int
+    """Frames or updates after."""
+
+
+def length_of(job: Job) -> int:
+    """Frames or updates of the whole run."""
+    config = check(job).config
+    return config.frames if job.kind == "environments" else config.steps
+
+
+def progress_of(job: Job) -> dict[str, Any]:
+    """The last line of the log of a run; `{"frame": 0}` before the first."""
+    try:
+        lines = Run.open(job.folder, job.program).metrics()
+    except RunError:
+        lines = []
+    return lines[-1] if lines else {"frame": 0}
+
+
+def results_of(job: Job) -> dict[str, Any] | None:
+    """What a run that has ended came to.
+
+    Raises:
+        CommandError: its file is damaged.
+    """
+    file = job.folder / RESULTS
+    if not file.exists():
+        return None
+    try:
+        results = json.loads(file.read_text())
+        _ = results["test"][results["measure"]], results["step"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise CommandError(f"{file} is damaged ({error}); remove it and run again.") from None
+    return results
 
 
 def is_done(job: Job) -> bool:
-    return (job.folder / RESULTS).exists()
+    """Whether a run has ended; one of an environment, at its last frame."""
+    results = results_of(job)
+    return results is not None and (
+        job.kind != "environments" or results["frames"] >= length_of(job)
+    )
 
 
 def execute(job: Job) -> Outcome:
-    """One run in a process of its own, begun or gone on with."""
+    """Start or resume a run in a process of its own and wait for its end."""
+    started, before = time.time(), progress_of(job)["frame"]
+    wait_for_room(job.folder)
     job.folder.parent.mkdir(parents=True, exist_ok=True)
-    begun = any((job.folder / "checkpoints").glob("[0-9]*"))
-    where = ["--resume"] if begun else [*job.flags, "--overwrite", "--run-dir"]
-    with job.folder.with_name(f"{job.folder.name}-{LOG}").open("a") as log:
-        status = subprocess.call(
-            [sys.executable, str(SCRIPT), *where, str(job.folder)], stdout=log, stderr=log
+    log = job.folder.with_name(f"{job.folder.name}-{LOG}")
+    with log.open("a") as stream:
+        status, cpu_seconds = _call(
+            [sys.executable, str(SCRIPTS / job.program.name), *_arguments(job)], stream
         )
-    if status == 0 and is_done(job):
-        return job, ""
-    lines = Path(log.name).read_text().strip().splitlines() or ["it said nothing"]
-    return job, f"{lines[-1]} (exit status {status}; all it said is in {log.name})"
+    error = "" if status == 0 and is_done(job) else _last_line(log, status)
+    after = progress_of(job)["frame"]
+    return Outcome(job, error, started, time.time(), cpu_seconds, before, after)
+
+
+def wait_for_room(folder: Path, pause: float = 60.0) -> None:
+    """Wait until there is room on the disk; say so once."""
+    parent = next(path for path in folder.absolute().parents if path.is_dir())
+    told = False
+    while shutil.disk_usage(parent).free < ROOM:
+        if not told:
+            print(f"{parent}: the disk is full; waiting for {ROOM / 1e6:.0f} MB.", file=sys.stderr)
+            told = True
+        time.sleep(pause)
+
+
+def _arguments(job: Job) -> list[str]:
+    """Of the command: a new run, or the one that has a checkpoint, resumed."""
+    if not any((job.folder / "checkpoints").glob("[0-9]*")):
+        return [*job.flags, "--overwrite", "--run-dir", str(job.folder)]
+    length = "frames" if job.kind == "environments" else "steps"
+    return ["--resume", str(job.folder), f"--{length}", str(length_of(job))]
+
+
+def _call(command: list[str], stream: Any) -> tuple[int, float]:
+    """Exit status and CPU seconds of a command."""
+    process = subprocess.Popen(command, stdout=stream, stderr=stream)
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        process.terminate()
+        raise
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_utime + usage.ru_stime
+
+
+def _last_line(log: Path, status: int) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() or ["no output"]
+    return f"{lines[-1]} (exit status {status}; its whole output is in {log})"

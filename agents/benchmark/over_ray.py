@@ -1,17 +1,18 @@
 """The runs of a benchmark on a Ray cluster, one CPU or GPU each."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 
 import ray
 from ray.exceptions import RayError
 
-from agents.benchmark.job import Outcome, execute
-from agents.benchmark.plan import Job
+from agents.benchmark.job import Job, Outcome, execute, progress_of
+from agents.benchmark.runner import Started
 from agents.cluster.ray_session import connect_ray, leave_ray
 
 
-def over_ray(jobs: list[Job], address: str | None) -> Iterator[Outcome]:
-    """Run all of them as room allows; gives each as it ends.
+def over_ray(jobs: Sequence[Job], address: str | None, started: Started) -> Iterator[Outcome]:
+    """Run all of them as room allows; yields each as it ends.
 
     Args:
         address: of a running cluster, whose nodes share the folder of the runs; None starts Ray
@@ -20,14 +21,20 @@ def over_ray(jobs: list[Job], address: str | None) -> Iterator[Outcome]:
     connect_ray(address)
     gpus = 1 if ray.cluster_resources().get("GPU", 0) else 0
     remote = ray.remote(num_cpus=1, num_gpus=gpus)(execute)
+    begun = time.time()
     try:
         of = {remote.remote(job._replace(folder=job.folder.resolve())): job for job in jobs}
+        for job in jobs:
+            started(job)
         waiting = list(of)
         while waiting:
             (ready,), waiting = ray.wait(waiting)
+            job = of[ready]
             try:
-                yield ray.get(ready)
+                yield ray.get(ready)._replace(job=job)
             except RayError as error:
-                yield of[ready], f"its process was lost: {error}"
+                frame = progress_of(job)["frame"]
+                lost = f"its process was lost: {error}"
+                yield Outcome(job, lost, begun, time.time(), 0.0, frame, frame)
     finally:
         leave_ray()

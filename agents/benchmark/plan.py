@@ -1,17 +1,21 @@
-"""Which runs a benchmark is made of: every core on every task, a few seeds each, from one file.
+"""Which runs a benchmark is made of: cores on tasks and environments, a few seeds each.
 
     seeds: [1, 2, 3]
     settings:                       # options of every run
-      steps: 3000
+      tasks: {steps: 3000}          # of every run of a task
+      environments: {workers: 0}    # of every run of an environment
     tasks:                          # a name of your own, and options
       long recall: {task: delayed_recall, task.delay: 20}
       farthest: {config: nth_farthest-small}
+    environments:
+      boxworld: {env: boxworld, frames: 100000000, evaluate-every: 10000000, seeds: [1]}
     cores:
       lstm: {core: lstm}
       rmc, 8 slots: {core: rmc, core.slots: 8, core.units: 1024}
 
 Options are those of the command line without their dashes. Where two set the same, the core's wins
-over the task's, the task's over the settings.
+over the task's or environment's, which wins over the settings. A task or environment may name the
+`cores` and the `seeds` that it is run with; without, it is run with all.
 """
 
 import re
@@ -23,27 +27,52 @@ from typing import Any, NamedTuple
 import yaml
 
 from agents.cli.command import CommandError
-from agents.cli.command_line import ParsedRun, parse
+from agents.cli.command_line import ParsedRun, parse, to_yaml
 from agents.cli.options import nearest
-from agents.cli.presets import to_yaml
-from agents.cli.program import CONFIGS
+from agents.cli.program import CONFIGS, Program
+from agents.impala.program import IMPALA
 from agents.supervised.program import SUPERVISED
 
 FOLDER = CONFIGS / "benchmark"
-_NO_MATTER = ("device", "threads", "graphs", "checkpoint_minutes", "log_seconds")
+PROGRAMS = {"tasks": SUPERVISED, "environments": IMPALA}
+"""Which program runs the entries of a section."""
+SECTIONS = ("seeds", "settings", *PROGRAMS, "cores")
+_SAME_RUN = ("device", "threads", "graphs", "checkpoint_minutes", "log_seconds", "evaluate_levels")
 """Options that do not make it another run."""
-SECTIONS = ("seeds", "settings", "tasks", "cores")
+_LARGEST, _DEEPEST = 100_000, 6
+"""Bytes of a plan, and levels of nesting in it."""
 
 
 class Job(NamedTuple):
     """One run."""
 
-    task: str
+    kind: str
+    """Section of its subject: `tasks` or `environments`."""
+    subject: str
+    """Name of the task or environment in the plan."""
     core: str
+    """Name of the core in the plan."""
     seed: int
     flags: tuple[str, ...]
-    """Of `scripts/supervised.py`."""
+    """Command-line options."""
     folder: Path
+    line: int
+    """Of the subject in the plan."""
+
+    @property
+    def program(self) -> Program:
+        """The command that runs it."""
+        return PROGRAMS[self.kind]
+
+    @property
+    def name(self) -> str:
+        """How the run is called in messages and logs."""
+        return f"{self.subject} · {self.core} · seed {self.seed}"
+
+    @property
+    def command(self) -> str:
+        """What one would type to repeat it."""
+        return " ".join(["python", f"scripts/{self.program.name}", *self.flags])
 
 
 def find_plan(given: str) -> Path:
@@ -56,98 +85,192 @@ def find_plan(given: str) -> Path:
 
 
 def read_plan(file: Path, out: Path) -> list[Job]:
-    """Every run of a benchmark, each checked as far as its command line goes.
+    """Every run of a benchmark, in the order in which they are to be run.
 
     Args:
         out: folder below which the runs go.
 
     Raises:
-        CommandError: the file is not a benchmark; names the entry.
+        CommandError: the file is not a benchmark; names the entry and its line.
     """
-    plan = _sections(file)
-    settings = _options(file, "settings", plan.get("settings", {}))
-    seeds = plan.get("seeds", [0])
-    if not (isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)):
-        raise CommandError(f"{file}: `seeds` is a list of whole numbers, got {seeds!r}.")
-    tasks, cores = (_entries(file, plan, section) for section in ("tasks", "cores"))
-    # Seeds outermost: an interrupted benchmark has whole tables of fewer seeds.
-    jobs = [
-        Job(
-            task,
-            core,
-            seed,
-            _flags(settings | of_task | of_core, seed),
-            _place(out, task, core, seed),
-        )
-        for seed in seeds
-        for task, of_task in tasks.items()
-        for core, of_core in cores.items()
-    ]
-    counts = Counter(job.folder for job in jobs)
-    twice = [job for job in jobs if counts[job.folder] > 1]
-    if twice:
-        raise CommandError(
-            f"{file}: several runs would go to {twice[0].folder}; give each task and core a name "
-            "of its own, and each seed once."
-        )
-    return jobs
+    return _Plan(file).jobs(out)
 
 
 def check(job: Job) -> ParsedRun:
-    """The run as its command line is understood; leaves with a message if it is not."""
+    """The run as its command line is understood.
+
+    Raises:
+        CommandError: it is not; an error of the program was printed before.
+    """
     try:
-        return parse(list(job.flags), SUPERVISED)
+        return parse(list(job.flags), job.program)
     except SystemExit:
-        raise CommandError(f"task `{job.task}` with core `{job.core}` cannot be run.") from None
+        kind = job.program.kind
+        raise CommandError(
+            f"{kind} `{job.subject}` (line {job.line} of the plan) with core `{job.core}` cannot "
+            "be run."
+        ) from None
 
 
 def is_of(job: Job, parsed: ParsedRun) -> bool:
-    """Whether the folder of a job holds a run of these settings, or none."""
+    """Whether the folder of a job holds a run of these settings, or none.
+
+    A run of fewer frames or updates can be continued, if its learning rate does not depend on them.
+    """
     file = job.folder / "config.yaml"
     if not file.exists():
         return True
-    wanted = yaml.safe_load(to_yaml(SUPERVISED, parsed.config, parsed.names))
+    wanted = yaml.safe_load(to_yaml(job.program, parsed.config, parsed.names))
     try:
         held = yaml.safe_load(file.read_text())
     except (UnicodeDecodeError, yaml.YAMLError):
         held = None
     if not isinstance(held, dict):
         raise CommandError(f"{file} is damaged; remove {job.folder} and run again.")
-    return all(held.get(key) == value for key, value in wanted.items() if key not in _NO_MATTER)
+    changeable: set[str] = set(_SAME_RUN)
+    schedule = wanted.get("optimizer", {}).get("schedule", "constant")
+    length = "frames" if job.kind == "environments" else "steps"
+    if schedule == "constant" and held.get(length, 0) <= wanted[length]:
+        changeable.add(length)
+    return all(held.get(key) == value for key, value in wanted.items() if key not in changeable)
 
 
-def _sections(file: Path) -> dict[str, Any]:
-    try:
-        plan = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CommandError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(plan, dict):
-        raise CommandError(f"{file}: expected sections {', '.join(SECTIONS)}.")
-    for name in plan:
-        if name not in SECTIONS:
-            raise CommandError(f"{file}: no section `{name}`. {nearest(str(name), SECTIONS)}")
-    return plan
+class _Plan:
+    """A plan file: its sections, and the line of each key."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._lines: dict[tuple[str, ...], int] = {}
+        self.sections = self._read()
+
+    def jobs(self, out: Path) -> list[Job]:
+        """Every run; those of one seed before those of the next."""
+        cores = self._entries("cores")
+        if not any(kind in self.sections for kind in PROGRAMS):
+            raise self._error(f"expected {' or '.join(f'`{kind}`' for kind in PROGRAMS)}.")
+        of_plan = self._seeds(("seeds",), self.sections.get("seeds", [0]))
+        jobs = [job for kind in PROGRAMS for job in self._jobs_of(kind, cores, of_plan, out)]
+        # Seeds outermost: an interrupted benchmark has whole tables of fewer seeds.
+        order = {seed: place for place, seed in enumerate(of_plan)}
+        jobs.sort(key=lambda job: order.get(job.seed, len(order)))
+        counts = Counter(job.folder for job in jobs)
+        twice = [job for job in jobs if counts[job.folder] > 1]
+        if twice:
+            raise self._error(
+                f"several runs would go to {twice[0].folder}; give each task, environment and core "
+                "a name of its own, and each seed once."
+            )
+        return jobs
+
+    def _jobs_of(
+        self, kind: str, cores: dict[str, dict[str, Any]], seeds: list[int], out: Path
+    ) -> Iterator[Job]:
+        settings = self._settings(kind)
+        for subject, options in self._entries(kind).items() if kind in self.sections else ():
+            where = (kind, subject)
+            chosen = self._cores(where, options.pop("cores", list(cores)), cores)
+            own = options.pop("seeds", None)
+            for seed in seeds if own is None else self._seeds((*where, "seeds"), own):
+                for core in chosen:
+                    flags = flags_of(settings | options | cores[core] | {"seed": seed})
+                    folder = out / _word(subject) / _word(core) / str(seed)
+                    yield Job(kind, subject, core, seed, flags, folder, self._lines[where])
+
+    def _settings(self, kind: str) -> dict[str, Any]:
+        """Options of all runs of a kind."""
+        settings = dict(self._mapping(("settings",), self.sections.get("settings", {})))
+        own = {name: settings.pop(name, {}) for name in PROGRAMS}
+        options = self._options(("settings",), settings)
+        return options | self._options(("settings", kind), own[kind])
+
+    def _entries(self, section: str) -> dict[str, dict[str, Any]]:
+        entries = self.sections.get(section)
+        if not isinstance(entries, dict) or not entries:
+            raise self._error(f"`{section}` must name at least one, each with its options.")
+        return {str(n): self._options((section, str(n)), value) for n, value in entries.items()}
+
+    def _options(self, where: tuple[str, ...], value: Any) -> dict[str, Any]:
+        for own in ("seed", "run_dir", "run-dir", "resume", "overwrite"):
+            if own in self._mapping(where, value):
+                raise self._error(
+                    f"`{': '.join(where)}` sets {own}, which the benchmark sets itself.", where
+                )
+        return {str(key): option for key, option in value.items()}
+
+    def _mapping(self, where: tuple[str, ...], value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self._error(
+                f"`{': '.join(where)}` takes lines of `option: value`, got {value!r}.", where
+            )
+        return value
+
+    def _seeds(self, where: tuple[str, ...], value: Any) -> list[int]:
+        if isinstance(value, list) and value and all(type(seed) is int for seed in value):
+            return value
+        raise self._error(f"`{': '.join(where)}` is a list of whole numbers, got {value!r}.", where)
+
+    def _cores(self, where: tuple[str, ...], value: Any, cores: Mapping[str, Any]) -> list[str]:
+        if not isinstance(value, list):
+            raise self._error(f"`{': '.join(where)}: cores` is a list, got {value!r}.", where)
+        for name in value:
+            if name not in cores:
+                raise self._error(
+                    f"`{': '.join(where)}: cores` names {name}, which is not among the cores of "
+                    f"the plan. {nearest(str(name), cores)}",
+                    where,
+                )
+        return value
+
+    def _error(self, text: str, where: tuple[str, ...] = ()) -> CommandError:
+        line = self._lines.get(where)
+        return CommandError(f"{self.file}{f', line {line}' if line else ''}: {text}")
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            with self.file.open("rb") as stream:
+                data = stream.read(_LARGEST + 1)
+            if len(data) > _LARGEST:
+                raise self._error(f"too long for a plan (more than {_LARGEST} bytes).")
+            self._check_shape(data.decode())
+            plan = self._note_lines(yaml.SafeLoader(data.decode()).get_single_node(), ())
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+            raise CommandError(
+                f"{self.file} cannot be read: {' '.join(str(error).split())}"
+            ) from None
+        if not isinstance(plan, dict):
+            raise self._error(f"expected sections {', '.join(SECTIONS)}.")
+        for name in plan:
+            if name not in SECTIONS:
+                raise self._error(f"no section `{name}`. {nearest(str(name), SECTIONS)}", (name,))
+        return plan
+
+    def _check_shape(self, text: str) -> None:
+        """Refuse aliases and deep nesting, with which a short file takes all memory."""
+        depth = 0
+        for event in yaml.parse(text, yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
+                line = event.start_mark.line + 1
+                raise self._error(f"line {line}: aliases and deep nesting are not allowed.")
+
+    def _note_lines(self, node: yaml.Node | None, where: tuple[str, ...]) -> Any:
+        """The values of a node; notes the line of each key."""
+        if not isinstance(node, yaml.MappingNode):
+            return yaml.safe_load(yaml.serialize(node)) if node is not None else None
+        values: dict[str, Any] = {}
+        for key, value in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in values:
+                raise self._error(f"line {line}: `{name}` is given twice.")
+            self._lines[(*where, name)] = line
+            values[name] = self._note_lines(value, (*where, name))
+        return values
 
 
-def _entries(file: Path, plan: Mapping[str, Any], section: str) -> dict[str, dict[str, Any]]:
-    entries = plan.get(section)
-    if not isinstance(entries, dict) or not entries:
-        raise CommandError(f"{file}: `{section}` must name at least one, each with its options.")
-    return {str(n): _options(file, f"{section}: {n}", value) for n, value in entries.items()}
-
-
-def _options(file: Path, name: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise CommandError(f"{file}: `{name}` takes lines of `option: value`, got {value!r}.")
-    for own in ("seed", "run_dir", "run-dir", "resume", "overwrite"):
-        if own in value:
-            raise CommandError(f"{file}: `{name}` sets {own}, which the benchmark sets itself.")
-    return {str(key): option for key, option in value.items()}
-
-
-def _flags(options: Mapping[str, Any], seed: int) -> tuple[str, ...]:
-    words = (word for key, value in options.items() for word in _flag(key, value))
-    return (*words, "--seed", str(seed))
+def flags_of(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Options as one would type them."""
+    return tuple(word for key, value in options.items() for word in _flag(key, value))
 
 
 def _flag(key: str, value: Any) -> Iterator[str]:
@@ -161,10 +284,7 @@ def _flag(key: str, value: Any) -> Iterator[str]:
         yield from (flag, str(value))
 
 
-def _place(out: Path, task: str, core: str, seed: int) -> Path:
-    return out / _word(task) / _word(core) / str(seed)
-
-
 def _word(name: str) -> str:
     """A name as one of a folder."""
-    return re.sub(r"[^\w.=+-]+", "-", name).strip("-") or "-"
+    word = re.sub(r"[^\w.=+-]+", "-", name).strip("-.")
+    return word or "-"

@@ -1,7 +1,7 @@
 """95 % intervals of rates and of means."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import NormalDist, fmean, stdev
 
 import numpy as np
@@ -41,3 +41,37 @@ def student_interval(values: Iterable[float]) -> tuple[float, float]:
         return float(sample.mean()), float("nan")
     half = t.ppf(0.975, len(sample) - 1) * sample.std(ddof=1) / len(sample) ** 0.5
     return float(sample.mean()), float(half)
+
+
+def iqm(scores: np.ndarray) -> float:
+    """The interquartile mean: the mean of the middle half of all scores.
+
+    Source: Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical
+    precipice", section 4.3: a quarter of the scores, rounded down, is left out at each end.
+    """
+    ordered = np.sort(scores, axis=None)
+    cut = int(0.25 * len(ordered))
+    return float(ordered[cut : len(ordered) - cut].mean())
+
+
+def bootstrap_interval(
+    scores: np.ndarray, statistic: Callable[[np.ndarray], float] = iqm, samples: int = 2000
+) -> tuple[float, float]:
+    """The 95 % percentile interval of a statistic over runs, stratified by task.
+
+    Source: Agarwal et al. 2021, section 4.1: each task's runs are drawn anew with replacement.
+
+    Args:
+        scores: `[runs, tasks]`.
+
+    Returns:
+        The ends of the interval; infinite for a single run.
+    """
+    runs, tasks = scores.shape
+    if runs < 2:
+        return -math.inf, math.inf
+    random = np.random.default_rng(0)
+    drawn = random.integers(runs, size=(samples, runs, tasks))
+    values = [statistic(scores[chosen, np.arange(tasks)]) for chosen in drawn]
+    low, high = np.quantile(values, (0.025, 0.975))
+    return float(low), float(high)

@@ -128,6 +128,11 @@ class ImpalaConfig:
     """Minutes between checkpoints."""
     log_seconds: float = 5.0
     """Seconds between lines of metrics."""
+    evaluate_every: int | None = None
+    """Frames between evaluations on fresh levels, written to evaluations.jsonl; the last one, at
+    the end, goes to results.json. None evaluates never."""
+    evaluate_levels: int = 1000
+    """Fresh levels of an evaluation."""
     video_minutes: float | None = None
     """Minutes between videos of one episode (`--video-every`); None records none."""
 
@@ -138,6 +143,9 @@ class ImpalaConfig:
             at_least(0, **{name: getattr(self, name)})
         if self.video_minutes is not None:
             above_zero(video_minutes=self.video_minutes)
+        at_least(1, evaluate_levels=self.evaluate_levels)
+        if self.evaluate_every is not None:
+            at_least(1, evaluate_every=self.evaluate_every)
         threads, rate = self.learner_threads, self.grow_levels
         if threads != "auto":
             check("learner_threads", threads, threads >= 1, "at least 1, or auto")

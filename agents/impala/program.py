@@ -26,6 +26,8 @@ IMPALA = Program(
             "log_seconds",
             "on_env_error",
             "video_minutes",
+            "evaluate_every",
+            "evaluate_levels",
         }
     ),
     help=(

@@ -13,10 +13,11 @@ class SpeedMeter:
     Args:
         frames: environment steps learned from so far.
         seconds: time that a resumed run took so far.
+        cpu_seconds: CPU time that it took so far.
     """
 
-    def __init__(self, frames: int, seconds: float = 0.0) -> None:
-        self.clock = Clock(seconds)
+    def __init__(self, frames: int, seconds: float = 0.0, cpu_seconds: float = 0.0) -> None:
+        self.clock = Clock(seconds, cpu_seconds)
         self._reported_frames = frames
         self._lags: list[int] = []
 
@@ -41,6 +42,7 @@ class SpeedMeter:
             "speed/learner_utilisation": phases.get("learning", 0.0) / seconds,
             "speed/actor_utilisation": acting / seconds,
             "speed/seconds": self.clock.seconds,
+            "speed/cpu_seconds": self.clock.cpu_seconds,
             "lag/mean": mean(lags),
             "lag/max": max(lags),
             "lag/dropped": num_dropped,

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from agents.runs.progress import count, duration
+
 
 class Status(NamedTuple):
     """The state of a training run; what is not known yet is None."""
@@ -30,9 +32,9 @@ def progress(status: Status, total_frames: int) -> str:
     speed = status.frames_per_second
     left = max(0, total_frames - status.frames)
     parts = [
-        f"{_count(status.frames)} of {_count(total_frames)} frames",
+        f"{count(status.frames)} of {count(total_frames)} frames",
         f"{speed:,.0f} frames/s",
-        f"{_duration(left / speed)} left" if speed > 0 else "time left unknown",
+        f"{duration(left / speed)} left" if speed > 0 else "time left unknown",
     ]
     return " · ".join(parts)
 
@@ -49,26 +51,3 @@ def condition(status: Status) -> str:
         f"restarts {status.restarts}" if status.restarts else None,
     ]
     return " · ".join(part for part in parts if part)
-
-
-def _count(frames: int) -> str:
-    """1234567 as 1.23M."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if frames >= size:
-            return (
-                f"{frames / size:.3g}{letter}"
-                if frames < 1000 * size
-                else f"{frames / size:,.0f}{letter}"
-            )
-    return str(frames)
-
-
-def _duration(seconds: float) -> str:
-    """3700 seconds as 1 h 01 min."""
-    minutes = round(seconds / 60)
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours / 24:.1f} d"

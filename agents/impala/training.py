@@ -10,6 +10,7 @@ from torch import Tensor
 
 from agents.impala.config import ImpalaConfig
 from agents.impala.episodes import EpisodeWindow
+from agents.impala.evaluations import Evaluate, Evaluations
 from agents.impala.learner import Learner, NotFinite
 from agents.impala.level_curriculum import LevelCurriculum
 from agents.impala.speed import SpeedMeter
@@ -41,6 +42,7 @@ class Training:
         learner: from `build_learner`, with the weights to start or resume with.
         make_workers: takes the configuration and a function that returns the next request.
         record_video: records the videos of `--video-every`.
+        evaluate: plays the levels of `--evaluate-every`.
         checkpoint: to resume from; None starts a new run.
     """
 
@@ -51,6 +53,7 @@ class Training:
         run: Run,
         make_workers: MakeWorkers,
         record_video: RecordVideo,
+        evaluate: Evaluate,
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.config, self.run, self.record_video = config, run, record_video
@@ -63,8 +66,11 @@ class Training:
         self._restore_learner(checkpoint)
         self.workers = make_workers(config, self._next_request)
         self._restore_actors(checkpoint)
-        seconds = checkpoint.state["seconds"] if checkpoint else 0.0
-        self.speed = SpeedMeter(self.learner.frames, seconds)
+        state = checkpoint.state if checkpoint else {}
+        self.speed = SpeedMeter(
+            self.learner.frames, state.get("seconds", 0.0), state.get("cpu_seconds", 0.0)
+        )
+        self.evaluations = Evaluations(config, run, evaluate, self.learner.frames, self.speed.clock)
         self.monitor = Monitor(config.frames, self.learner.frames)
         self._log_due = Every(config.log_seconds)
         self._checkpoint_due = Every(60 * config.checkpoint_minutes)
@@ -85,6 +91,8 @@ class Training:
                     self._learn()
                     self._run_periodic_tasks()
                 self._report()
+                if self.learner.frames >= self.config.frames:
+                    self.evaluations.test(self.learner.policy, self.learner.frames)
             except NotFinite:
                 raise
             except Exception:
@@ -137,6 +145,9 @@ class Training:
         """Report, write a checkpoint or record a video, if due."""
         if self._log_due.due():
             self._report()
+        if self.evaluations.due(self.learner.frames):
+            message = self.evaluations.validate(self.learner.policy, self.learner.frames)
+            self.monitor.note(message)
         if self._checkpoint_due.due():
             self._checkpoint()
         if self._video_due.due():
@@ -185,6 +196,7 @@ class Training:
             "episodes": self.episodes.get_state(),
             "mix": self.curriculum.get_state(),
             "seconds": self.speed.clock.seconds,
+            "cpu_seconds": self.speed.clock.cpu_seconds,
             "best_return": best,
         }
         if isinstance(self.workers, LocalWorkers):

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -70,7 +71,7 @@ def prepare_training(parsed: ParsedRun) -> Training:
         run.resume(checkpoint.frame, config)
     else:
         run = Run.create(config, parsed.names, IMPALA)
-    return Training(config, learner, run, make_workers, record_video, checkpoint)
+    return Training(config, learner, run, make_workers, record_video, evaluate_agent, checkpoint)
 
 
 def workers_for(config: ImpalaConfig) -> MakeWorkers:
@@ -82,6 +83,14 @@ def workers_for(config: ImpalaConfig) -> MakeWorkers:
 
     connect_ray(config.ray_address)
     return RayWorkers
+
+
+def evaluate_agent(policy: Policy, config: ImpalaConfig, seed: int) -> dict[str, Any]:
+    """Scores of the current weights on fresh levels."""
+    from agents.evaluation.evaluate import evaluate
+    from agents.evaluation.summary import summary
+
+    return summary(evaluate(policy, config.env, episodes=config.evaluate_levels, seed=seed))
 
 
 def record_video(policy: Policy, config: ImpalaConfig, seed: int, out: Path) -> str:

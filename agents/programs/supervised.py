@@ -9,12 +9,12 @@ from agents.cli.command_line import ParsedRun, parse
 from agents.cli.exit_status import BAD_INPUT, WORKERS_LOST, fail
 from agents.runs.checkpoint import Checkpoint, CheckpointError, load
 from agents.runs.device import compute_device, uses_graphs
-from agents.runs.run import Run, RunError, check_run_dir
+from agents.runs.run import RESULTS, Run, RunError, check_run_dir
 from agents.runs.weights import load_weights
 from agents.supervised.build import build
 from agents.supervised.config import SupervisedConfig
 from agents.supervised.program import SUPERVISED
-from agents.supervised.record import RESULTS, has_reached
+from agents.supervised.record import has_reached
 from agents.supervised.training import SupervisedTraining, status_of
 from memory.supervised import Reader, Task, Trainer
 from memory.supervised.trainer import check_shared

@@ -11,9 +11,11 @@ class Clock:
 
     Args:
         seconds: that a resumed run took so far.
+        cpu_seconds: CPU time that it took so far.
     """
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    def __init__(self, seconds: float = 0.0, cpu_seconds: float = 0.0) -> None:
+        self._started_cpu = time.process_time() - cpu_seconds
         self._started = time.perf_counter() - seconds
         self._looked = time.perf_counter()
         self._phases: dict[str, float] = defaultdict(float)
@@ -22,6 +24,11 @@ class Clock:
     def seconds(self) -> float:
         """Seconds since the run started."""
         return time.perf_counter() - self._started
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time of this process since the run started, resumed or not."""
+        return time.process_time() - self._started_cpu
 
     @property
     def since_look(self) -> float:

@@ -22,10 +22,13 @@ from agents.cli.options import OptionError
 from agents.cli.presets import to_yaml
 from agents.cli.program import Names, Program
 from agents.runs.atomic import atomic_path, atomic_write
+from agents.runs.json_lines import JsonLines
 from agents.runs.metrics_log import METRICS, MetricsLog
 from agents.runs.versions import uncommitted_changes, versions
 
 _CONFIG = "config.yaml"
+RESULTS = "results.json"
+"""File of a run folder: the test of a run that has ended."""
 
 
 class RunError(RuntimeError):
@@ -40,6 +43,8 @@ class Run:
         self.checkpoints = folder / "checkpoints"
         self.videos = folder / "videos"
         self._metrics = MetricsLog(folder)
+        self.evaluations = JsonLines(folder / "evaluations.jsonl")
+        """Scores of an agent on fresh levels, while it is trained."""
 
     @classmethod
     def create(
@@ -100,6 +105,7 @@ class Run:
                 self.config = config
                 atomic_write(self.folder / _CONFIG, to_yaml(self.program, config, self.names))
             self._metrics.drop_after(frame)
+            self.evaluations.drop_after(frame)
         except OSError as error:
             raise RunError(f"The run folder {self.folder} cannot be written: {error}") from error
 

@@ -14,15 +14,11 @@ from agents.runs.atomic import atomic_write
 from agents.runs.checkpoint import Checkpoint, CheckpointError, load, save
 from agents.runs.clock import Clock, Every
 from agents.runs.monitor import Monitor
-from agents.runs.run import Run
+from agents.runs.run import RESULTS, Run
 from agents.supervised.config import SupervisedConfig
 from agents.supervised.status import Status, describe
 from memory.supervised import Task, Trainer
 from memory.supervised.reader import num_parameters
-
-RESULTS = "results.json"
-"""File of a run folder: the test of its best weights, written at the end."""
-
 
 class RunRecord:
     """The run folder and the monitor of a trainer, and its validations so far."""

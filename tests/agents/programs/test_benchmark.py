@@ -1,17 +1,22 @@
 """`scripts/benchmark.py`: many runs from one file, gone on with, and one table in the end."""
 
+import contextlib
 import csv
 import json
+import os
 import subprocess
-from concurrent.futures import Executor, Future
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from agents.benchmark.job import SCRIPT
-from agents.benchmark.plan import FOLDER, check, read_plan
-from agents.benchmark.report import Results, Row, _notes, _scores, collect
-from agents.programs import benchmark
+from agents.benchmark import job, runner, scripted
+from agents.benchmark.holder import held
+from agents.benchmark.plan import FOLDER, PROGRAMS, check, read_plan
+from agents.benchmark.report import notes_of, scores
+from agents.benchmark.results import Results, Row, collect
 from agents.programs.benchmark import main
+from agents.programs.impala import main as train
 from agents.programs.supervised import main as supervise
 
 PLAN = """
@@ -32,29 +37,27 @@ def plan(tmp_path):
     return file
 
 
-class InThisThread(Executor):
-    """Does what it is given at once: a run listens for Ctrl-C, which only this thread can."""
+class InThisThread:
+    """A thread that is none: a run handles Ctrl-C, which only the main thread can."""
 
-    def __init__(self, processes):
-        assert processes == 1
-
-    def submit(self, function, /, *arguments):
-        done = Future()
-        done.set_result(function(*arguments))
-        return done
+    def __init__(self, target, args, daemon):
+        self.start = lambda: target(*args)
 
 
 @pytest.fixture
 def in_process(monkeypatch):
     """Runs without a process of their own, which would take seconds each to start."""
-    monkeypatch.setattr(benchmark, "ThreadPoolExecutor", InThisThread)
+    monkeypatch.setattr(runner, "Thread", InThisThread)
+    monkeypatch.setattr(scripted, "EPISODES", 5)
     commands = []
 
-    def call(command, stdout, stderr):
+    def call(command, stream):
         commands.append(command[2:])
-        return supervise(command[2:])
+        program = {"supervised.py": supervise, "impala.py": train}[Path(command[1]).name]
+        with contextlib.redirect_stderr(stream):
+            return program(command[2:]), 1.5
 
-    monkeypatch.setattr(subprocess, "call", call)
+    monkeypatch.setattr(job, "_call", call)
     return commands
 
 
@@ -75,7 +78,7 @@ def test_a_plan_is_every_core_on_every_task_with_the_nearest_setting_winning(pla
 
 def test_a_benchmark_runs_reports_and_does_nothing_twice(plan, tmp_path, in_process, capsys):
     out = tmp_path / "out"
-    arguments = [str(plan), "--out", str(out), "--processes", "1"]
+    arguments = [str(plan), "--out", str(out), "--jobs", "1"]
     assert main(arguments) == 0
     assert len(in_process) == 4
     rows = list(csv.DictReader((out / "results.csv").open()))
@@ -83,9 +86,9 @@ def test_a_benchmark_runs_reports_and_does_nothing_twice(plan, tmp_path, in_proc
     told = json.loads((out / "recall" / "small" / "2" / "results.json").read_text())
     assert float(rows[2]["value"]) == told["test"]["accuracy"]
     report = (out / "report.md").read_text()
-    assert "| recall |" in report and "chance 0.125" in report and "±" in report
+    assert "| recall |" in report and "chance 0.125" in report and "[" in report
     page = (out / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 2 and "<td>recall</td>" in page
+    assert page.count("data:image/png;base64,") == 3 and "<td>recall</td>" in page
     assert main(arguments) == 0 and len(in_process) == 4
 
 
@@ -93,21 +96,21 @@ def test_an_interrupted_run_is_resumed_and_one_without_checkpoint_begun_again(
     plan, tmp_path, in_process
 ):
     out = tmp_path / "out"
-    assert main([str(plan), "--out", str(out), "--processes", "1"]) == 0
+    assert main([str(plan), "--out", str(out), "--jobs", "1"]) == 0
     cut, lost = out / "recall" / "small" / "1", out / "recall" / "small" / "2"
     for run in (cut, lost):
         (run / "results.json").unlink()
     for checkpoint in (lost / "checkpoints").iterdir():
         subprocess.run(["rm", "-r", str(checkpoint)], check=True)
-    assert main([str(plan), "--out", str(out), "--processes", "1"]) == 0
-    assert in_process[4] == ["--resume", str(cut)]
+    assert main([str(plan), "--out", str(out), "--jobs", "1"]) == 0
+    assert in_process[4] == ["--resume", str(cut), "--steps", "2"]
     assert "--overwrite" in in_process[5] and in_process[5][-1] == str(lost)
     assert (cut / "results.json").exists() and (lost / "results.json").exists()
 
 
 def test_runs_of_other_settings_are_not_mixed_in(plan, tmp_path, in_process, capsys):
     out = tmp_path / "out"
-    assert main([str(plan), "--out", str(out), "--processes", "1"]) == 0
+    assert main([str(plan), "--out", str(out), "--jobs", "1"]) == 0
     plan.write_text(PLAN.replace("task.delay: 1", "task.delay: 2"))
     with pytest.raises(SystemExit) as end:
         main([str(plan), "--out", str(out)])
@@ -117,31 +120,33 @@ def test_runs_of_other_settings_are_not_mixed_in(plan, tmp_path, in_process, cap
 @pytest.mark.parametrize("name", ["config.yaml", "results.json"])
 def test_a_damaged_file_is_named(name, plan, tmp_path, in_process, capsys):
     out = tmp_path / "out"
-    assert main([str(plan), "--out", str(out), "--processes", "1"]) == 0
+    assert main([str(plan), "--out", str(out), "--jobs", "1"]) == 0
     (damaged,) = out.glob(f"recall/small/1/{name}")
     damaged.write_text("{")
     with pytest.raises(SystemExit) as end:
-        main([str(plan), "--out", str(out), "--processes", "1"])
+        main([str(plan), "--out", str(out), "--jobs", "1"])
     assert end.value.code == 2 and f"{damaged} is damaged" in capsys.readouterr().err
 
 
 def test_a_run_that_fails_is_named_and_the_others_are_reported(
     plan, tmp_path, monkeypatch, capsys, in_process
 ):
-    runs = subprocess.call
+    runs = job._call
 
-    def call(command, stdout, stderr):
+    def call(command, stream):
         if "8" in command:
-            stdout.write("supervised.py: error: no room\n")
-            stdout.flush()
-            return 2
-        return runs(command, stdout, stderr)
+            stream.write("supervised.py: error: no room\n")
+            return 2, 0.1
+        return runs(command, stream)
 
-    monkeypatch.setattr(subprocess, "call", call)
+    monkeypatch.setattr(job, "_call", call)
     out = tmp_path / "out"
-    assert main([str(plan), "--out", str(out), "--processes", "1"]) == 1
+    assert main([str(plan), "--out", str(out), "--jobs", "1"]) == 1
     assert "error: no room (exit status 2" in capsys.readouterr().err
-    assert "2 runs have not ended" in (out / "report.md").read_text()
+    report = (out / "report.md").read_text()
+    assert "Failed: recall · large one · seed 1: supervised.py: error: no room" in report
+    log = list(csv.DictReader((out / "queue.csv").open()))
+    assert ["error: no room" in line["error"] for line in log] == [False, True] * 2
 
 
 @pytest.mark.parametrize(
@@ -149,13 +154,22 @@ def test_a_run_that_fails_is_named_and_the_others_are_reported(
     [
         ("tsks: {}", "no section `tsks`. Did you mean tasks?"),
         ("tasks: {a: {task: logic}}", "`cores` must name at least one"),
-        (PLAN.replace("core.hidden: 4", "core.hidd: 4"), "task `recall` with core `small`"),
+        (
+            PLAN.replace("core.hidden: 4", "core.hidd: 4"),
+            "task `recall` (line 5 of the plan) with core `small`",
+        ),
         (PLAN.replace("threads: 1", "seed: 1"), "`settings` sets seed"),
         (PLAN.replace("[1, 2]", "[1, 1]"), "several runs would go to"),
         (PLAN.replace("large one", "large-one").replace("small", "large one"), "several runs"),
         (PLAN.replace("[1, 2]", "many"), "`seeds` is a list of whole numbers, got 'many'"),
-        ("- 1", "expected sections seeds, settings, tasks, cores"),
+        ("- 1", "expected sections seeds, settings, tasks, environments, cores"),
         ("a: [", "cannot be read"),
+        ("a: &x {b: 1}\nc: *x", "line 2: aliases and deep nesting"),
+        ("seeds: [1]\nseeds: [2]", "line 2: `seeds` is given twice"),
+        ("cores: {a: {core: gru}}", "expected `tasks` or `environments`"),
+        (PLAN.replace("delay: 1", "delay: 1, cores: [smal]"), "line 5: `tasks: recall: cores`"),
+        (PLAN.replace("delay: 1", "delay: 1, cores: [smal]"), "Did you mean small?"),
+        (PLAN.replace("delay: 1", "delay: 1, seeds: 3"), "`tasks: recall: seeds` is a list"),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused_before_anything_runs(
@@ -182,19 +196,113 @@ def test_every_benchmark_of_the_repository_can_be_run(file, tmp_path):
     assert file.read_text().startswith(f"# python scripts/benchmark.py {file.stem} --out ")
 
 
-def test_a_cell_is_the_mean_with_its_interval_by_hand():
-    rows = [Row("t", "c", seed, "accuracy", value, 10, 1, 60.0) for seed, value in ((1, 1), (2, 3))]
-    grid = _scores(Results(rows, {"t": {"chance": 0.5}}, [], 0))
-    # Student's t for one degree of freedom is 12.706; the deviation is sqrt(2), over sqrt(2) seeds.
-    assert grid[1] == ["t", "2 ± 13", "accuracy", "chance 0.5"]
-    assert _notes(Results(rows, {}, ["t: a remark"], 0))[-1] == "t: a remark"
+def row(seed, value, is_done=True):
+    return Row("tasks", "t", "c", seed, "accuracy", value, 10, 1, 60.0, 30.0, is_done)
+
+
+def test_a_cell_is_the_mean_with_its_interval():
+    rows = [row(seed, float(seed)) for seed in (1, 2, 3)]
+    results = Results(rows, {"t": {"chance": 0.5}}, ["t: a remark"], {}, ["t · c · seed 4"])
+    # Of 27 draws of three seeds one is the lowest thrice: more than 2.5 %, so it is the end.
+    assert scores(results)[1] == ["t", "2 [1, 3]", "accuracy", "chance 0.5"]
+    notes = notes_of(results)
+    assert notes[-1] == "t: a remark" and notes[-2] == "Runs without a result: t · c · seed 4."
+
+
+def test_a_run_that_has_not_ended_is_reported_as_such():
+    results = Results([row(1, 0.5, is_done=False)], {"t": {}}, [], {}, [])
+    assert (
+        "have not ended, with their newest evaluation: t · c · seed 1 at 1" in notes_of(results)[1]
+    )
 
 
 def test_nothing_ended_is_nothing_to_report(plan, tmp_path, capsys):
-    assert collect(read_plan(plan, tmp_path)).missing == 4
+    out = tmp_path / "out"
+    assert len(collect(out, read_plan(plan, out), {}).missing) == 4
     with pytest.raises(SystemExit):
-        main([str(plan), "--out", str(tmp_path / "out"), "--report-only"])
-    assert "no run has ended" in capsys.readouterr().err
+        main([str(plan), "--out", str(out), "--report-only"])
+    assert "no run has a result yet" in capsys.readouterr().err
+
+
+AGENTS = """
+settings:
+  environments:
+    {workers: 0, learner-threads: 1, actors: 4, batch: 2, unroll: 5, evaluate-every: 40,
+     evaluate-levels: 3, optimizer.schedule: constant, frames: 80, env.max-steps: 9}
+environments:
+  boxes: {env: boxworld, seeds: [3, 4]}
+cores:
+  small: {core: gru, core.hidden: 4}
+"""
+
+
+@pytest.fixture
+def agents(tmp_path, in_process):
+    """A benchmark of agents that was run once."""
+    file, out = tmp_path / "agents.yaml", tmp_path / "out"
+    file.write_text(AGENTS)
+    assert main([str(file), "--out", str(out), "--jobs", "1"]) == 0
+    return file, out, in_process
+
+
+def test_agents_are_evaluated_while_they_learn_and_tested_in_the_end(agents):
+    _, out, commands = agents
+    assert len(commands) == 2
+    run = out / "boxes" / "small" / "3"
+    lines = [json.loads(line) for line in (run / "evaluations.jsonl").read_text().splitlines()]
+    assert [line["frame"] for line in lines] == [40, 80]
+    assert all(line["levels"] == 3 and line["measure"] == "solved" for line in lines)
+    rows = list(csv.DictReader((out / "results.csv").open()))
+    assert [(r["seed"], r["step"], r["is_done"]) for r in rows] == [
+        ("3", "80", "True"),
+        ("4", "80", "True"),
+    ]
+    report = (out / "report.md").read_text()
+    assert all(f"{name} " in report for name in ("random", "greedy", "explorer", "oracle"))
+    assert "`python scripts/impala.py --workers 0" in report
+    log = list(csv.DictReader((out / "queue.csv").open()))
+    assert [line["last_frame"] for line in log] == ["80", "80"]
+    assert sum(float(line["cpu_seconds"]) for line in log) == 3.0
+
+
+def test_a_plan_of_more_frames_continues_the_runs(agents):
+    file, out, commands = agents
+    file.write_text(AGENTS.replace("frames: 80", "frames: 120"))
+    assert main([str(file), "--out", str(out), "--jobs", "1"]) == 0
+    assert commands[2] == ["--resume", str(out / "boxes/small/3"), "--frames", "120"]
+    lines = (out / "boxes/small/3/evaluations.jsonl").read_text().splitlines()
+    assert [json.loads(line)["frame"] for line in lines] == [40, 80, 120]
+
+
+def test_a_plan_of_fewer_frames_is_a_run_of_other_settings(agents, capsys):
+    file, out, _ = agents
+    file.write_text(AGENTS.replace("frames: 80", "frames: 40"))
+    with pytest.raises(SystemExit):
+        main([str(file), "--out", str(out)])
+    assert "a run of other settings" in capsys.readouterr().err
+
+
+def test_another_plan_into_the_same_folder_is_refused(agents, tmp_path, capsys):
+    _, out, _ = agents
+    other = tmp_path / "other.yaml"
+    other.write_text(PLAN)
+    with pytest.raises(SystemExit):
+        main([str(other), "--out", str(out)])
+    assert "has the runs of the plan agents, not of other" in capsys.readouterr().err
+
+
+def test_a_queue_is_started_once(agents, capsys):
+    file, out, _ = agents
+    with held(out, file), pytest.raises(SystemExit):
+        main([str(file), "--out", str(out)])
+    assert f"is in use by process {os.getpid()} on " in capsys.readouterr().err
+
+
+def test_a_full_disk_is_waited_for(tmp_path, monkeypatch, capsys):
+    free = iter([0, 0, 2 * job.ROOM])
+    monkeypatch.setattr(job.shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free)))
+    job.wait_for_room(tmp_path / "run", pause=0.0)
+    assert capsys.readouterr().err.count("the disk is full") == 1 and next(free, None) is None
 
 
 @pytest.mark.slow
@@ -208,5 +316,5 @@ def test_a_benchmark_over_ray_comes_to_the_same_numbers(plan, tmp_path):
     assert here == ray
 
 
-def test_the_door_is_where_it_looks_for_it():
-    assert SCRIPT.is_file() and SCRIPT.name == "supervised.py"
+def test_the_programs_are_where_a_run_looks_for_them():
+    assert all((job.SCRIPTS / program.name).is_file() for program in PROGRAMS.values())

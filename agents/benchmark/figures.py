@@ -1,0 +1,144 @@
+"""The figures of a benchmark: final scores, and curves with bands over seeds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from agents.benchmark.curves import Curve, curve_of
+from agents.benchmark.plan import Job
+from agents.benchmark.results import Results, evaluations_of
+from agents.cli.command import CommandError
+from agents.evaluation.intervals import bootstrap_interval
+
+POINTS = 200
+"""Places of the abscissa at which curves of several seeds are averaged."""
+
+
+class Line(NamedTuple):
+    """How good one run was, over what it had learnt from and over its CPU time."""
+
+    frames: list[float]
+    hours: list[float]
+    values: list[float]
+
+
+def draw(out: Path, results: Results, jobs: Sequence[Job]) -> list[Path]:
+    """Final scores, curves against frames and curves against CPU hours; one panel per subject.
+
+    Raises:
+        CommandError: matplotlib is missing.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise CommandError("the report needs matplotlib: pip install 'engram[plot]'.") from None
+    width = 4 * len(results.subjects) + 1
+    figures: dict[str, Any] = {
+        "scores": Figure(figsize=(width, 1.2 + 0.5 * len(results.cores)), layout="constrained"),
+        "curves": Figure(figsize=(width, 3.2), layout="constrained"),
+        "curves_by_time": Figure(figsize=(width, 3.2), layout="constrained"),
+    }
+    panels = {name: figure.subplots(1, len(results.subjects), squeeze=False)[0]
+              for name, figure in figures.items()}  # fmt: skip
+    for place, subject in enumerate(results.subjects):
+        _bars(panels["scores"][place], results, subject)
+        for name, by in (("curves", "frames"), ("curves_by_time", "hours")):
+            _curves(panels[name][place], results, subject, jobs, by)
+    for name in ("curves", "curves_by_time"):
+        panels[name][0].legend(fontsize=8)
+    files = [out / f"{name}.png" for name in figures]
+    for figure, file in zip(figures.values(), files, strict=True):
+        figure.savefig(file, dpi=110)
+    return files
+
+
+def _bars(panel: Any, results: Results, subject: str) -> None:
+    for place, core in enumerate(results.cores):
+        values = np.array([row.value for row in results.of(subject, core)])
+        if len(values):
+            panel.barh(place, values.mean(), color=f"C{place}", alpha=0.5)
+            panel.plot(values, [place] * len(values), "k.", markersize=4)
+            low, high = bootstrap_interval(values[:, None])
+            if np.isfinite(low):
+                panel.plot([low, high], [place, place], "k", linewidth=1)
+    _lines_beside(panel.axvline, results.baselines[subject])
+    panel.set_yticks(range(len(results.cores)), results.cores)
+    panel.set(title=subject, xlabel=f"{results.of(subject)[0].measure} on the test")
+    panel.grid(alpha=0.3, axis="x")
+
+
+def _curves(panel: Any, results: Results, subject: str, jobs: Sequence[Job], by: str) -> None:
+    """The mean over seeds, in a band from the lowest to the highest."""
+    unit = ""
+    for number, core in enumerate(results.cores):
+        chosen = [job for job in jobs if (job.subject, job.core) == (subject, core)]
+        lines = [line for job in chosen if (line := line_of(job)) is not None]
+        if not lines:
+            continue
+        unit = "million frames" if chosen[0].kind == "environments" else "thousand updates"
+        scale = 1.0 if by == "hours" else 1e6 if chosen[0].kind == "environments" else 1e3
+        places, values = _together(lines, by)
+        label, colour = f"{core} ({len(lines)})", f"C{number}"
+        panel.plot(places / scale, values.mean(0), colour, label=label)
+        panel.fill_between(
+            places / scale, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0
+        )
+    _lines_beside(panel.axhline, results.baselines[subject])
+    measure = results.of(subject)[0].measure
+    panel.set(title=subject, xlabel="CPU hours" if by == "hours" else unit, ylabel=measure)
+    panel.grid(alpha=0.3)
+
+
+def _lines_beside(draw_line: Any, baselines: dict[str, float]) -> None:
+    """A dotted line for chance or for each scripted player, named at its end."""
+    for name, value in baselines.items():
+        line = draw_line(value, color="gray", linestyle=":", linewidth=1)
+        axes = line.axes
+        if draw_line.__name__ == "axhline":
+            axes.annotate(
+                name, (1, value), xycoords=("axes fraction", "data"), fontsize=7, ha="right"
+            )
+        else:
+            axes.annotate(
+                name, (value, 1), xycoords=("data", "axes fraction"), fontsize=7, rotation=90,
+                va="top", ha="right",
+            )  # fmt: skip
+
+
+def _together(lines: Sequence[Line], by: str) -> tuple[np.ndarray, np.ndarray]:
+    """Common places, and the value `[seeds, places]` of each run there.
+
+    They end where the shortest run ends.
+    """
+    axes = [np.array(getattr(line, by)) for line in lines]
+    places = np.linspace(max(a[0] for a in axes), min(a[-1] for a in axes), POINTS)
+    values = [np.interp(places, a, line.values) for a, line in zip(axes, lines, strict=True)]
+    return places, np.stack(values)
+
+
+def line_of(job: Job) -> Line | None:
+    """Evaluations of an agent, or validations of a supervised run; None before the first."""
+    lines = evaluations_of(job)
+    if lines:
+        return Line(
+            [line["frame"] for line in lines],
+            [line["cpu_seconds"] / 3600 for line in lines],
+            [line[line["measure"]] for line in lines],
+        )
+    try:
+        curve = curve_of(job.folder)
+    except (CommandError, OSError, RuntimeError):
+        return None
+    return _of_log(curve)
+
+
+def _of_log(curve: Curve) -> Line:
+    logged = {column for line in curve.lines for column in line}
+    what = next(column for column in curve.kind.drawn if column in logged)
+    kept = [line for line in curve.lines if what in line]
+    seconds = [line.get("speed/cpu_seconds", line.get("speed/seconds", 0.0)) for line in kept]
+    return Line(
+        [line["frame"] for line in kept], [s / 3600 for s in seconds], [line[what] for line in kept]
+    )

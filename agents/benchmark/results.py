@@ -1,0 +1,116 @@
+"""What the runs of a benchmark came to, ended or not."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from agents.benchmark.job import is_done, results_of
+from agents.benchmark.plan import Job
+from agents.benchmark.scripted import players_of_job
+from agents.runs.run import Run, RunError
+
+
+class Row(NamedTuple):
+    """One run."""
+
+    kind: str
+    subject: str
+    core: str
+    seed: int
+    measure: str
+    value: float
+    """Of the test, of a run that has ended; else of the last evaluation."""
+    parameters: int
+    step: int
+    """Frames or updates of the weights that were measured."""
+    seconds: float
+    cpu_seconds: float
+    is_done: bool
+
+
+class Results(NamedTuple):
+    """Everything there is to report."""
+
+    rows: list[Row]
+    baselines: dict[str, dict[str, float]]
+    """By subject: chance, or the scripted players."""
+    remarks: list[str]
+    failed: dict[str, str]
+    """Names of the runs that failed, with their last line."""
+    missing: list[str]
+    """Names of the runs of which nothing is known yet."""
+
+    @property
+    def subjects(self) -> list[str]:
+        """In the order of the plan."""
+        return list(dict.fromkeys(row.subject for row in self.rows))
+
+    @property
+    def cores(self) -> list[str]:
+        """In the order of the plan."""
+        return list(dict.fromkeys(row.core for row in self.rows))
+
+    def of(self, subject: str, core: str | None = None) -> list[Row]:
+        """The runs of a subject, with one core or all."""
+        return [row for row in self.rows if row.subject == subject and core in (None, row.core)]
+
+
+def collect(out: Path, jobs: Sequence[Job], failed: Mapping[Job, str]) -> Results:
+    """The results of the runs that have any."""
+    rows: list[Row] = []
+    baselines: dict[str, dict[str, float]] = {}
+    remarks: list[str] = []
+    missing: list[str] = []
+    for job in jobs:
+        results = results_of(job) or _last_evaluation(job)
+        if results is None:
+            missing.append(job.name)
+            continue
+        measure = results["measure"]
+        rows.append(
+            Row(
+                job.kind,
+                job.subject,
+                job.core,
+                job.seed,
+                measure,
+                results["test"][measure],
+                results["parameters"],
+                results["step"],
+                results["seconds"],
+                results.get("cpu_seconds", float("nan")),
+                is_done(job),
+            )
+        )
+        baselines[job.subject] = results.get(
+            "baselines", results.get("plateaus", {})
+        ) | players_of_job(out, job, measure)
+        remarks += [f"{job.subject}: {remark}" for remark in results["remarks"]]
+    names = {job.name: words for job, words in failed.items()}
+    return Results(rows, baselines, list(dict.fromkeys(remarks)), names, missing)
+
+
+def evaluations_of(job: Job) -> list[dict[str, Any]]:
+    """The evaluations of an agent while it was trained, by frame."""
+    try:
+        return Run.open(job.folder, job.program).evaluations.read()
+    except RunError:
+        return []
+
+
+def _last_evaluation(job: Job) -> dict[str, Any] | None:
+    """The newest evaluation in the form of results, of a run that has not ended."""
+    lines = evaluations_of(job)
+    if not lines:
+        return None
+    last = lines[-1]
+    return {
+        "measure": last["measure"],
+        "test": {last["measure"]: last[last["measure"]]},
+        "parameters": last["parameters"],
+        "step": last["frame"],
+        "seconds": last["seconds"],
+        "cpu_seconds": last["cpu_seconds"],
+        "baselines": {},
+        "remarks": [],
+    }

@@ -1,0 +1,40 @@
+"""Runs of a benchmark side by side, in processes of this machine."""
+
+from collections.abc import Callable, Iterator, Sequence
+from queue import Queue
+from threading import Thread
+
+from agents.benchmark.job import Job, Outcome, execute
+
+Started = Callable[[Job], object]
+"""Called when a run is started."""
+
+
+def side_by_side(jobs: Sequence[Job], processes: int, started: Started) -> Iterator[Outcome]:
+    """Run all of them, so many at a time, in their order; yields each as it ends."""
+    waiting = iter(jobs)
+    ended: Queue[Outcome | BaseException] = Queue()
+
+    def start() -> bool:
+        job = next(waiting, None)
+        if job is None:
+            return False
+        started(job)
+        Thread(target=_run, args=(job, ended), daemon=True).start()
+        return True
+
+    running = sum(start() for _ in range(processes))
+    while running:
+        outcome = ended.get()
+        running -= 1
+        if isinstance(outcome, BaseException):
+            raise outcome
+        yield outcome
+        running += start()
+
+
+def _run(job: Job, ended: "Queue[Outcome | BaseException]") -> None:
+    try:
+        ended.put(execute(job))
+    except BaseException as error:
+        ended.put(error)

@@ -1,0 +1,46 @@
+"""The scripted players of a benchmark's environments: the lines beside its curves."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from agents.benchmark.plan import Job, check
+from agents.evaluation.evaluate import evaluate
+
+EPISODES = 1000
+
+
+def measure_players(jobs: Sequence[Job], out: Path) -> None:
+    """Measure the players of each environment, each once."""
+    for subject, job in {j.subject: j for j in jobs if j.kind == "environments"}.items():
+        file = players_file(out, job)
+        if file.exists():
+            continue
+        config = check(job).config.env
+        scores = {
+            name: _measured(evaluate(player, config, episodes=EPISODES).as_dict())
+            for name, player in config.players.items()
+        }
+        print(f"{subject}: scripted players measured: {', '.join(scores)}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(scores, indent=1) + "\n")
+
+
+def players_file(out: Path, job: Job) -> Path:
+    """Where the scores of the players of an environment are kept."""
+    return out / job.folder.relative_to(out).parts[0] / "players.json"
+
+
+def players_of_job(out: Path, job: Job, measure: str) -> dict[str, float]:
+    """The players' scores by name, by the measure of the run; none for a task."""
+    file = players_file(out, job)
+    if job.kind != "environments" or not file.exists():
+        return {}
+    scores = json.loads(file.read_text())
+    return {name: score[measure] for name, score in scores.items() if measure in score}
+
+
+def _measured(scores: dict[str, Any]) -> dict[str, float]:
+    solved = scores["solved"]
+    return {"return": scores["return"]["mean"]} | ({"solved": solved["rate"]} if solved else {})

@@ -1,0 +1,25 @@
+"""An evaluation as a line of a log."""
+
+from typing import Any
+
+from agents.evaluation.scores import Evaluation
+
+
+def summary(evaluation: Evaluation) -> dict[str, Any]:
+    """Scores in values that JSON knows, without the single episodes.
+
+    `measure` names the score that counts: the solved rate where the environment reports it, else
+    the mean return.
+    """
+    whole = evaluation.as_dict()
+    solved = whole["solved"]
+    scores = {
+        "measure": "solved" if solved else "return",
+        "levels": whole["episodes"],
+        "return": whole["return"]["mean"],
+        "return_interval": [whole["return"]["low"], whole["return"]["high"]],
+        "length": whole["length"]["mean"],
+    }
+    if solved:
+        scores |= {"solved": solved["rate"], "solved_interval": [solved["low"], solved["high"]]}
+    return scores | {"breakdown": whole["breakdown"]}

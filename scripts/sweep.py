@@ -1,0 +1,15 @@
+"""Search for good options: `python scripts/sweep.py PLAN --out DIR`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from agents.runs.process import prepare
+
+prepare()
+
+from agents.programs.sweep import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
