@@ -3,7 +3,7 @@
 import torch
 
 from agents.impala.config import ImpalaConfig
-from agents.impala.learner import Learner
+from agents.impala.learning.learner import Learner
 from agents.impala.rollout import Rollout
 from agents.networks.policy import Policy
 from agents.runs.device import compute_device, uses_graphs

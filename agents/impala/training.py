@@ -11,7 +11,7 @@ from torch import Tensor
 from agents.impala.config import ImpalaConfig
 from agents.impala.episodes import EpisodeWindow
 from agents.impala.evaluations import Evaluate, Evaluations
-from agents.impala.learner import Learner, NotFinite
+from agents.impala.learning.learner import Learner, NotFinite
 from agents.impala.level_curriculum import LevelCurriculum
 from agents.impala.speed import SpeedMeter
 from agents.impala.status import Status, condition, progress

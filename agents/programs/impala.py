@@ -19,7 +19,7 @@ from agents.cli.exit_status import (
 )
 from agents.impala.build import build_learner, build_policy
 from agents.impala.config import ImpalaConfig
-from agents.impala.learner import NotFinite
+from agents.impala.learning.learner import NotFinite
 from agents.impala.program import IMPALA
 from agents.impala.training import MakeWorkers, Training
 from agents.impala.workers import LocalWorkers, WorkersLost

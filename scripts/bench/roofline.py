@@ -25,7 +25,7 @@ prepare()
 import torch
 from agent import PLAIN, Agent, cpu_time, operations, time_of
 
-from agents.impala.losses import impala_loss
+from agents.impala.learning.losses import impala_loss
 from agents.impala.rollout import Rollout
 from agents.impala.trajectory import Trajectory
 from agents.networks.policy import PolicyOutput

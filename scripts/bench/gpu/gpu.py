@@ -34,7 +34,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from agents.impala.build import build_policy
 from agents.impala.config import ImpalaConfig
-from agents.impala.learner import Learner
+from agents.impala.learning.learner import Learner
 from agents.impala.rollout import Rollout
 from agents.runs.device import compute_device
 from envs import ENVS

@@ -11,7 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from agents.impala.build import build_learner, build_policy, build_rollout
 from agents.impala.config import ImpalaConfig, LossConfig, OptimizerConfig
-from agents.impala.learner import Learner, NotFinite, UpdateInputs
+from agents.impala.learning.learner import Learner, NotFinite, UpdateInputs
 from agents.impala.rollout import ActInputs, Rollout
 from agents.impala.trajectory import Trajectory
 from agents.networks.config import PolicyConfig
@@ -218,7 +218,9 @@ def nothing_is_captured(request, monkeypatch):
     """A GPU that is pretended: optimisers take it for one, and nothing is captured."""
     if "gpu" not in request.fixturenames:
         return
-    monkeypatch.setattr("agents.impala.learner.Captured", lambda function, device: function)
+    monkeypatch.setattr(
+        "agents.impala.learning.learner.Captured", lambda function, device: function
+    )
     for name in ("rmsprop", "adam"):
         module = importlib.import_module(f"torch.optim.{name}")
         monkeypatch.setattr(module, "_get_capturable_supported_devices", lambda *_, **__: ["cpu"])

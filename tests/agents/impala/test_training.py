@@ -45,7 +45,7 @@ def lines(folder):
 
 def interrupt_at(frames, monkeypatch):
     """Send this process a SIGTERM when the learner has made so many frames."""
-    from agents.impala.learner import Learner
+    from agents.impala.learning.learner import Learner
 
     learn = Learner.learn
 
@@ -114,7 +114,7 @@ def test_the_checkpoint_with_the_best_return_is_kept_beside_the_newest(tmp_path)
 def test_a_loss_that_is_not_finite_stops_the_run_names_the_term_and_keeps_the_checkpoint(
     tmp_path, capsys, monkeypatch
 ):
-    from agents.impala import losses
+    from agents.impala.learning import losses
 
     real, calls = losses.vtrace, iter(range(100))
 

@@ -8,7 +8,7 @@ import torch
 
 from agents.impala.build import build_learner, build_policy, build_rollout
 from agents.impala.config import ImpalaConfig, LossConfig, OptimizerConfig
-from agents.impala.learner import Learner, NotFinite
+from agents.impala.learning.learner import Learner, NotFinite
 from agents.impala.trajectory import Trajectory
 from agents.networks.config import PolicyConfig
 from agents.runs.weights import flatten, unflatten

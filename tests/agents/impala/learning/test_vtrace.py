@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from agents.impala.vtrace import vtrace
+from agents.impala.learning.vtrace import vtrace
 
 DOUBLE = torch.double
 SIZES = {"seed": st.integers(0, 2**31), "time": st.integers(1, 9), "batch": st.integers(1, 4)}

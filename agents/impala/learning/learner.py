@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from agents.impala.config import LossConfig, OptimizerConfig
-from agents.impala.losses import Loss, impala_loss
-from agents.impala.optimizer import build_optimizer
-from agents.impala.staging import Staging
+from agents.impala.learning.losses import Loss, impala_loss
+from agents.impala.learning.optimizer import build_optimizer
+from agents.impala.learning.staging import Staging
 from agents.impala.trajectory import Trajectory
 from agents.networks.policy import Policy
 from memory.core import TaughtCore

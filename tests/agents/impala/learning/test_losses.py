@@ -8,7 +8,7 @@ import torch
 from torch.testing import assert_close
 
 from agents.impala.config import LossConfig
-from agents.impala.losses import impala_loss, learning_rewards
+from agents.impala.learning.losses import impala_loss, learning_rewards
 from agents.impala.trajectory import Trajectory
 from agents.networks.inputs import Inputs
 from agents.networks.policy import PolicyOutput

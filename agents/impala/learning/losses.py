@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from agents.impala.config import LossConfig
+from agents.impala.learning.vtrace import vtrace
 from agents.impala.trajectory import Trajectory
-from agents.impala.vtrace import vtrace
 from agents.networks.policy import PolicyOutput
 
 
