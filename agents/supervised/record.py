@@ -20,6 +20,7 @@ from agents.supervised.status import Status, describe
 from memory.supervised import Task, Trainer
 from memory.supervised.reader import num_parameters
 
+
 class RunRecord:
     """The run folder and the monitor of a trainer, and its validations so far."""
 
@@ -32,7 +33,7 @@ class RunRecord:
     ) -> None:
         self.config, self.trainer, self.run = config, trainer, run
         state: Mapping[str, Any] = {} if checkpoint is None else checkpoint.state
-        self.clock = Clock(state["seconds"]) if state else Clock()
+        self.clock = Clock(state.get("seconds", 0.0), state.get("cpu_seconds", 0.0))
         self.best: dict[str, float] | None = state.get("best")
         """Validation of the best weights so far."""
         self.validation: dict[str, float] = state.get("validation", {})
@@ -116,6 +117,7 @@ class RunRecord:
         state: Mapping[str, Any] = {
             "trainer": trainer_state,
             "seconds": self.clock.seconds,
+            "cpu_seconds": self.clock.cpu_seconds,
             "best": self.best,
             "validation": self.validation,
             "since_best": self.since_best,
@@ -175,6 +177,7 @@ class RunRecord:
             "parameters": num_parameters(self.trainer.reader),
             "remarks": [*task.remarks(), *damage],
             "seconds": self.clock.seconds,
+            "cpu_seconds": self.clock.cpu_seconds,
         }
         _write(self.run.folder / RESULTS, json.dumps(results, indent=1) + "\n")
         for name in task.tests:

@@ -5,7 +5,7 @@ import torch
 from gymnasium import spaces
 
 from agents.impala.config import OptimizerConfig
-from agents.impala.optimizer import build_optimizer
+from agents.impala.learning.optimizer import build_optimizer
 from agents.networks.config import PolicyConfig
 from agents.networks.policy import Policy
 from memory import CORES
