@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := run
-.PHONY: run install test test-slow mutants lint clean
+.PHONY: run install test test-slow test-pythons mutants lint clean
 
 run: $(STAMP)
 	$(BIN)/python scripts/impala.py $(ARGS)
@@ -38,6 +38,12 @@ test: lint
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# Not part of CI: each version installs an environment of its own.
+test-pythons:
+	@for version in 3.11 3.12 3.13; do \
+		python$$version --version >/dev/null 2>&1 || { echo "python$$version is not installed"; continue; }; \
+		$(MAKE) test PYTHON=python$$version VENV=.venv-$$version || exit 1; done
 
 # Not part of CI: it takes minutes.
 mutants: $(STAMP)
