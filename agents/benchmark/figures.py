@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agents.benchmark.curves import Curve, curve_of
+from agents.benchmark.normalised import matrix
 from agents.benchmark.plan import Job
 from agents.benchmark.results import Results, evaluations_of
 from agents.cli.command import CommandError
@@ -48,10 +49,29 @@ def draw(out: Path, results: Results, jobs: Sequence[Job]) -> list[Path]:
             _curves(panels[name][place], results, subject, jobs, by)
     for name in ("curves", "curves_by_time"):
         panels[name][0].legend(fontsize=8)
+    if len(results.subjects) > 1 and len(results.cores) > 1:
+        figures["heat_map"] = Figure(
+            figsize=(2 + 0.9 * len(results.subjects), 2 + 0.35 * len(results.cores)),
+            layout="constrained",
+        )
+        _heat_map(figures["heat_map"], results)
     files = [out / f"{name}.png" for name in figures]
     for figure, file in zip(figures.values(), files, strict=True):
         figure.savefig(file, dpi=110)
     return files
+
+
+def _heat_map(figure: Any, results: Results) -> None:
+    """Cores down, subjects across: from chance to perfect."""
+    axes, scores = figure.subplots(), matrix(results)
+    image = axes.imshow(scores, vmin=0, vmax=1, cmap="viridis", aspect="auto")
+    axes.set_xticks(range(len(results.subjects)), results.subjects, rotation=40, ha="right")
+    axes.set_yticks(range(len(results.cores)), results.cores)
+    for (row, column), score in np.ndenumerate(scores):
+        if np.isfinite(score):
+            colour = "black" if score > 0.6 else "white"
+            axes.text(column, row, f"{score:.2f}", color=colour, ha="center", va="center", size=8)
+    figure.colorbar(image, label="from chance (0) to perfect (1)")
 
 
 def _bars(panel: Any, results: Results, subject: str) -> None:

@@ -12,6 +12,7 @@
     cores:
       lstm: {core: lstm}
       rmc, 8 slots: {core: rmc, core.slots: 8, core.units: 1024}
+    parameters: 20000               # of each core at most: each is made as wide as that allows
 
 Options are those of the command line without their dashes. Where two set the same, the core's wins
 over the task's or environment's, which wins over the settings. A task or environment may name the
@@ -26,6 +27,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from agents.benchmark.sizing import sized_options
 from agents.cli.command import CommandError
 from agents.cli.command_line import ParsedRun, parse, to_yaml
 from agents.cli.options import nearest
@@ -36,7 +38,7 @@ from agents.supervised.program import SUPERVISED
 FOLDER = CONFIGS / "benchmark"
 PROGRAMS = {"tasks": SUPERVISED, "environments": IMPALA}
 """Which program runs the entries of a section."""
-SECTIONS = ("seeds", "settings", *PROGRAMS, "cores")
+SECTIONS = ("seeds", "settings", *PROGRAMS, "cores", "parameters")
 _SAME_RUN = ("device", "threads", "graphs", "checkpoint_minutes", "log_seconds", "evaluate_levels")
 """Options that do not make it another run."""
 _LARGEST, _DEEPEST = 100_000, 6
@@ -170,11 +172,26 @@ class _Plan:
             where = (kind, subject)
             chosen = self._cores(where, options.pop("cores", list(cores)), cores)
             own = options.pop("seeds", None)
+            of = {c: self._sized(kind, settings | options | cores[c]) for c in chosen}
             for seed in seeds if own is None else self._seeds((*where, "seeds"), own):
                 for core in chosen:
-                    flags = flags_of(settings | options | cores[core] | {"seed": seed})
+                    flags = flags_of(of[core] | {"seed": seed})
                     folder = out / _word(subject) / _word(core) / str(seed)
                     yield Job(kind, subject, core, seed, flags, folder, self._lines[where])
+
+    def _sized(self, kind: str, options: dict[str, Any]) -> dict[str, Any]:
+        """The options of a run, its core made to size where the plan asks for it."""
+        parameters = self.sections.get("parameters")
+        if parameters is None:
+            return options
+        if type(parameters) is not int or parameters < 1:
+            raise self._error(
+                f"`parameters` is a whole number from 1 on, got {parameters!r}.", ("parameters",)
+            )
+        try:
+            return options | sized_options(PROGRAMS[kind], flags_of(options), parameters)
+        except SystemExit:
+            return options  # the run cannot be; `check` says so with its place in the plan
 
     def _settings(self, kind: str) -> dict[str, Any]:
         """Options of all runs of a kind."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from agents.benchmark.figures import draw
+from agents.benchmark.normalised import totals
 from agents.benchmark.plan import Job
 from agents.benchmark.results import Results, Row, collect
 from agents.cli.command import CommandError
@@ -45,6 +46,7 @@ def write_report(out: Path, plan: Path, jobs: Sequence[Job], failed: Mapping[Job
     tables = {
         "Mean over seeds": scores(results),
         "Interquartile mean over seeds": _grid(results, _iqm_cell),
+        "From chance (0) to perfect (1), all subjects": totals_of(results),
         "Size and time": _grid(results, _size_cell),
         "Commands": commands(jobs),
     }
@@ -61,6 +63,21 @@ def scores(results: Results) -> Grid:
         beside = (f"{name} {value:.4g}" for name, value in results.baselines[line[0]].items())
         line += [results.of(line[0])[0].measure, ", ".join(beside)]
     return grid
+
+
+def totals_of(results: Results) -> Grid:
+    """One line for each core that was run equally often on every subject."""
+    head = ["core", "interquartile mean", "95 % interval", "best beside others", "worst"]
+    return [head] + [
+        [
+            total.core,
+            f"{total.iqm:.3f}",
+            f"[{total.interval[0]:.3f}, {total.interval[1]:.3f}]",
+            total.best,
+            total.worst,
+        ]
+        for total in totals(results)
+    ]
 
 
 def commands(jobs: Sequence[Job]) -> Grid:

@@ -1,0 +1,85 @@
+"""Scores between chance (0) and perfect (1), so that one table compares cores over all subjects."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from agents.benchmark.results import Results, Row
+from agents.evaluation.intervals import bootstrap_interval, iqm
+
+
+class Scale(NamedTuple):
+    """The scores of a subject that become 0 and 1."""
+
+    chance: float
+    perfect: float
+
+
+def scale_of(results: Results, subject: str) -> Scale:
+    """Chance and a perfect score of a subject.
+
+    A task's chance is the largest of its baselines, and perfect is 1, or 0 loss where lower is
+    better. An environment's chance is its random player, and perfect its best scripted player.
+    """
+    baselines = results.baselines[subject]
+    if results.of(subject)[0].kind == "environments":
+        return Scale(baselines.get("random", 0.0), max(baselines.values(), default=1.0))
+    return Scale(baselines.get("chance", max(baselines.values(), default=0.0)), 1.0)
+
+
+def normalised(results: Results, row: Row) -> float:
+    """The score of a run; below 0 where it is worse than chance."""
+    chance, perfect = scale_of(results, row.subject)
+    return (row.value - chance) / (perfect - chance) if perfect != chance else float("nan")
+
+
+def matrix(results: Results) -> np.ndarray:
+    """Mean over seeds, `[cores, subjects]`; NaN where there is no run."""
+    return np.array(
+        [[_mean(results, results.of(s, core)) for s in results.subjects] for core in results.cores]
+    )
+
+
+def _mean(results: Results, rows: list[Row]) -> float:
+    return float(np.mean([normalised(results, row) for row in rows])) if rows else float("nan")
+
+
+class Total(NamedTuple):
+    """A core over all subjects."""
+
+    core: str
+    iqm: float
+    interval: tuple[float, float]
+    best: str
+    """The subject where it exceeds the median of the cores most."""
+    worst: str
+    """The subject where it falls short of that median most."""
+
+
+def totals(results: Results) -> list[Total]:
+    """Of each core that has the same number of runs on every subject, the best first.
+
+    A subject whose best scripted player is no better than the random one has no scale: then
+    there are no totals.
+    """
+    means = matrix(results)
+    scales = [scale_of(results, subject) for subject in results.subjects]
+    if any(chance == perfect for chance, perfect in scales):
+        return []
+    beside = means - np.nanmedian(means, axis=0)
+    found: list[Total] = []
+    for core, line in zip(results.cores, beside, strict=True):
+        runs = [results.of(subject, core) for subject in results.subjects]
+        if len({len(of) for of in runs}) != 1 or not runs[0]:
+            continue
+        scores = np.array([[normalised(results, row) for row in of] for of in runs]).T
+        found.append(
+            Total(
+                core,
+                iqm(scores),
+                bootstrap_interval(scores),
+                results.subjects[int(np.nanargmax(line))],
+                results.subjects[int(np.nanargmin(line))],
+            )
+        )
+    return sorted(found, key=lambda total: total.iqm, reverse=True)
