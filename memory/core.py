@@ -6,7 +6,7 @@ N slots, K heads, W word, C H W image. Time comes first, batch second.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, overload
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,6 +18,10 @@ InputKind = Literal["vector", "map", "rows"]
 """What a core takes per step: vectors `[B, F]`, maps `[B, C, H, W]`, or rows `[B, N, F]`."""
 
 
+@overload
+def map_state(function: Callable[[Tensor], Tensor], state: Any, /) -> Any: ...
+@overload
+def map_state(function: Callable[..., Tensor], *states: Any) -> Any: ...
 def map_state(function: Callable[..., Tensor], *states: Any) -> Any:
     """Apply `function` leaf by leaf to states of one structure: tensors or nested NamedTuples.
 

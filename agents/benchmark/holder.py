@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ LOCK, PLAN = ".queue.lock", "plan.txt"
 
 
 @contextmanager
-def held(out: Path, plan: Path) -> Iterator[None]:
+def held(out: Path, plan: Path) -> Generator[None, None, None]:
     """Hold a folder for the runs of a plan.
 
     Raises:

@@ -1,7 +1,7 @@
 """What small commands share: choosing an environment, and plain words for what went wrong."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ _EXPECTED = (CommandError, EnvironmentFault, gymnasium.error.Error, ImportError,
 
 
 @contextmanager
-def plain_errors(program: str, *expected: type[Exception]) -> Iterator[None]:
+def plain_errors(program: str, *expected: type[Exception]) -> Generator[None, None, None]:
     """Say what went wrong in one line and leave with exit status 2; Ctrl-C leaves without a word.
 
     Args:

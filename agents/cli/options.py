@@ -50,7 +50,8 @@ class Option(NamedTuple):
 
 def options_of(config: Any, prefix: str = "") -> dict[str, Option]:
     """Every option of a configuration, by key, in the order of its fields."""
-    kinds, descriptions = get_type_hints(type(config)), _descriptions(type(config))
+    kind: type[Any] = type(config)
+    kinds, descriptions = get_type_hints(kind), _descriptions(kind)
     found: dict[str, Option] = {}
     for field in fields(config):
         key, value = prefix + field.name, getattr(config, field.name)
@@ -142,7 +143,8 @@ def _nearest_flag(given: str, options: dict[str, Option]) -> str:
 
 def idle_options(config: Any, prefix: str = "") -> dict[str, str]:
     """What `idle()` of a configuration and of its sections returns, by key."""
-    found = {prefix + name: reason for name, reason in getattr(config, "idle", dict)().items()}
+    own: dict[str, str] = getattr(config, "idle", dict)()
+    found = {prefix + name: reason for name, reason in own.items()}
     for field in fields(config):
         if is_dataclass(value := getattr(config, field.name)):
             found |= idle_options(value, f"{prefix}{field.name}.")

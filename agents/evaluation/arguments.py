@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def write_json(file: Path | None, content: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def progress(episodes: int) -> Iterator[Callable[[int], object]]:
+def progress(episodes: int) -> Generator[Callable[[int], object], None, None]:
     """A line on a terminal's standard error that is gone afterwards; takes how many are over."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

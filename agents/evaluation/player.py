@@ -1,6 +1,6 @@
 """Whoever plays a batch of games to be measured or filmed: a trained policy, or a script."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
@@ -69,7 +69,7 @@ class PolicyPlayer:
     @torch.no_grad()
     def act(self) -> np.ndarray:
         """The next action of each game."""
-        uniforms = None if self.greedy else torch.from_numpy(self.random.next()).to(self.device)
+        uniforms = None if self.greedy else torch.as_tensor(self.random.next()).to(self.device)
         now = Inputs(*(x[None] for x in self.now))
         action, self.state = self.policy.act(now, self.state, uniforms)
         self.actions = action.actions
@@ -96,7 +96,9 @@ class ScriptPlayer:
 
 
 @contextmanager
-def playing(agent: Agent, env: VectorEnv, *, seed: int, greedy: bool) -> Iterator[Player]:
+def playing(
+    agent: Agent, env: VectorEnv, *, seed: int, greedy: bool
+) -> Generator[Player, None, None]:
     """Begin episodes of fresh levels in `env`, and seat the agent before them.
 
     A policy is in evaluation mode inside, and as it was after; no global random state is touched.

@@ -1,6 +1,6 @@
 """Episodes of an agent as a film."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,7 @@ def _picture(env: VectorEnv, env_config: EnvConfig, episode_return: float, step:
 
 
 @contextmanager
-def _writing(out: Path, fps: int) -> Iterator[Callable[[np.ndarray], None]]:
+def _writing(out: Path, fps: int) -> Generator[Callable[[np.ndarray], None], None, None]:
     """Write pictures to a file, which appears only once it is complete."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -156,7 +156,7 @@ class ImpalaConfig:
 
     def idle(self) -> dict[str, str]:
         """The options without effect in this combination, each with the reason."""
-        idle = {}
+        idle: dict[str, str] = {}
         if self.workers == 0:
             idle["ray_address"] = "--workers 0, which runs without Ray"
             if self.on_env_error == "restart":

@@ -57,7 +57,7 @@ class Evaluations:
             return
         scores = self._scores(policy, TEST)
         about = {name: scores.pop(name) for name in ("seconds", "cpu_seconds", "parameters")}
-        results = {
+        results: dict[str, Any] = {
             "measure": scores.pop("measure"),
             "test": scores,
             "baselines": {},

@@ -39,7 +39,7 @@ class _Worker:
     def act(self, weights: np.ndarray, version: int, level_options: dict[str, Any]) -> UnrollResult:
         if self.group is None:
             self.group = ActingGroup(self.config, self.actors, version, self.attempt)
-        request = UnrollRequest(torch.from_numpy(weights.copy()), version, level_options)
+        request = UnrollRequest(torch.as_tensor(weights.copy()), version, level_options)
         return self.group.act(request)
 
 
@@ -48,19 +48,19 @@ class _Host:
 
     def __init__(self, config: ImpalaConfig, actors: range, cpus: float, gpus: float) -> None:
         self.config, self.actors, self.cpus, self.gpus = config, actors, cpus, gpus
-        self.in_flight: dict[ray.ObjectRef, float] = {}
+        self.in_flight: dict[ray.ObjectRef[Any], float] = {}
         """Unrolls in flight, and the time of each request."""
         self.attempt = 0
         self.losses: list[BaseException] = []
         """Causes of the losses since the last unroll."""
         self.worker = self._start()
 
-    def request(self, weights: ray.ObjectRef, request: UnrollRequest) -> None:
+    def request(self, weights: ray.ObjectRef[Any], request: UnrollRequest) -> None:
         """Request one more unroll."""
         ref = self.worker.act.remote(weights, request.version, request.level_options)
         self.in_flight[ref] = time.monotonic()
 
-    def receive(self, ref: ray.ObjectRef) -> UnrollResult:
+    def receive(self, ref: ray.ObjectRef[Any]) -> UnrollResult:
         """Return an unroll that is ready; raises the error of one that failed."""
         del self.in_flight[ref]
         result = ray.get(ref)
@@ -114,7 +114,7 @@ class RayWorkers(Workers):
         groups = np.array_split(np.arange(config.actors), self.num_processes)
         gpus = gpus_per_worker(config, self.num_processes)
         self._hosts = [_Host(config, range(int(g[0]), int(g[-1]) + 1), cpus, gpus) for g in groups]
-        self._published: tuple[int, ray.ObjectRef] | None = None
+        self._published: tuple[int, ray.ObjectRef[Any]] | None = None
 
     def gather(self, room: int, wait: bool) -> list[UnrollResult]:
         """Request unrolls while there is room; return those that have arrived.
@@ -150,14 +150,14 @@ class RayWorkers(Workers):
                     host.request(*self._publish())
                     requested += len(host.actors)
 
-    def _publish(self) -> tuple[ray.ObjectRef, UnrollRequest]:
+    def _publish(self) -> tuple[ray.ObjectRef[Any], UnrollRequest]:
         """The next request, its weights in the object store; they are put there once a version."""
         request = self.next_request()
         if self._published is None or self._published[0] != request.version:
             self._published = (request.version, ray.put(request.weights.numpy()))
         return self._published[1], request
 
-    def _receive(self, host: _Host, ref: ray.ObjectRef) -> UnrollResult | None:
+    def _receive(self, host: _Host, ref: ray.ObjectRef[Any]) -> UnrollResult | None:
         """The result, or None if the worker was lost."""
         if ref not in host.in_flight:  # dropped when its worker was restarted
             return None

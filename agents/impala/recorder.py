@@ -52,8 +52,8 @@ class TrajectoryRecorder:
 
     def record_end(self, t: int, terminated: np.ndarray, truncated: np.ndarray) -> None:
         """Record which episodes end with transition t; truncated only if not terminated."""
-        self.terminated[t] = torch.from_numpy(terminated)
-        self.truncated[t] = torch.from_numpy(truncated & ~terminated)
+        self.terminated[t] = torch.as_tensor(terminated)
+        self.truncated[t] = torch.as_tensor(truncated & ~terminated)
 
     def record_final(self, t: int, observations: np.ndarray, inputs: Inputs, state: Any) -> None:
         """Record the final observations of episodes that transition t truncates.

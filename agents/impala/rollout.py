@@ -1,6 +1,6 @@
 """Acting: a group of actors that steps its environments as one batch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -116,7 +116,7 @@ class Rollout:
                 torch.as_tensor(observations),
                 actions,
                 torch.as_tensor(rewards, dtype=torch.float32),
-                torch.from_numpy(ended),
+                torch.as_tensor(ended),
             )
             recorder.record_end(t, terminated, truncated)
             if ended.any():
@@ -152,7 +152,7 @@ class Rollout:
 
     def _act(self) -> ActOutputs:
         """One step of the policy."""
-        inputs = ActInputs(one_step(self.inputs), self.state, torch.from_numpy(self.random.next()))
+        inputs = ActInputs(one_step(self.inputs), self.state, torch.as_tensor(self.random.next()))
         if self._captured:
             return self._captured(inputs)
         return self._act_on(to_device(inputs, self.device))
@@ -169,7 +169,7 @@ class Rollout:
         return observations, rewards, terminated, truncated, info
 
     @contextmanager
-    def _locate_faults(self) -> Iterator[None]:
+    def _locate_faults(self) -> Generator[None, None, None]:
         """Add the actor and the step of its episode to a fault."""
         try:
             yield

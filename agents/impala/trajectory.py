@@ -43,15 +43,14 @@ def map_trajectory(
     function: Callable[[list[Tensor], int], Tensor], parts: Sequence[Trajectory]
 ) -> Trajectory:
     """Apply `function(leaves, batch_axis)` to the corresponding leaves of trajectories."""
-    by_field = list(zip(*parts, strict=True))
-    batch_first = {Trajectory._fields.index("state"), Trajectory._fields.index("version")}
+
+    def at(axis: int) -> Callable[..., Tensor]:
+        return lambda *leaves: function(list(leaves), axis)
+
+    by_field = zip(Trajectory._fields, zip(*parts, strict=True), strict=True)
+    batch_first = ("state", "version")
     return Trajectory(
-        *(
-            map_state(
-                lambda *leaves, axis=int(i not in batch_first): function(list(leaves), axis), *f
-            )
-            for i, f in enumerate(by_field)
-        )
+        *(map_state(at(int(name not in batch_first)), *field) for name, field in by_field)
     )
 
 

@@ -7,7 +7,7 @@ needs a 5x5 map, so it is SAME, at the bottom and right as in TensorFlow.
 
 import math
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import torch
 from gymnasium import spaces
@@ -78,7 +78,7 @@ class DiscreteTorso(nn.Module):
 Torso = ImageTorso | VectorTorso | DiscreteTorso
 
 
-def build_torso(space: spaces.Space, channels: tuple[int, ...]) -> Torso:
+def build_torso(space: spaces.Space[Any], channels: tuple[int, ...]) -> Torso:
     """Build the torso for a space of images, numbers or integers.
 
     Raises:
@@ -101,7 +101,7 @@ class Encoder(nn.Module):
 
     def __init__(
         self,
-        observation_space: spaces.Space,
+        observation_space: spaces.Space[Any],
         num_actions: int,
         kind: InputKind,
         channels: tuple[int, ...],

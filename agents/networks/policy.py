@@ -45,8 +45,8 @@ class Policy(nn.Module):
 
     def __init__(
         self,
-        observation_space: spaces.Space,
-        action_space: spaces.Space,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
         core_config: CoreConfig,
         config: PolicyConfig,
     ) -> None:

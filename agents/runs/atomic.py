@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def atomic_write(file: Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
+def atomic_path(target: Path) -> Generator[Path, None, None]:
     """Yield a path beside `target`; what the block writes there, file or folder, becomes `target`.
 
     When the block ends, its files and folders are flushed to the disk, renamed to `target` in place

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
@@ -36,7 +36,7 @@ class Clock:
         return time.perf_counter() - self._looked
 
     @contextmanager
-    def measure(self, phase: str) -> Iterator[None]:
+    def measure(self, phase: str) -> Generator[None, None, None]:
         """Add the time of the block to a phase."""
         started = time.perf_counter()
         yield

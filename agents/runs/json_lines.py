@@ -41,7 +41,11 @@ def _parsed(line: str) -> dict[str, Any] | None:
         parsed = json.loads(line)
     except ValueError:
         return None
-    return parsed if isinstance(parsed, dict) and isinstance(parsed.get("frame"), int) else None
+    match parsed:
+        case {"frame": int()}:
+            return parsed
+        case _:
+            return None
 
 
 def _is_until(line: str, frame: int) -> bool:

@@ -70,7 +70,7 @@ class SupervisedConfig:
 
     def idle(self) -> dict[str, str]:
         """The options without effect in this combination, each with the reason."""
-        idle = {}
+        idle: dict[str, str] = {}
         if self.data_parallel == 1:
             idle["ray_address"] = "--data-parallel 1, which runs without Ray"
         if self.run_dir is None:

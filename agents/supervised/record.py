@@ -168,7 +168,7 @@ class RunRecord:
         best, damage = self._best_checkpoint()
         self.trainer.reader.load_state_dict(best.weights)
         task = self.trainer.task
-        results = {
+        results: dict[str, Any] = {
             "measure": task.measure,
             "step": best.frame,
             **{name: self.trainer.evaluate(name) for name in task.tests},
