@@ -13,6 +13,8 @@ from agents.benchmark.results import Results, evaluations_of
 from agents.cli.command import CommandError
 from agents.evaluation.intervals import bootstrap_interval
 
+COLUMNS = 4
+"""Panels side by side."""
 POINTS = 200
 """Places of the abscissa at which curves of several seeds are averaged."""
 
@@ -33,22 +35,30 @@ def draw(out: Path, results: Results, jobs: Sequence[Job]) -> list[Path]:
     """
     try:
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
     except ImportError:
         raise CommandError("the report needs matplotlib: pip install 'engram[plot]'.") from None
-    width = 4 * len(results.subjects) + 1
-    figures: dict[str, Any] = {
-        "scores": Figure(figsize=(width, 1.2 + 0.5 * len(results.cores)), layout="constrained"),
-        "curves": Figure(figsize=(width, 3.2), layout="constrained"),
-        "curves_by_time": Figure(figsize=(width, 3.2), layout="constrained"),
+    heights = {
+        "scores": 1.2 + 0.4 * len(results.cores),
+        "curves": 3.2,
+        "curves_by_time": 3.2,
     }
-    panels = {name: figure.subplots(1, len(results.subjects), squeeze=False)[0]
-              for name, figure in figures.items()}  # fmt: skip
-    for place, subject in enumerate(results.subjects):
-        _bars(panels["scores"][place], results, subject)
-        for name, by in (("curves", "frames"), ("curves_by_time", "hours")):
-            _curves(panels[name][place], results, subject, jobs, by)
-    for name in ("curves", "curves_by_time"):
-        panels[name][0].legend(fontsize=8)
+    figures: dict[str, Any] = {}
+    for name, height in heights.items():
+        rows = -(-len(results.subjects) // COLUMNS)
+        columns = min(COLUMNS, len(results.subjects))
+        figure = figures[name] = Figure((4 * columns + 1, rows * height), layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False).flatten()
+        for panel in panels[len(results.subjects) :]:
+            panel.set_axis_off()
+        for panel, subject in zip(panels, results.subjects, strict=False):
+            if name == "scores":
+                _bars(panel, results, subject)
+            else:
+                _curves(panel, results, subject, jobs, "frames" if name == "curves" else "hours")
+            panel.xaxis.set_major_locator(MaxNLocator(5))
+        if name != "scores":
+            panels[0].legend(fontsize=8)
     if len(results.subjects) > 1 and len(results.cores) > 1:
         figures["heat_map"] = Figure(
             figsize=(2 + 0.9 * len(results.subjects), 2 + 0.35 * len(results.cores)),
@@ -85,6 +95,7 @@ def _bars(panel: Any, results: Results, subject: str) -> None:
                 panel.plot([low, high], [place, place], "k", linewidth=1)
     _lines_beside(panel.axvline, results.baselines[subject])
     panel.set_yticks(range(len(results.cores)), results.cores)
+    panel.invert_yaxis()
     panel.set(title=subject, xlabel=f"{results.of(subject)[0].measure} on the test")
     panel.grid(alpha=0.3, axis="x")
 
@@ -113,7 +124,10 @@ def _curves(panel: Any, results: Results, subject: str, jobs: Sequence[Job], by:
 
 def _lines_beside(draw_line: Any, baselines: dict[str, float]) -> None:
     """A dotted line for chance or for each scripted player, named at its end."""
+    names: dict[float, str] = {}
     for name, value in baselines.items():
+        names[value] = f"{names[value]}, {name}" if value in names else name
+    for value, name in names.items():
         line = draw_line(value, color="gray", linestyle=":", linewidth=1)
         axes = line.axes
         if draw_line.__name__ == "axhline":
