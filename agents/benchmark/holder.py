@@ -1,15 +1,11 @@
 """One queue at a time on a folder, and one plan."""
 
-import fcntl
-import json
-import os
-import platform
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from agents.cli.command import CommandError
+from agents.runs.folder_lock import FolderInUse, FolderLock
 
 LOCK, PLAN = ".queue.lock", "plan.txt"
 
@@ -23,17 +19,15 @@ def held(out: Path, plan: Path) -> Generator[None, None, None]:
     """
     _check_plan(out, plan)
     out.mkdir(parents=True, exist_ok=True)
-    with (out / LOCK).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise CommandError(f"{out} is in use by {_holder(out)}.") from None
-        lock.truncate(0)
-        since = time.strftime("%Y-%m-%d %H:%M:%S")
-        json.dump({"pid": os.getpid(), "host": platform.node(), "since": since}, lock)
-        lock.flush()
+    try:
+        lock = FolderLock(out, LOCK)
+    except FolderInUse as error:
+        raise CommandError(str(error)) from None
+    try:
         (out / PLAN).write_text(plan.stem + "\n")
         yield
+    finally:
+        lock.release()
 
 
 def _check_plan(out: Path, plan: Path) -> None:
@@ -42,11 +36,3 @@ def _check_plan(out: Path, plan: Path) -> None:
         raise CommandError(
             f"{out} has the runs of the plan {name}, not of {plan.stem}; give another --out."
         )
-
-
-def _holder(out: Path) -> str:
-    try:
-        holder = json.loads((out / LOCK).read_text())
-        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError):
-        return "another process"

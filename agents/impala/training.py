@@ -40,6 +40,7 @@ class Training:
 
     Args:
         learner: from `build_learner`, with the weights to start or resume with.
+        open_run: creates or resumes the run folder, once all else has been built.
         make_workers: takes the configuration and a function that returns the next request.
         record_video: records the videos of `--video-every`.
         evaluate: plays the levels of `--evaluate-every`.
@@ -50,13 +51,13 @@ class Training:
         self,
         config: ImpalaConfig,
         learner: Learner,
-        run: Run,
+        open_run: Callable[[], Run],
         make_workers: MakeWorkers,
         record_video: RecordVideo,
         evaluate: Evaluate,
         checkpoint: Checkpoint | None = None,
     ) -> None:
-        self.config, self.run, self.record_video = config, run, record_video
+        self.config, self.record_video = config, record_video
         self.learner = learner
         self.queue = TrajectoryQueue()
         self.episodes = EpisodeWindow()
@@ -65,12 +66,19 @@ class Training:
         self._best_return: float | None = None
         self._restore_learner(checkpoint)
         self.workers = make_workers(config, self._next_request)
-        self._restore_actors(checkpoint)
+        try:
+            self._restore_actors(checkpoint)
+            self.run = open_run()
+        except BaseException:
+            self.workers.close()
+            raise
         state = checkpoint.state if checkpoint else {}
         self.speed = SpeedMeter(
             self.learner.frames, state.get("seconds", 0.0), state.get("cpu_seconds", 0.0)
         )
-        self.evaluations = Evaluations(config, run, evaluate, self.learner.frames, self.speed.clock)
+        self.evaluations = Evaluations(
+            config, self.run, evaluate, self.learner.frames, self.speed.clock
+        )
         self.monitor = Monitor(config.frames, self.learner.frames)
         self._log_due = Every(config.log_seconds)
         self._checkpoint_due = Every(60 * config.checkpoint_minutes)

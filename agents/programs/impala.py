@@ -57,21 +57,30 @@ def prepare_training(parsed: ParsedRun) -> Training:
     config = parsed.config
     torch.set_num_threads(learner_threads(config))
     policy = build_policy(config)
-    checkpoint = _checkpoint_of(parsed.resume, policy)
-    if not parsed.resume:
+    resumed = _lock(parsed.resume) if parsed.resume else None
+    checkpoint = _checkpoint_of(resumed, policy) if resumed else None
+    if checkpoint is None:
         check_run_dir(config)
-    elif checkpoint and checkpoint.frame >= config.frames:
+    elif checkpoint.frame >= config.frames:
         raise RunError(
             f"{parsed.resume} has reached its last frame, {config.frames}; --frames adds more."
         )
-    learner = build_learner(config, policy)
-    make_workers = workers_for(config)
-    if parsed.resume and checkpoint:
-        run = Run.open(parsed.resume, IMPALA)
-        run.resume(checkpoint.frame, config)
-    else:
-        run = Run.create(config, parsed.names, IMPALA)
-    return Training(config, learner, run, make_workers, record_video, evaluate_agent, checkpoint)
+
+    def open_run() -> Run:
+        if resumed is None or checkpoint is None:
+            return Run.create(config, parsed.names, IMPALA)
+        resumed.resume(checkpoint.frame, config)
+        return resumed
+
+    return Training(
+        config,
+        build_learner(config, policy),
+        open_run,
+        workers_for(config),
+        record_video,
+        evaluate_agent,
+        checkpoint,
+    )
 
 
 def workers_for(config: ImpalaConfig) -> MakeWorkers:
@@ -104,11 +113,16 @@ def record_video(policy: Policy, config: ImpalaConfig, seed: int, out: Path) -> 
     return f"video {out}"
 
 
-def _checkpoint_of(folder: Path | None, policy: Policy) -> Checkpoint | None:
+def _lock(folder: Path) -> Run:
+    """The run to resume, which no other process may write to from now on."""
+    run = Run.open(folder, IMPALA)
+    run.lock()
+    return run
+
+
+def _checkpoint_of(run: Run, policy: Policy) -> Checkpoint:
     """Load the newest valid checkpoint of a run to resume, and its weights into the policy."""
-    if folder is None:
-        return None
-    checkpoint = load(Run.open(folder, IMPALA).checkpoints)
+    checkpoint = load(run.checkpoints)
     for warning in checkpoint.warnings:
         print(warning, file=sys.stderr)
     load_weights(policy, checkpoint)

@@ -25,22 +25,30 @@ def main(argv: list[str]) -> int:
     parsed = parse(argv, SUPERVISED)
     try:
         training = prepare_training(parsed)
-    except (RunError, CheckpointError, ValueError) as error:
+    except (RunError, CheckpointError, ValueError, ConnectionError) as error:
         return fail(SUPERVISED.name, error, BAD_INPUT)
     if training.run and training.config.data_parallel > 1:
         return _train_together(training.config, training.run.folder)
     return status_of(training)
 
 
-def _train_together(config: SupervisedConfig, folder: Path) -> int:
+def _connect_ray(config: SupervisedConfig) -> None:
+    """Start or join Ray; raises `ValueError` if a library for it is missing."""
     try:
-        from agents.supervised.workers import train_together  # Ray takes a second to import
-        from memory.supervised.distributed import ProcessFailed
+        import agents.supervised.workers  # noqa: F401, Ray takes a second to import
+        from agents.cluster.ray_session import connect_ray
     except ImportError as error:
-        return fail(SUPERVISED.name, f"--data-parallel {config.data_parallel}: {error}", BAD_INPUT)
+        raise ValueError(f"--data-parallel {config.data_parallel}: {error}") from None
+    connect_ray(config.ray_address)
+
+
+def _train_together(config: SupervisedConfig, folder: Path) -> int:
+    from agents.supervised.workers import train_together
+    from memory.supervised.distributed import ProcessFailed
+
     try:
         return train_together(config, folder)
-    except (ValueError, ConnectionError) as error:
+    except ValueError as error:
         return fail(SUPERVISED.name, error, BAD_INPUT)
     except ProcessFailed as error:
         return fail(SUPERVISED.name, error, WORKERS_LOST)
@@ -56,10 +64,13 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
         raise ValueError(f"--stop-at {config.stop_at}: must be at most 1, as {task.measure} is")
     if config.data_parallel > 1:
         check_shared(reader)
-    checkpoint = _checkpoint_of(parsed.resume, reader, task)
-    if not parsed.resume:
+    resumed = Run.open(parsed.resume, SUPERVISED) if parsed.resume else None
+    if resumed:
+        resumed.lock()
+    checkpoint = _checkpoint_of(resumed, reader, task) if resumed else None
+    if not resumed:
         check_run_dir(config)
-    elif checkpoint and (parsed.resume / RESULTS).exists():
+    elif checkpoint and (resumed.folder / RESULTS).exists():
         _check_goes_on(config, task, checkpoint)
     device = compute_device(config.device)
     graphs = uses_graphs(config.graphs, device)
@@ -67,24 +78,24 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
         reader, task, config.training, device, config.seed, config.reinforcement, graphs=graphs
     )
     task.batch(0, config.training.batch)  # raises where there cannot be such batches
-    if parsed.resume and checkpoint:
-        run = Run.open(parsed.resume, SUPERVISED)
+    if config.data_parallel > 1:
+        _connect_ray(config)
+    if resumed and checkpoint:
+        run = resumed
         run.resume(checkpoint.frame, config)
     else:
         run = Run.create(config, parsed.names, SUPERVISED)
     return SupervisedTraining(config, trainer, run, checkpoint)
 
 
-def _checkpoint_of(folder: Path | None, reader: Reader, task: Task) -> Checkpoint | None:
+def _checkpoint_of(run: Run, reader: Reader, task: Task) -> Checkpoint:
     """The newest good checkpoint of the run to resume, its weights put into the reader."""
-    if folder is None:
-        return None
-    checkpoint = load(Run.open(folder, SUPERVISED).checkpoints)
+    checkpoint = load(run.checkpoints)
     for warning in checkpoint.warnings:
         print(warning, file=sys.stderr)
     if checkpoint.state["identity"] != task.identity():
         raise RunError(
-            f"{folder} was trained on other data, of {checkpoint.state['identity']}; "
+            f"{run.folder} was trained on other data, of {checkpoint.state['identity']}; "
             f"these are of {task.identity()}."
         )
     load_weights(reader, checkpoint)

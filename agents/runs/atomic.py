@@ -1,5 +1,6 @@
 """Atomic writes: a file or folder appears complete or not at all, even after a power failure."""
 
+import errno
 import os
 import shutil
 from collections.abc import Generator
@@ -21,18 +22,24 @@ def atomic_write(file: Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def atomic_path(target: Path) -> Generator[Path, None, None]:
+def atomic_path(target: Path, *, replace: bool = True) -> Generator[Path, None, None]:
     """Yield a path beside `target`; what the block writes there, file or folder, becomes `target`.
 
     When the block ends, its files and folders are flushed to the disk, renamed to `target` in place
     of what is there, and the parent folder is flushed. After an error `target` is unchanged, and
     what was written is removed.
+
+    Args:
+        replace: whether a folder takes the place of one that has files.
+
+    Raises:
+        FileExistsError: without `replace`, if `target` has files or is a file.
     """
     unfinished = target.with_name(f"{UNFINISHED}{os.getpid()}-{target.name}")
     try:
         yield unfinished
         _flush_tree(unfinished)
-        _replace(unfinished, target)
+        _replace(unfinished, target) if replace else _rename(unfinished, target)
         _flush(target.parent)
     finally:
         _remove(unfinished)
@@ -51,6 +58,16 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _rename(new: Path, target: Path) -> None:
+    """Rename a folder to a name that is not in use; of several processes one succeeds."""
+    try:
+        new.rename(target)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        raise
 
 
 def _replace(new: Path, target: Path) -> None:

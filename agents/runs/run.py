@@ -8,11 +8,13 @@ runs/<env or task>-<core>-<seed>-<time>/
     tensorboard/    the same as curves
     checkpoints/    the newest three and the best
     videos/
+    .lock           held by the process that writes to the folder
 """
 
+import itertools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,6 +24,7 @@ from agents.cli.options import OptionError
 from agents.cli.presets import to_yaml
 from agents.cli.program import Names, Program
 from agents.runs.atomic import atomic_path, atomic_write
+from agents.runs.folder_lock import FolderInUse, FolderLock
 from agents.runs.json_lines import JsonLines
 from agents.runs.metrics_log import METRICS, MetricsLog
 from agents.runs.versions import uncommitted_changes, versions
@@ -45,6 +48,7 @@ class Run:
         self._metrics = MetricsLog(folder)
         self.evaluations = JsonLines(folder / "evaluations.jsonl")
         """Scores of an agent on fresh levels, while it is trained."""
+        self._folder_lock: FolderLock | None = None
 
     @classmethod
     def create(
@@ -54,7 +58,7 @@ class Run:
         program: Program,
         parent: Path = Path("runs"),
     ) -> "Run":
-        """Create the folder of a new run, complete or not at all.
+        """Create the folder of a new run, complete or not at all, and hold its lock.
 
         Args:
             config: `run_dir` is the folder, `overwrite` allows to replace an existing run.
@@ -66,14 +70,40 @@ class Run:
             RunError: the folder is in use or cannot be written.
         """
         check_run_dir(config)
-        folder = config.run_dir or _new_folder(parent, config, names)
+        for folder in [config.run_dir] if config.run_dir else _new_folders(parent, config, names):
+            try:
+                return cls._create(folder, config, names, program)
+            except FileExistsError:  # by another process, in between
+                continue
+            except OSError as error:
+                raise RunError(f"The run folder {folder} cannot be created: {error}") from error
+        raise RunError(f"--run-dir {config.run_dir} was created by another process.")
+
+    @classmethod
+    def _create(cls, folder: Path, config: Any, names: Names, program: Program) -> "Run":
+        run = cls(folder, config, names, program)
+        may_replace = config.run_dir and config.overwrite and _is_run(folder)
+        replaced = _lock(folder) if may_replace else None
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(folder) as unfinished:
+            with atomic_path(folder, replace=replaced is not None) as unfinished:
                 _fill(unfinished, to_yaml(program, config, names))
-        except OSError as error:
-            raise RunError(f"The run folder {folder} cannot be created: {error}") from error
-        return cls(folder, config, names, program)
+                run._folder_lock = FolderLock(unfinished)
+        except BaseException:
+            run.close()
+            raise
+        finally:
+            if replaced:
+                replaced.release()
+        return run
+
+    def lock(self) -> None:
+        """Hold the folder for this process until `close`; needed to write to an opened run.
+
+        Raises:
+            RunError: another process holds it; names the process.
+        """
+        self._folder_lock = _lock(self.folder)
 
     @classmethod
     def open(cls, folder: Path, program: Program) -> "Run":
@@ -82,7 +112,7 @@ class Run:
         Raises:
             RunError: it is not a run folder, or its configuration cannot be read.
         """
-        if not (folder / _CONFIG).is_file():
+        if not _is_run(folder):
             reason = "has no config.yaml" if folder.is_dir() else "does not exist"
             raise RunError(f"{folder} is not a run folder: it {reason}.{_siblings(folder)}")
         try:
@@ -91,7 +121,7 @@ class Run:
             raise RunError(f"The run {folder} cannot be read: {error}") from None
 
     def resume(self, frame: int, config: Any = None) -> None:
-        """Resume from a checkpoint: metrics logged after its frame are dropped.
+        """Resume a locked run from a checkpoint: metrics logged after its frame are dropped.
 
         Args:
             frame: of the checkpoint.
@@ -118,8 +148,10 @@ class Run:
         return self._metrics.read()
 
     def close(self) -> None:
-        """Flush the metrics."""
+        """Flush the metrics, and release the folder."""
         self._metrics.close()
+        if self._folder_lock:
+            self._folder_lock.release()
 
     def __enter__(self) -> "Run":
         return self
@@ -142,23 +174,34 @@ def check_run_dir(config: Any) -> None:
     folder = config.run_dir
     if folder is None or not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    if not (folder / _CONFIG).is_file():
+    if not _is_run(folder):
         raise RunError(f"--run-dir {folder} exists and is not a run folder; choose another.")
     if not config.overwrite:
         raise RunError(
             f"--run-dir {folder} holds a run. Resume it with --resume {folder}, "
             "or replace it with --overwrite."
         )
+    _lock(folder).release()
 
 
-def _new_folder(parent: Path, config: Any, names: Names) -> Path:
-    """A name that is not in use."""
+def _is_run(folder: Path) -> bool:
+    return (folder / _CONFIG).is_file()
+
+
+def _lock(folder: Path) -> FolderLock:
+    try:
+        return FolderLock(folder)
+    except FolderInUse as error:
+        raise RunError(f"The run folder {error} Wait for it to end, or stop it.") from None
+    except OSError as error:
+        raise RunError(f"The run folder {folder} cannot be written: {error}") from error
+
+
+def _new_folders(parent: Path, config: Any, names: Names) -> Iterator[Path]:
+    """Names that are not in use."""
     stem = f"{names.subject}-{names.core}-{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
-    number, folder = 1, parent / stem
-    while folder.exists():
-        number += 1
-        folder = parent / f"{stem}-{number}"
-    return folder
+    names_of_folders = itertools.chain([stem], (f"{stem}-{n}" for n in itertools.count(2)))
+    return (folder for name in names_of_folders if not (folder := parent / name).exists())
 
 
 def _fill(folder: Path, config: str) -> None:

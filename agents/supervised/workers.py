@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from agents.cluster.ray_session import connect_ray
 from agents.runs.checkpoint import load
 from agents.runs.device import uses_graphs
 from agents.runs.run import Run
@@ -28,18 +27,18 @@ OUTPUT = "output.txt"
 
 
 def train_together(config: SupervisedConfig, folder: Path) -> int:
-    """Train in processes of a Ray cluster whose nodes share the run folder; the exit status.
+    """Train in processes of the Ray that was connected to; returns the exit status.
+
+    Its nodes share the run folder.
 
     Signals to this process reach the first of them as a file.
 
     Raises:
-        ValueError: the cluster is too small, or Ray's token was switched off.
-        ConnectionError: there is no cluster at the address.
+        ValueError: the cluster is too small.
         ProcessFailed: one of the processes did.
     """
     folder = folder.resolve()
     output = folder / OUTPUT
-    connect_ray(config.ray_address)
     work = partial(_work, config, folder, Path.cwd(), os.environ.get(VARIABLE))
     arguments = (work, config.data_parallel, threads_of(config), config.device, folder)
     with (

@@ -191,6 +191,29 @@ def test_a_run_folder_that_exists_is_left_alone_unless_told(tmp_path, capsys):
     assert not torch.equal(weights(tmp_path / "run")["value_head.weight"], before)
 
 
+@pytest.mark.parametrize("again", ["overwrite", "resume"])
+def test_a_run_that_cannot_be_replaced_or_resumed_is_left_as_it_was(
+    again, tmp_path, monkeypatch, capsys
+):
+    assert train(tmp_path / "run", "--core", "lstm", "--frames", "40") == 0
+    before = {p: p.read_bytes() for p in sorted((tmp_path / "run").rglob("*")) if p.is_file()}
+
+    def fail(*_):
+        raise ConnectionError("no cluster there")
+
+    monkeypatch.setattr(door, "workers_for", lambda config: fail)
+    if again == "overwrite":
+        flags = ("--core", "lstm", "--frames", "40", "--overwrite")
+        assert train(tmp_path / "run", *flags) == door.BAD_INPUT
+    else:
+        assert train(None, "--resume", str(tmp_path / "run"), "--frames", "80") == door.BAD_INPUT
+    assert "no cluster there" in capsys.readouterr().err
+    monkeypatch.undo()
+    after = {p: p.read_bytes() for p in sorted((tmp_path / "run").rglob("*")) if p.is_file()}
+    before = {p: data for p, data in before.items() if p.name != ".lock"}
+    assert {p: data for p, data in after.items() if p.name != ".lock"} == before
+
+
 def test_resuming_a_folder_that_is_no_run_says_so(tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         door.main(["--resume", str(tmp_path)])

@@ -52,6 +52,10 @@ def no_video(*_: Any) -> str:
     return ""
 
 
+def no_evaluation(*_: Any) -> dict[str, Any]:
+    return {}
+
+
 def prepare(folder: Path, updates: int, batch: int = 2, resume: bool = False, **fields: Any):
     """A run of so many updates, of unrolls of two steps; and its workers."""
     config = ImpalaConfig(
@@ -68,11 +72,16 @@ def prepare(folder: Path, updates: int, batch: int = 2, resume: bool = False, **
         **fields,
     )
     learner = build_learner(config, build_policy(config))
-    if resume:
-        run, checkpoint = Run.open(folder, IMPALA), load(folder / "checkpoints")
-    else:
-        run, checkpoint = Run.create(config, Names("boxworld", "lstm"), IMPALA), None
-    training = Training(config, learner, run, ScriptedWorkers, no_video, checkpoint)
+    checkpoint = load(folder / "checkpoints") if resume else None
+
+    def open_run() -> Run:
+        if resume:
+            return Run.open(folder, IMPALA)
+        return Run.create(config, Names("boxworld", "lstm"), IMPALA)
+
+    training = Training(
+        config, learner, open_run, ScriptedWorkers, no_video, no_evaluation, checkpoint
+    )
     assert isinstance(training.workers, ScriptedWorkers)
     return training, training.workers
 

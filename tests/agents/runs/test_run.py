@@ -2,8 +2,10 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +21,10 @@ from agents.impala.config import ImpalaConfig
 from agents.impala.program import IMPALA
 from agents.runs import run as run_module
 from agents.runs import versions as versions_module
-from agents.runs.run import Run, RunError
+from agents.runs.run import Run, RunError, check_run_dir
 from memory import CORES
 
+ROOT = Path(__file__).parents[3]
 NAMES = Names("boxworld", "lstm")
 
 
@@ -56,13 +59,86 @@ def test_an_opened_run_is_what_was_created(tmp_path: Path) -> None:
 
 
 def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
-    first = Run.create(config(tmp_path / "x"), NAMES, IMPALA)
-    (first.checkpoints / "precious").touch()
+    with Run.create(config(tmp_path / "x"), NAMES, IMPALA) as first:
+        (first.checkpoints / "precious").touch()
     with pytest.raises(RunError, match=r"--resume .*x.*--overwrite"):
         Run.create(config(tmp_path / "x"), NAMES, IMPALA)
     assert (first.checkpoints / "precious").exists()
     Run.create(config(tmp_path / "x", overwrite=True), NAMES, IMPALA)
     assert not (first.checkpoints / "precious").exists()
+    assert files(tmp_path) == {"x"}
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from agents.runs.folder_lock import FolderLock
+lock = FolderLock(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def held_by_another_process(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """A run that another process writes to, and the number of that process."""
+    folder = tmp_path / "x"
+    Run.create(config(folder), NAMES, IMPALA).close()
+    command = [sys.executable, "-c", HOLD, str(folder)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, cwd=ROOT) as holder:
+        assert holder.stdout and holder.stdout.readline() == b"held\n"
+        yield folder, holder.pid
+        holder.communicate()
+
+
+def test_a_run_that_is_written_to_is_not_replaced_or_resumed(
+    held_by_another_process: tuple[Path, int],
+) -> None:
+    folder, pid = held_by_another_process
+    before = files(folder)
+    holder = f"in use by process {pid} on {platform.node()}"
+    with pytest.raises(RunError, match=holder):
+        check_run_dir(config(folder, overwrite=True))
+    with pytest.raises(RunError, match=holder):
+        Run.create(config(folder, overwrite=True), NAMES, IMPALA)
+    with pytest.raises(RunError, match=holder):
+        Run.open(folder, IMPALA).lock()
+    assert files(folder) == before
+
+
+def test_a_run_can_be_resumed_or_replaced_after_the_process_that_wrote_it(tmp_path: Path) -> None:
+    run = Run.create(config(tmp_path / "x"), NAMES, IMPALA)
+    again = Run.open(run.folder, IMPALA)
+    with pytest.raises(RunError, match="in use"):
+        again.lock()
+    run.close()
+    again.lock()
+    again.close()
+    with Run.create(config(tmp_path / "x", overwrite=True), NAMES, IMPALA) as new:
+        with pytest.raises(RunError, match="in use"):
+            again.lock()
+        assert "old" not in " ".join(files(tmp_path)) and new.folder == again.folder
+
+
+def test_runs_created_at_once_have_a_folder_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module.time, "strftime", lambda _: "20260101-000000")
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: path.parent != tmp_path and exists(path))
+    runs = []
+    for _ in range(6):  # each name looks free, as before another process takes it
+        runs.append(Run.create(config(), NAMES, IMPALA, tmp_path))
+    assert len({run.folder for run in runs}) == 6 == len(files(tmp_path))
+
+
+def test_a_named_folder_that_another_process_creates_meanwhile_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Run.create(config(tmp_path / "x"), NAMES, IMPALA):
+        monkeypatch.setattr(run_module, "check_run_dir", lambda config: None)
+        with pytest.raises(RunError, match=r"x was created by another process"):
+            Run.create(config(tmp_path / "x"), NAMES, IMPALA)
     assert files(tmp_path) == {"x"}
 
 
@@ -83,7 +159,7 @@ def test_an_error_leaves_nothing_half_written(
     overwrite: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if overwrite:
-        Run.create(config(tmp_path / "x"), NAMES, IMPALA)
+        Run.create(config(tmp_path / "x"), NAMES, IMPALA).close()
     before = files(tmp_path)
 
     def fail() -> dict[str, Any]:
