@@ -2,7 +2,7 @@
 
 from memory.supervised.batch import Batch
 from memory.supervised.reader import Reader, ReaderConfig, build_reader
-from memory.supervised.task import Task
+from memory.supervised.task import Task, TaskConfig
 from memory.supervised.tasks.associative_recall import AssociativeRecallConfig
 from memory.supervised.tasks.babi.babi import BabiConfig
 from memory.supervised.tasks.delayed_recall import DelayedRecallConfig
@@ -16,7 +16,7 @@ from memory.supervised.tasks.pos_tagging.pos_tagging import PosTaggingConfig
 from memory.supervised.tasks.sentences import SentencesConfig
 from memory.supervised.trainer import Trainer, TrainingConfig
 
-TASKS = {
+TASKS: dict[str, type[TaskConfig]] = {
     "associative_recall": AssociativeRecallConfig,
     "babi": BabiConfig,
     "delayed_recall": DelayedRecallConfig,
@@ -48,6 +48,7 @@ __all__ = [
     "ReaderConfig",
     "SentencesConfig",
     "Task",
+    "TaskConfig",
     "Trainer",
     "TrainingConfig",
     "build_reader",

@@ -118,6 +118,44 @@ class Task(ABC):
         """Restore what `get_state` gave."""
 
 
+class TaskConfig(ABC):
+    """The options of a task: a frozen, keyword-only dataclass that makes the task.
+
+    A subclass has to define `build` and `small`, and `data_sets` if the task reads files.
+    """
+
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        """Names of the data sets that the task reads."""
+        return ()
+
+    @abstractmethod
+    def build(self, seed: int) -> Task:
+        """Make the task.
+
+        Raises:
+            ValueError: an option is out of range, or a data set is missing or damaged.
+        """
+
+    @classmethod
+    def small(cls) -> Mapping[str, "TaskConfig"]:
+        """Small configurations for tests, one for each mode of the task, by the name of the mode.
+
+        The plain one, with no name, comes first. It trains in seconds.
+
+        Raises:
+            TypeError: the class does not define `small`.
+        """
+        raise TypeError(
+            f"{cls.__name__} has no small configuration for tests: define the class method "
+            "small(), which returns configurations that train in seconds, by name"
+        )
+
+    def idle(self) -> dict[str, str]:
+        """Options that have no effect in this combination, each with what makes it so."""
+        return {}
+
+
 CHUNK = 320
 """Sequences of a held-out batch: the same whatever the batch that is trained with."""
 

@@ -5,6 +5,7 @@ that follow one another, as in Ba et al., "Using fast weights to attend to the r
 section 4.1. Keys differ within a sequence; every key is asked for, in an order of its own.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,12 +13,12 @@ from torch.nn.functional import one_hot
 
 from memory.options import positive
 from memory.supervised.batch import Batch
-from memory.supervised.task import Encoder, Plain
+from memory.supervised.task import Encoder, Plain, TaskConfig
 from memory.supervised.tasks.generated import GeneratedTask
 
 
 @dataclass(frozen=True, kw_only=True)
-class AssociativeRecallConfig:
+class AssociativeRecallConfig(TaskConfig):
     """Name the value that stood beside a key."""
 
     keys: int = 8
@@ -26,6 +27,11 @@ class AssociativeRecallConfig:
     """Different values."""
     pairs: int = 4
     """Pairs to remember."""
+
+    @classmethod
+    def small(cls) -> Mapping[str, "AssociativeRecallConfig"]:
+        """A few pairs."""
+        return {"": cls(keys=5, values=4, pairs=3)}
 
     def build(self, seed: int) -> "AssociativeRecall":
         """Make the task."""

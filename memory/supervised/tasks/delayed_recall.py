@@ -5,6 +5,7 @@ form of Arjovsky et al., "Unitary evolution recurrent neural networks" (2016), s
 blanks, a sign to begin, and as many blanks as there were symbols, during which they are due.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,12 +13,12 @@ from torch.nn.functional import one_hot
 
 from memory.options import positive
 from memory.supervised.batch import Batch
-from memory.supervised.task import Encoder, Plain
+from memory.supervised.task import Encoder, Plain, TaskConfig
 from memory.supervised.tasks.generated import GeneratedTask
 
 
 @dataclass(frozen=True, kw_only=True)
-class DelayedRecallConfig:
+class DelayedRecallConfig(TaskConfig):
     """Repeat symbols after a pause."""
 
     symbols: int = 8
@@ -26,6 +27,11 @@ class DelayedRecallConfig:
     """Symbols to remember."""
     delay: int = 8
     """Steps between the last symbol and the sign to begin."""
+
+    @classmethod
+    def small(cls) -> Mapping[str, "DelayedRecallConfig"]:
+        """A few symbols."""
+        return {"": cls(symbols=5, length=3, delay=4)}
 
     def build(self, seed: int) -> "DelayedRecall":
         """Make the task."""

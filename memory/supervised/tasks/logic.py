@@ -16,7 +16,7 @@ Differs from the paper:
 * A batch is a piece of the stream, with an empty memory before it; its last sequences are cut.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
@@ -29,7 +29,7 @@ from memory.options import one_of
 from memory.supervised.batch import Batch
 from memory.supervised.head import Answered
 from memory.supervised.measure import AccuracyMetric, Measure
-from memory.supervised.task import CHUNK, Encoder, Plain
+from memory.supervised.task import CHUNK, Encoder, Plain, TaskConfig
 from memory.supervised.tasks.generated import HELD_OUT, GeneratedTask
 from memory.supervised.tasks.weighted_f1 import WeightedF1
 
@@ -44,7 +44,7 @@ Operands = Literal["one_opposite", "random"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogicConfig:
+class LogicConfig(TaskConfig):
     """Echo what is shown, and evaluate it."""
 
     operands: Operands = "one_opposite"
@@ -56,6 +56,11 @@ class LogicConfig:
     steps: int = 64
     """Length of a piece of the stream; in the test `longer`, twice that, or more where its longest
     expression needs it."""
+
+    @classmethod
+    def small(cls) -> Mapping[str, "LogicConfig"]:
+        """Short expressions."""
+        return {"": cls(lengths=(2, 4), steps=20)}
 
     def build(self, seed: int) -> "Logic":
         """Make the task."""

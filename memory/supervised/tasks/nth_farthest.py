@@ -12,6 +12,7 @@ Differs from the paper: training may begin with few vectors of few dimensions (`
 The other dimensions of these are zeros; validation and test are always of the full size.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
@@ -21,7 +22,7 @@ from torch.nn.functional import one_hot
 
 from memory.options import one_of, positive
 from memory.supervised.batch import Batch
-from memory.supervised.task import Encoder, Plain, random_source
+from memory.supervised.task import Encoder, Plain, TaskConfig, random_source
 from memory.supervised.tasks.curriculum import Curriculum, CurriculumName, Level
 from memory.supervised.tasks.generated import HELD_OUT, torch_generator
 from memory.supervised.tasks.graded_task import GradedTask, Hardness
@@ -31,7 +32,7 @@ MASTERED = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
-class NthFarthestConfig:
+class NthFarthestConfig(TaskConfig):
     """Label of the n-th farthest vector from the m-th."""
 
     vectors: int = 8
@@ -42,6 +43,14 @@ class NthFarthestConfig:
     """Vectors and dimensions of a training batch: the largest only, as in the paper, or any up to
     it; or, as a level that rises, in vectors first: those of the level, any up to it, or the level
     mixed with any."""
+
+    @classmethod
+    def small(cls) -> Mapping[str, "NthFarthestConfig"]:
+        """A few vectors, with and without a curriculum."""
+        return {
+            "": cls(vectors=4, dimensions=3),
+            "curriculum": cls(vectors=4, dimensions=3, curriculum="combined"),
+        }
 
     def build(self, seed: int) -> "NthFarthest":
         """Make the task."""

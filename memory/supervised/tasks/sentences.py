@@ -27,7 +27,7 @@ Differs from the paper:
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from html import unescape
@@ -47,7 +47,7 @@ from memory.supervised.data.digest import digest_of
 from memory.supervised.data.text_file import MalformedData, read_text
 from memory.supervised.head import Answered
 from memory.supervised.measure import AccuracyMetric, Measure
-from memory.supervised.task import CHUNK, Encoder, Task, random_source
+from memory.supervised.task import CHUNK, Encoder, Task, TaskConfig, random_source
 from memory.supervised.tasks.epochs import Epochs, FlushRight
 from memory.supervised.tasks.weighted_f1 import WeightedF1
 
@@ -61,7 +61,7 @@ MOST_HELD_OUT = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class SentencesConfig:
+class SentencesConfig(TaskConfig):
     """Write a sentence that was read."""
 
     sentences: int = 500
@@ -70,6 +70,16 @@ class SentencesConfig:
     """Text of one sentence a line; the English side of Tatoeba if not given."""
     data: Path | None = None
     """Folder with Tatoeba's spa.txt; ENGRAM_DATA or the cache if not given."""
+
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        """Tatoeba, unless a file is given."""
+        return ("tatoeba_eng_spa",) if self.file is None else ()
+
+    @classmethod
+    def small(cls) -> Mapping[str, "SentencesConfig"]:
+        """A few sentences."""
+        return {"": cls(sentences=60)}
 
     def build(self, seed: int) -> "Sentences":
         """Read the file and make the task.

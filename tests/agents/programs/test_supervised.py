@@ -4,11 +4,14 @@ import json
 import math
 import os
 import signal
+from dataclasses import fields
+from functools import partial
 from itertools import islice
 
 import pytest
 import torch
 
+from agents.benchmark.plan import flags_of
 from agents.cli.command_line import parse
 from agents.programs.supervised import main
 from agents.runs.checkpoint import CheckpointError, load
@@ -18,33 +21,32 @@ from memory import CORES
 from memory.supervised import TASKS, Trainer, build_reader
 from memory.supervised.tasks.delayed_recall import DelayedRecall
 from tests.memory.supervised.tasks.babi.babi_files import write_babi
-from tests.memory.supervised.tasks.image_association.image_data import (
-    write_cifar10_and_mnist,
-    write_omniglot,
-)
 from tests.memory.supervised.tasks.language_model.corpus_texts import write_wikitext
-from tests.memory.supervised.tasks.small_data import write_data
+from tests.memory.supervised.tasks.small_data import MAKERS, write_data
 
 QUICK = ["--training.batch", "64", "--log-seconds", "0", "--reader.readout", "8", "--threads", "1"]
-SMALL = {
-    "associative_recall": ["--task.pairs", "2"],
-    "babi": ["--task.tasks", "1", "--task.width", "8"],
-    "delayed_recall": ["--task.delay", "1", "--task.length", "2"],
-    "image_association": ["--task.images", "drawn"],
-    "language_model": ["--task.unroll", "6", "--task.embedding", "8"],
-    "learning_to_execute": ["--task.length", "1", "--task.nesting", "1"],
-    "logic": ["--task.steps", "12"],
-    "nlvr": ["--task.given", "things"],
-    "nth_farthest": ["--task.vectors", "3", "--task.dimensions", "2"],
-    "pos_tagging": ["--task.width", "8"],
-    "sentences": ["--task.sentences", "60"],
-}
-
 GRU = ["--core", "gru", "--core.hidden", "8"]
+SHORT = ["--task", "delayed_recall", "--task.delay", "1", "--task.length", "2", *GRU]
+RECALL = [*SHORT, *QUICK]
+PRESET_DATA = MAKERS | {
+    "babi": partial(write_babi, tasks=range(1, 21)),
+    "wikitext-2": partial(write_wikitext, words=12_000),  # more than presets have cutoffs
+}
 
 
 def log_of(run):
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def set_options(section, config):
+    """The flags of the options that differ from their defaults."""
+    defaults, options = type(config)(), {}
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if value != getattr(defaults, field.name):
+            value = list(value) if isinstance(value, tuple) else value
+            options[f"{section}.{field.name}"] = value
+    return flags_of(options)
 
 
 @pytest.mark.parametrize("core", sorted(CORES))
@@ -58,12 +60,14 @@ def test_every_pair_trains_is_resumed_and_judged(task, core, tmp_path, capsys, m
 
     real = Trainer.evaluate
     monkeypatch.setattr(Trainer, "evaluate", evaluate)
-    monkeypatch.setenv("ENGRAM_DATA", str(write_data(tmp_path / "data")))
     run = tmp_path / "run"
-    flags = ["--task", task, "--core", core, *SMALL[task], *QUICK, "--validate-every", "2"]
-    flags[flags.index("--training.batch") + 1] = "4"
-    if task == "sentences" and hasattr(CORES[core](), "buffer"):
-        flags += ["--core.buffer", "64"]
+    flags = ["--task", task, *set_options("task", TASKS[task].small()[""]), "--core", core]
+    flags += [*QUICK, "--training.batch", "4", "--validate-every", "2"]
+    config = parse(flags, SUPERVISED).config  # a preset of the pair may name other data
+    monkeypatch.setenv("ENGRAM_DATA", str(write_data(tmp_path / "data", config.task)))
+    if hasattr(config.core, "buffer"):
+        longest = config.task.build(1).longest_episode or 1
+        flags += ["--core.buffer", str(max(longest, config.core.buffer))]
     assert main([*flags, "--steps", "2", "--run-dir", str(run)]) == 0
     assert main(["--resume", str(run), "--steps", "4"]) == 0
     results = json.loads((run / "results.json").read_text())
@@ -82,8 +86,7 @@ def validated(run):
 
 
 def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path):
-    flags = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
-    flags += ["--validate-every", "4", "--steps", "10"]
+    flags = [*RECALL, "--validate-every", "4", "--steps", "10"]
     assert main([*flags, "--run-dir", str(tmp_path / "whole")]) == 0
 
     def stop(trainer):
@@ -108,7 +111,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path):
 
 def test_a_run_that_reaches_the_accuracy_asked_for_ends_and_the_best_is_judged(tmp_path):
     run = tmp_path / "run"
-    flags = ["--task", "delayed_recall", "--task.symbols", "2", *SMALL["delayed_recall"], *GRU]
+    flags = [*SHORT, "--task.symbols", "2"]
     flags += [*QUICK, "--training.learning-rate", "1e-2", "--validate-every", "20"]
     assert main([*flags, "--stop-at", "0.9", "--steps", "5000", "--run-dir", str(run)]) == 0
     results = json.loads((run / "results.json").read_text())
@@ -139,8 +142,7 @@ def test_the_last_step_is_judged_and_the_best_outlives_checkpoints_and_resumes(
 
 def test_a_run_cut_off_before_its_test_is_tested_when_resumed(tmp_path, capsys):
     run = tmp_path / "run"
-    flags = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
-    assert main([*flags, "--steps", "2", "--run-dir", str(run)]) == 0
+    assert main([*RECALL, "--steps", "2", "--run-dir", str(run)]) == 0
     assert main(["--resume", str(run)]) == 2
     assert "has reached its last step, 2; --steps adds more" in capsys.readouterr().err
     results = (run / "results.json").read_text()
@@ -151,8 +153,7 @@ def test_a_run_cut_off_before_its_test_is_tested_when_resumed(tmp_path, capsys):
 
 def test_a_run_of_a_gpu_goes_on_in_a_precision_that_the_cpu_has(tmp_path, capsys):
     run = tmp_path / "run"
-    flags = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
-    assert main([*flags, "--steps", "2", "--run-dir", str(run)]) == 0
+    assert main([*RECALL, "--steps", "2", "--run-dir", str(run)]) == 0
     config = run / "config.yaml"
     config.write_text(config.read_text().replace("precision: float32", "precision: tf32"))
     resume = ["--resume", str(run), "--steps", "3", "--device", "cpu"]
@@ -163,15 +164,11 @@ def test_a_run_of_a_gpu_goes_on_in_a_precision_that_the_cpu_has(tmp_path, capsys
 
 def test_a_run_that_reached_its_accuracy_is_not_resumed_for_nothing(tmp_path, capsys):
     run = tmp_path / "run"
-    flags = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
-    flags += ["--stop-at", "0.001", "--validate-every", "1"]
+    flags = [*RECALL, "--stop-at", "0.001", "--validate-every", "1"]
     assert main([*flags, "--steps", "9", "--run-dir", str(run)]) == 0
     assert main(["--resume", str(run)]) == 2
     assert "has reached the accuracy of --stop-at 0.001" in capsys.readouterr().err
     assert main(["--resume", str(run), "--stop-at", "1.0", "--steps", "3"]) == 0
-
-
-RECALL = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
 
 
 def give_marks(monkeypatch, measure, *marks):
@@ -340,8 +337,7 @@ def test_help_fits_a_screen_and_names_every_task(capsys):
 
 def test_a_run_of_the_other_program_is_not_resumed(tmp_path, capsys):
     run = tmp_path / "run"
-    flags = ["--task", "delayed_recall", *SMALL["delayed_recall"], *GRU, *QUICK]
-    assert main([*flags, "--steps", "1", "--validate-every", "9", "--run-dir", str(run)]) == 0
+    assert main([*RECALL, "--steps", "1", "--validate-every", "9", "--run-dir", str(run)]) == 0
     with pytest.raises(SystemExit):
         from agents.programs.impala import main as impala
 
@@ -351,13 +347,12 @@ def test_a_run_of_the_other_program_is_not_resumed(tmp_path, capsys):
 
 @pytest.mark.parametrize("file", sorted(SUPERVISED.folder.glob("*.yaml")), ids=lambda p: p.name)
 def test_every_preset_opens_with_a_command_that_uses_it(file, tmp_path, monkeypatch):
-    monkeypatch.setenv("ENGRAM_DATA", str(write_data(tmp_path, babi_tasks=range(1, 21))))
+    monkeypatch.setenv("ENGRAM_DATA", str(tmp_path))
     monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path / "cache"))
-    write_omniglot(write_cifar10_and_mnist(tmp_path) / "omniglot")
-    write_wikitext(tmp_path / "wikitext-2", words=12_000)  # more than presets have cutoffs
     first = file.read_text().splitlines()[0]
     assert first.startswith("# python scripts/supervised.py ")
     parsed = parse(first.split()[3:], SUPERVISED)
     assert file in parsed.presets
+    write_data(tmp_path, parsed.config.task, PRESET_DATA)
     with torch.device("meta"):
         build_reader(parsed.config.task.build(1), parsed.config.core, parsed.config.reader)

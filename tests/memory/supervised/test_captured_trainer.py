@@ -9,15 +9,16 @@ import torch
 import memory.layers.captured
 from memory.core import Core
 from memory.layers.captured import CapturedByShape
-from memory.supervised import TASKS
 from memory.supervised.reader import ReaderConfig, build_reader
 from memory.supervised.tasks.language_model.language_model import LanguageModelConfig
+from memory.supervised.tasks.nth_farthest import NthFarthestConfig
 from memory.supervised.trainer import NotFinite, Trainer, TrainingConfig, Work
 from tests.fake_gpu import ASKED, lose_numbers, without_numbers
 from tests.memory.small_cores import SMALL_CORES
+from tests.memory.supervised.tasks.language_model.corpus_texts import write_wikitext
+from tests.memory.supervised.tasks.small_configs import SMALL_TASKS
 from tests.memory.supervised.tasks.small_data import write_data
 from tests.memory.supervised.tasks.small_tasks import Counting, Stream
-from tests.memory.supervised.tasks.test_task_contract import SMALL
 
 
 class Pair(NamedTuple):
@@ -25,9 +26,10 @@ class Pair(NamedTuple):
     maybe: torch.Tensor | None
 
 
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    monkeypatch.setenv("ENGRAM_DATA", str(write_data(tmp_path / "data")))
+def small_task(name, folder, monkeypatch):
+    config = SMALL_TASKS[name]
+    monkeypatch.setenv("ENGRAM_DATA", str(write_data(folder, config)))
+    return config.build(seed=3)
 
 
 def trainer(task, core="lstm", graphs=False, **training):
@@ -37,19 +39,20 @@ def trainer(task, core="lstm", graphs=False, **training):
 
 
 def combined():
-    return TASKS["nth_farthest"](vectors=4, dimensions=3, curriculum="mix").build(seed=3)
+    return NthFarthestConfig(vectors=4, dimensions=3, curriculum="mix").build(seed=3)
 
 
-def adaptive():
-    return LanguageModelConfig(unroll=9, embedding=8, lanes=60, cutoffs=(9,)).build(seed=3)
+def with_dropout():
+    return LanguageModelConfig(unroll=9, embedding=8, lanes=60, dropout=0.5).build(seed=3)
 
 
 @pytest.mark.parametrize("core", ["lstm", "rmc", "dnc", "memory_net, frozen_bn"])
-@pytest.mark.parametrize("make", [combined, Stream, Counting, "language_model"])
-def test_captured_updates_are_those_of_a_trainer_that_is_not_bit_for_bit(core, make, data):
-    if make == "language_model":  # with dropout
-        make = TASKS[make](**SMALL[make], dropout=0.5).build
-        make = lambda build=make: build(seed=3)  # noqa: E731
+@pytest.mark.parametrize("make", [combined, Stream, Counting, with_dropout])
+def test_captured_updates_are_those_of_a_trainer_that_is_not_bit_for_bit(
+    core, make, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ENGRAM_DATA", str(tmp_path))
+    write_wikitext(tmp_path / "wikitext-2")
     plain, captured = trainer(make(), core), trainer(make(), core, graphs=True)
     assert captured._captured is not None
     for _ in range(5):
@@ -100,17 +103,9 @@ def asks_no_number(one: Trainer, mode) -> None:
         assert one._find_gradient(work).loss.shape == ()
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_each_task_asks_a_gpu_for_no_number_or_says_so(task, gpu, data):
-    one = trainer(TASKS[task](**SMALL[task]).build(seed=3))
-    assert one.reader.branches_on_data == (task == "babi")
-    asks_no_number(one, gpu)
-
-
-def test_an_adaptive_softmax_asks_and_says_so(gpu, data):
-    one = trainer(adaptive())
-    assert one.reader.branches_on_data
-    asks_no_number(one, gpu)
+@pytest.mark.parametrize("task", SMALL_TASKS)
+def test_each_task_asks_a_gpu_for_no_number_or_says_so(task, gpu, tmp_path, monkeypatch):
+    asks_no_number(trainer(small_task(task, tmp_path / "data", monkeypatch)), gpu)
 
 
 @pytest.mark.parametrize("core", SMALL_CORES)

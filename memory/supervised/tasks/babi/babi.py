@@ -9,7 +9,7 @@ training questions of each task, drawn by the seed, is the validation. A task co
 more than 5 % of its answers are wrong.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -25,7 +25,7 @@ from memory.supervised.batch import Batch
 from memory.supervised.data.digest import digest_of
 from memory.supervised.head import Answered, Head, rectified
 from memory.supervised.measure import AccuracyMetric, Measure
-from memory.supervised.task import CHUNK, Encoder, Task, random_source
+from memory.supervised.task import CHUNK, Encoder, Task, TaskConfig, random_source
 from memory.supervised.tasks.babi.questions import most_frequent, numbered, vocabulary_of
 from memory.supervised.tasks.babi.sentence_encoder import Reading, SentenceEncoder
 from memory.supervised.tasks.babi.source import Size, Source, Stories, find_stories
@@ -36,7 +36,7 @@ FAILED = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class BabiConfig:
+class BabiConfig(TaskConfig):
     """Questions about short stories."""
 
     tasks: tuple[int, ...] = (1,)
@@ -63,6 +63,21 @@ class BabiConfig:
     """Normalise facts, and questions apart, over the batch."""
     data: Path | None = None
     """Folder with `en` and `en-10k`; ENGRAM_DATA or the cache if not given."""
+
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        """bAbI, unless all stories are generated."""
+        return () if self.source == "generated" else ("babi",)
+
+    @classmethod
+    def small(cls) -> Mapping[str, "BabiConfig"]:
+        """One task, and two tasks with all options of the encoder."""
+        return {
+            "": cls(tasks=(2,), width=8),  # presets of cores would learn all tasks
+            "two tasks": cls(
+                tasks=(1, 2), width=8, sentence="gru", own_words=True, ages=True, normalise=True
+            ),
+        }
 
     def build(self, seed: int) -> "Babi":
         """Read the files and make the task.

@@ -14,7 +14,7 @@ Differs from the paper: noise is drawn anew each time, in 256 shades; which clas
 random, so that they are not all exactly as frequent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
@@ -26,11 +26,12 @@ from numpy.typing import NDArray
 
 from memory.options import one_of
 from memory.supervised.batch import Batch
-from memory.supervised.task import Encoder, Task, random_source
+from memory.supervised.task import Encoder, Task, TaskConfig, random_source
 from memory.supervised.tasks.epochs import Epochs
 from memory.supervised.tasks.image_association.convnet import ConvNet, FrameEncoder
 from memory.supervised.tasks.image_association.images import (
     CLASSES,
+    SETS_OF,
     SIDE,
     Gallery,
     Images,
@@ -48,7 +49,7 @@ CHUNK = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageAssociationConfig:
+class ImageAssociationConfig(TaskConfig):
     """Which digit stood beside an image of this class?"""
 
     delay: int = 0
@@ -61,6 +62,19 @@ class ImageAssociationConfig:
     """Layers that look at a frame: three, or the ten of the paper."""
     data: Path | None = None
     """Folder with `cifar10` and `mnist`, or `omniglot`; ENGRAM_DATA or the cache if not given."""
+
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        """Those of `images`."""
+        return SETS_OF[self.images]
+
+    @classmethod
+    def small(cls) -> Mapping[str, "ImageAssociationConfig"]:
+        """Images that need no files, with and without delays."""
+        return {
+            "": cls(images="drawn"),
+            "delays": cls(images="drawn", delay=1, test_delays=(2,)),
+        }
 
     def build(self, seed: int) -> "ImageAssociation":
         """Read the images and make the task.

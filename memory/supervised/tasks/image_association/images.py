@@ -24,6 +24,12 @@ from memory.supervised.data.data_folder import find_data, key_of, prepared
 from memory.supervised.data.text_file import MalformedData
 
 Images = Literal["cifar10_mnist", "omniglot", "drawn"]
+SETS_OF: dict[Images, tuple[str, ...]] = {
+    "cifar10_mnist": ("cifar10", "mnist"),
+    "omniglot": ("omniglot",),
+    "drawn": (),
+}
+"""Data sets that the images are read from."""
 
 SIDE = 32
 CLASSES = 10

@@ -13,7 +13,7 @@ Differs from the paper: the softmax has a bias; an adaptive softmax, with weight
 take its place (`cutoffs`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +31,7 @@ from memory.supervised.data.data_folder import find_data
 from memory.supervised.data.digest import digest_of
 from memory.supervised.head import Head
 from memory.supervised.measure import Measure
-from memory.supervised.task import Encoder, Task, random_source
+from memory.supervised.task import Encoder, Task, TaskConfig, random_source
 from memory.supervised.tasks.language_model.adaptive_head import AdaptiveHead
 from memory.supervised.tasks.language_model.corpus import UNKNOWN, Corpus, read_corpus
 from memory.supervised.tasks.language_model.corpus_files import Level
@@ -43,7 +43,7 @@ WORDS_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True, kw_only=True)
-class LanguageModelConfig:
+class LanguageModelConfig(TaskConfig):
     """Which word comes next?"""
 
     corpus: str = "wikitext-2"
@@ -67,6 +67,19 @@ class LanguageModelConfig:
     """Lanes in which held-out text is read side by side; 1 carries the state from end to end."""
     windows: tuple[int, ...] = ()
     """Besides, test in windows of so many words that begin with a fresh state."""
+
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        """The corpus."""
+        return (self.corpus,)
+
+    @classmethod
+    def small(cls) -> Mapping[str, "LanguageModelConfig"]:
+        """Short unrolls, with an exact and an adaptive softmax."""
+        return {
+            "": cls(unroll=9, embedding=8, lanes=60),
+            "adaptive": cls(unroll=9, embedding=8, lanes=60, cutoffs=(9,)),
+        }
 
     def build(self, seed: int) -> "LanguageModel":
         """Read the corpus and make the task.

@@ -13,7 +13,7 @@ never sees a right character of the answer: it is given its own in their place.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Literal, get_args
@@ -25,7 +25,7 @@ from numpy.random import Generator, default_rng
 
 from memory.options import one_of, positive
 from memory.supervised.batch import Batch
-from memory.supervised.task import Encoder, random_source
+from memory.supervised.task import Encoder, TaskConfig, random_source
 from memory.supervised.tasks.curriculum import Curriculum, CurriculumName, Level
 from memory.supervised.tasks.graded_task import GradedTask, Hardness
 from memory.supervised.tasks.learning_to_execute import deepmind_programs, zaremba_programs
@@ -54,7 +54,7 @@ REWRITES: dict[str, Callable[[ndarray], ndarray]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class LearningToExecuteConfig:
+class LearningToExecuteConfig(TaskConfig):
     """Write what a small program computes."""
 
     programs: Programs = "add"
@@ -70,6 +70,14 @@ class LearningToExecuteConfig:
     decoder: Decoder = "nothing"
     """What is fed in training while the answer is written: nothing, the right character before, or
     the reader's own guess."""
+
+    @classmethod
+    def small(cls) -> Mapping[str, "LearningToExecuteConfig"]:
+        """Short programs, and a memory task whose answers are fed back."""
+        return {
+            "": cls(programs="program", length=3, nesting=2),
+            "copy": cls(programs="copy", length=3, nesting=1, decoder="targets"),
+        }
 
     def idle(self) -> dict[str, str]:
         """The options without effect in this combination, each with the reason."""

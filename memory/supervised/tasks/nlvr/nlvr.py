@@ -12,7 +12,7 @@ all six orders, `accuracy` over all of these, and `consistency`, the share of se
 all was answered right, about every picture in every order. Of things, one order is scored.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import permutations
@@ -29,7 +29,7 @@ from memory.supervised.data.data_folder import find_data, key_of, prepared
 from memory.supervised.data.digest import digest_of
 from memory.supervised.head import Answered
 from memory.supervised.measure import AccuracyMetric, Measure
-from memory.supervised.task import CHUNK, Encoder, Task
+from memory.supervised.task import CHUNK, Encoder, Task, TaskConfig
 from memory.supervised.tasks.epochs import Epochs
 from memory.supervised.tasks.nlvr.encoder import Boxes, Cells, NlvrInputs, Reads, Things
 from memory.supervised.tasks.nlvr.files import (
@@ -53,7 +53,7 @@ VERSION = "1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class NlvrConfig:
+class NlvrConfig(TaskConfig):
     """Sentences that are true or false of three boxes."""
 
     given: Given = "pictures"
@@ -63,6 +63,20 @@ class NlvrConfig:
     """
     data: Path | None = None
     """Folder with `dev.json` and the others; ENGRAM_DATA or the cache if not given."""
+
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        """NLVR."""
+        return ("nlvr",)
+
+    @classmethod
+    def small(cls) -> Mapping[str, "NlvrConfig"]:
+        """Things and pictures, as boxes and as reads."""
+        return {
+            "": cls(given="things"),
+            "pictures": cls(),
+            "reads": cls(given="things", steps="reads"),
+        }
 
     def build(self, seed: int) -> "Nlvr":
         """Read the files and make the task.

@@ -34,7 +34,7 @@ from memory.supervised.batch import Batch
 from memory.supervised.data.data_folder import find_data
 from memory.supervised.data.text_file import MalformedData
 from memory.supervised.measure import AccuracyMetric, Measure
-from memory.supervised.task import CHUNK, Encoder, Task, random_source
+from memory.supervised.task import CHUNK, Encoder, Task, TaskConfig, random_source
 from memory.supervised.tasks.epochs import Epochs, FlushRight
 from memory.supervised.tasks.pos_tagging.conllu import Sentence, Word, read_sentences
 from memory.supervised.tasks.pos_tagging.word_vectors import read_vectors
@@ -54,7 +54,7 @@ SHAPES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class PosTaggingConfig:
+class PosTaggingConfig(TaskConfig):
     """The part of speech of every word."""
 
     tags: Tags = "xpos"
@@ -65,6 +65,16 @@ class PosTaggingConfig:
     """Text file of word vectors, which are read in place of trained ones."""
     data: Path | None = None
     """Folder with the files of EWT; ENGRAM_DATA or the cache if not given."""
+
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        """The treebank."""
+        return ("ud_english_ewt",)
+
+    @classmethod
+    def small(cls) -> Mapping[str, "PosTaggingConfig"]:
+        """Short vectors."""
+        return {"": cls(width=8)}
 
     def idle(self) -> dict[str, str]:
         """The options without effect in this combination, each with the reason."""

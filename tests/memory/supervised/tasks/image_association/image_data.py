@@ -10,21 +10,34 @@ from PIL import Image
 
 
 def write_cifar10_and_mnist(folder: Path, each: int = 4) -> Path:
-    """So many images of each class, in every file. Returns the folder that holds both."""
+    """Both, below a folder, which is returned."""
+    write_cifar10(folder / "cifar10", each)
+    write_mnist(folder / "mnist", each)
+    return folder
+
+
+def write_cifar10(folder: Path, each: int = 4) -> Path:
+    """So many images of each class, in every file. Returns the folder."""
     random = np.random.default_rng(1)
-    cifar, mnist = folder / "cifar10", folder / "mnist"
-    for place in (cifar, mnist):
-        place.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     labels = np.tile(np.arange(10, dtype=np.uint8), each)
     for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
         pixels = random.integers(0, 256, (len(labels), 3072), dtype=np.uint8)
         pixels[:, 0] = labels
-        (cifar / f"{name}.bin").write_bytes(np.column_stack([labels, pixels]).tobytes())
+        (folder / f"{name}.bin").write_bytes(np.column_stack([labels, pixels]).tobytes())
+    return folder
+
+
+def write_mnist(folder: Path, each: int = 4) -> Path:
+    """So many images of each digit, in both files. Returns the folder."""
+    random = np.random.default_rng(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = np.tile(np.arange(10, dtype=np.uint8), each)
     for name in ("train", "t10k"):
         digits = random.integers(0, 256, (len(labels), 28, 28), dtype=np.uint8)
         digits[:, 0, 0] = labels
-        write_idx(mnist / f"{name}-images-idx3-ubyte.gz", digits)
-        write_idx(mnist / f"{name}-labels-idx1-ubyte.gz", labels)
+        write_idx(folder / f"{name}-images-idx3-ubyte.gz", digits)
+        write_idx(folder / f"{name}-labels-idx1-ubyte.gz", labels)
     return folder
 
 

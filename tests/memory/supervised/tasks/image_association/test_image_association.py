@@ -217,3 +217,8 @@ def test_the_published_network_is_ten_convolutions():
 def test_a_wrong_option_is_named(options, words):
     with pytest.raises(ValueError, match=words):
         ImageAssociationConfig(**({"images": "drawn"} | options)).build(1)
+
+
+def test_the_longest_delay_counts_wherever_it_is_tested():
+    config = ImageAssociationConfig(images="drawn", delay=1, test_delays=(2, 9))
+    assert config.build(1).longest_episode == 3 * 10 + 1
