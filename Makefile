@@ -32,9 +32,9 @@ lint: $(STAMP)
 	$(BIN)/codespell
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
-# Tests come last: their closing line is the result.
+# Tests come last: their closing line is the result. Files are shared between two processes.
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow

@@ -15,6 +15,7 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data_folder, "CACHE", caches / "data")
         patch.setenv("ENGRAM_CACHE", str(caches / "prepared"))
+        patch.setenv("COLUMNS", "100")  # help is wrapped alike wherever the tests run
         yield
 
 

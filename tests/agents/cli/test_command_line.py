@@ -198,7 +198,7 @@ def test_a_run_without_names_is_written_under_the_nearest(folder: Path) -> None:
         ("--video-minutes 0", "--video-minutes 0.0: must be above 0 and finite"),
         (
             "--actors 10000",
-            "--actors 10000 in batches of 32 makes trajectories up to 313 updates old, and "
+            "--actors 10000 in batches of 32 yields trajectories up to 313 updates old, and "
             "--max-lag 16 would drop most of them: raise --batch or --max-lag.",
         ),
         ("boxworld", "boxworld"),
