@@ -1,5 +1,8 @@
 """Builds the parts of a run from its configuration."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
 from agents.impala.config import ImpalaConfig
@@ -27,16 +30,27 @@ def build_policy(config: ImpalaConfig) -> Policy:
 
 
 def build_rollout(
-    config: ImpalaConfig, policy: Policy, actors: range, start_version: int = 0, attempt: int = 0
+    config: ImpalaConfig,
+    policy: Policy,
+    actors: range,
+    start_version: int = 0,
+    attempt: int = 0,
+    level_options: Mapping[str, Any] | None = None,
 ) -> Rollout:
     """Build the rollout of a group of actors; see `agents.impala.streams.actor_seeds`.
+
+    Args:
+        level_options: of the environment, from its first episodes on.
 
     Raises:
         ValueError: the acting device is a GPU and there is none.
     """
     device = compute_device(config.acting_device, "acting-device")
+    env = config.env.make_vector(len(actors))
+    if level_options:
+        env.set_options(level_options)
     return Rollout(
-        config.env.make_vector(len(actors)),
+        env,
         policy.to(device),
         actors=actors,
         unroll=config.unroll,

@@ -28,6 +28,7 @@ class EpisodeWindow:
         self.returns: deque[float] = deque(maxlen=size)
         self.lengths: deque[int] = deque(maxlen=size)
         self.solved: deque[bool] = deque(maxlen=size)
+        self._ignored: set[int] = set()
 
     def __len__(self) -> int:
         return len(self.returns)
@@ -35,10 +36,23 @@ class EpisodeWindow:
     def extend(self, episodes: Iterable[Episode]) -> None:
         """Add episodes in the order in which they ended."""
         for episode in episodes:
+            if episode.actor in self._ignored:
+                self._ignored.remove(episode.actor)
+                continue
             self.returns.append(float(episode.episode_return))
             self.lengths.append(int(episode.length))
             if "solved" in episode.info:
                 self.solved.append(episode.info["solved"] > 0)
+
+    def restart(self, ignored: Iterable[int]) -> None:
+        """Drop all episodes, as the levels have changed.
+
+        Args:
+            ignored: actors whose current episode, on a level from before, does not count.
+        """
+        for values in (self.returns, self.lengths, self.solved):
+            values.clear()
+        self._ignored = set(ignored)
 
     @property
     def mean_return(self) -> float | None:
@@ -70,9 +84,11 @@ class EpisodeWindow:
             "returns": list(self.returns),
             "lengths": list(self.lengths),
             "solved": list(self.solved),
+            "ignored": sorted(self._ignored),
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore the result of `get_state`."""
         for name in ("returns", "lengths", "solved"):
             setattr(self, name, deque(state[name], maxlen=getattr(self, name).maxlen))
+        self._ignored = set(state.get("ignored", ()))

@@ -37,9 +37,9 @@ class _Worker:
         self.group: ActingGroup | None = None
 
     def act(self, weights: np.ndarray, version: int, level_options: dict[str, Any]) -> UnrollResult:
-        if self.group is None:
-            self.group = ActingGroup(self.config, self.actors, version, self.attempt)
         request = UnrollRequest(torch.as_tensor(weights.copy()), version, level_options)
+        if self.group is None:
+            self.group = ActingGroup(self.config, self.actors, request, self.attempt)
         return self.group.act(request)
 
 

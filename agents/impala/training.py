@@ -126,7 +126,10 @@ class Training:
         self.queue.put(result.unroll.trajectory)
         self.speed.clock.add("acting", result.seconds)
         self.episodes.extend(result.unroll.episodes)
+        stage = self.curriculum.stage
         self.curriculum.observe(episode.info for episode in result.unroll.episodes)
+        if self.curriculum.stage != stage:
+            self.episodes.restart(ignored=range(self.config.actors))
 
     def _learn(self) -> None:
         """Make one update if there is a batch."""

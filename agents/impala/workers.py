@@ -60,14 +60,21 @@ class Workers(ABC):
 
 
 class ActingGroup:
-    """A group of actors with their own copy of the policy."""
+    """A group of actors with their own copy of the policy.
+
+    Args:
+        request: the first one; its levels are those of the first episodes.
+        attempt: number of times that the worker was restarted.
+    """
 
     def __init__(
-        self, config: ImpalaConfig, actors: range, start_version: int, attempt: int = 0
+        self, config: ImpalaConfig, actors: range, request: UnrollRequest, attempt: int = 0
     ) -> None:
         self.policy = build_policy(config)
-        self.rollout = build_rollout(config, self.policy, actors, start_version, attempt)
-        self._level_options: dict[str, Any] = {}
+        self._level_options = request.level_options
+        self.rollout = build_rollout(
+            config, self.policy, actors, request.version, attempt, request.level_options
+        )
 
     def act(self, request: UnrollRequest) -> UnrollResult:
         """Make one unroll with the weights and levels of a request."""
@@ -93,7 +100,7 @@ class LocalWorkers(Workers):
     num_restarts = 0
 
     def __init__(self, config: ImpalaConfig, next_request: Callable[[], UnrollRequest]) -> None:
-        self.group = ActingGroup(config, range(config.actors), next_request().version)
+        self.group = ActingGroup(config, range(config.actors), next_request())
         self.next_request = next_request
 
     def gather(self, room: int, wait: bool) -> list[UnrollResult]:

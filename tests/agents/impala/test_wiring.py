@@ -30,7 +30,7 @@ class ScriptedWorkers(Workers):
     num_restarts = 0
 
     def __init__(self, config: ImpalaConfig, next_request: Callable[[], UnrollRequest]) -> None:
-        self.group = ActingGroup(config, range(2), 0)
+        self.group = ActingGroup(config, range(2), next_request())
         self.next_request = next_request
         self.requests: list[UnrollRequest] = []
         self.lags: list[int] = []

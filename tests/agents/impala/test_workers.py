@@ -18,10 +18,11 @@ CONFIG = ImpalaConfig(
     actors=4,
     unroll=5,
 )
+FIRST = UnrollRequest(flatten(build_policy(CONFIG)), 0, {})
 
 
 def test_actors_act_with_the_weights_that_they_are_sent() -> None:
-    group = ActingGroup(CONFIG, range(4), 0)
+    group = ActingGroup(CONFIG, range(4), FIRST)
     for seed in (1, 2):
         sent = build_policy(ImpalaConfig(**(vars(CONFIG) | {"seed": seed}))).eval()
         batch = group.act(UnrollRequest(flatten(sent), seed, {})).unroll.trajectory
@@ -32,7 +33,7 @@ def test_actors_act_with_the_weights_that_they_are_sent() -> None:
 
 
 def test_new_episodes_are_on_the_levels_that_are_sent() -> None:
-    group = ActingGroup(CONFIG, range(4), 0)
+    group = ActingGroup(CONFIG, range(4), FIRST)
     weights = flatten(group.policy)
     for length in (3, 1):
         options = {"solution_length": (length,), "num_distractors": (0,)}
@@ -50,3 +51,10 @@ def test_local_workers_act_with_the_newest_request_and_only_when_asked_to_wait()
         (result,) = workers.gather(room=0, wait=True)
         assert result.unroll.trajectory.version.tolist() == [version] * 4
         weights.append(weights[-1] + 1)
+
+
+def test_the_first_episodes_are_on_the_levels_that_are_sent() -> None:
+    options = {"solution_length": (1,), "num_distractors": (0,)}
+    group = ActingGroup(CONFIG, range(4), FIRST._replace(level_options=options))
+    episodes = group.act(FIRST._replace(level_options=options)).unroll.episodes
+    assert {episode.info["solution_length"] for episode in episodes} == {1}
