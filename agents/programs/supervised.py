@@ -1,5 +1,6 @@
 """One supervised run from its command line to its exit status: `scripts/supervised.py`."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def main(argv: list[str]) -> int:
 def _connect_ray(config: SupervisedConfig) -> None:
     """Start or join Ray; raises `ValueError` if a library for it is missing."""
     try:
-        import agents.supervised.workers  # noqa: F401, Ray takes a second to import
+        importlib.import_module("agents.supervised.workers")  # Ray takes a second to import
         from agents.cluster.ray_session import connect_ray
     except ImportError as error:
         raise ValueError(f"--data-parallel {config.data_parallel}: {error}") from None
