@@ -18,7 +18,14 @@ from typing import Any, NamedTuple, NoReturn
 from agents.cli.exit_status import BAD_INPUT, OK, fail
 from agents.cli.help import help_text
 from agents.cli.options import OptionError, check_effect, nearest, options_of
-from agents.cli.presets import Preset, find_preset, preset_settings, read_preset, to_yaml
+from agents.cli.presets import (
+    COMMAND_LINE_ONLY,
+    Preset,
+    find_preset,
+    preset_settings,
+    read_preset,
+    to_yaml,
+)
 from agents.cli.program import Names, Program
 from agents.cli.settings import Setting, apply, read_flags
 
@@ -86,6 +93,8 @@ def load_config(file: Path, program: Program) -> tuple[Any, Names]:
 
 def _configure(defaults: Any, presets: Iterable[Preset], flags: Iterable[Setting] = ()) -> Any:
     options = options_of(defaults)
+    for preset in presets:
+        _drop_command_line_only(preset)
     from_presets = (setting for preset in presets for setting in preset_settings(preset, options))
     return apply(defaults, [*from_presets, *flags])
 
@@ -109,6 +118,7 @@ def _presets(program: Program, chosen: argparse.Namespace) -> tuple[list[Preset]
             presets.append(read_preset(program, with_core))
     for preset in presets:
         _check_for(program, preset, names)
+        _check_command_line_only(preset)
     # A file that comes in twice, for its subject and by --config, counts where it is stronger.
     return list({preset.path: preset for preset in reversed(presets)}.values())[::-1], names
 
@@ -147,6 +157,22 @@ def _check_for(program: Program, preset: Preset, names: Names) -> None:
                 f"{preset.path} sets options of {section} {own} ({', '.join(keys)}), which do not "
                 f"go with --{section} {name}. Leave out --{section} {name}, or those options."
             )
+
+
+def _check_command_line_only(preset: Preset) -> None:
+    for key in COMMAND_LINE_ONLY:
+        if (entry := preset.entries.get(key)) and entry.value is not None:
+            flag = "--" + key.replace("_", "-")
+            raise OptionError(
+                f"{preset.path}, line {entry.line}: `{key}` is taken from the command line only; "
+                f"remove it, and give {flag} {entry.value} if you trust that host."
+            )
+
+
+def _drop_command_line_only(preset: Preset) -> None:
+    """Ignore what run folders of earlier versions say of such options."""
+    for key in COMMAND_LINE_ONLY:
+        preset.entries.pop(key, None)
 
 
 def _resumed(program: Program, chosen: argparse.Namespace) -> tuple[list[Preset], Names]:

@@ -17,6 +17,11 @@ _DEEPEST = 10  # levels of nesting; options have two, and values may have some
 _LARGEST = 100_000  # bytes; a preset of all options has 3000
 
 
+COMMAND_LINE_ONLY = ("ray_address",)
+"""Options that no file may set: a run folder from elsewhere must not choose what is connected to,
+since that host would receive the cluster's token."""
+
+
 class Entry(NamedTuple):
     """One value of a preset, and the line it stands on."""
 
@@ -170,7 +175,7 @@ def _is_nested(value: Any) -> bool:
 
 
 def to_yaml(program: Program, config: Any, names: Names | None = None) -> str:
-    """A preset that repeats a run: every option, but not where the run was written.
+    """A preset that repeats a run: every option but those of the place where it ran.
 
     Args:
         config: the run.
@@ -183,7 +188,7 @@ def to_yaml(program: Program, config: Any, names: Names | None = None) -> str:
     tree = _tree(config)
     for section, name in zip(program.registries, names, strict=True):
         tree[section] = {"name": name, **tree[section]}
-    for place in ("run_dir", "overwrite"):
+    for place in ("run_dir", "overwrite", *COMMAND_LINE_ONLY):
         del tree[place]
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False)
 

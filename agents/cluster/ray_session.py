@@ -2,21 +2,36 @@
 
 import logging
 import os
+import secrets
+import socket
 from pathlib import Path
 
 import ray
+from ray.exceptions import AuthenticationError
+
+from agents.cluster.ray_processes import shielded_from_signals
 
 ROOT = Path(__file__).resolve().parents[2]
+_SETTINGS = b"\x04"
+"""Type of the first frame that an HTTP/2 server sends (RFC 9113, section 3.4)."""
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0\0\0\0\0"
+PATIENCE = 5.0
+"""Seconds in which the host of a cluster must answer."""
+TOKEN, TOKEN_FILE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
+"""Environment variables from which Ray takes its token; otherwise it makes a file that other users
+can read."""
 
 
 def connect_ray(ray_address: str | None) -> None:
     """Join the cluster at an address, or start Ray on this machine without a dashboard.
 
-    Workers import this project from its folder, and compute with one thread that does not spin
-    while it waits: on shared cores spinning slows a learner down by an order of magnitude.
+    A Ray that is started here has a random token of its own, in the environment of its processes,
+    unless the user has set one. Workers import this project from its folder, and compute with one
+    thread that does not spin while it waits: on shared cores spinning slows a learner down by an
+    order of magnitude.
 
     Raises:
-        ValueError: Ray's token authentication is switched off.
+        ValueError: Ray's token authentication is switched off, or the address is malformed.
         ConnectionError: there is no cluster at the address.
     """
     environment = {
@@ -24,21 +39,49 @@ def connect_ray(ray_address: str | None) -> None:
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
     }
-    if os.environ.get("RAY_AUTH_MODE", "token") != "token":
+    mode = os.environ.get("RAY_AUTH_MODE") or "token"
+    if mode.lower() != "token":
         raise ValueError(
-            f"RAY_AUTH_MODE is {os.environ['RAY_AUTH_MODE']!r}, expected token: Ray listens on all "
+            f"RAY_AUTH_MODE is {mode!r}, expected token: Ray listens on all "
             "interfaces, and without its token anyone who can reach this machine can run programs "
             "on it. Unset it."
         )
-    ray.init(
-        address=ray_address or "local",
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        runtime_env={"env_vars": environment},
-        include_dashboard=None if ray_address else False,
-    )
+    if ray_address:
+        _check_answers(ray_address)
+    elif not (os.environ.get(TOKEN) or os.environ.get(TOKEN_FILE)):
+        os.environ[TOKEN] = secrets.token_hex(32)
+    try:
+        with shielded_from_signals():
+            ray.init(
+                address=ray_address or "local",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={"env_vars": environment},
+                include_dashboard=None if ray_address else False,
+            )
+    except AuthenticationError:
+        raise ConnectionError(
+            f"--ray-address {ray_address}: the cluster's token is missing or wrong; set {TOKEN}."
+        ) from None
 
 
 def leave_ray() -> None:
     """Leave the cluster; stops Ray if this process started it."""
     ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Greet the host at an address as gRPC does, since Ray itself tries for minutes."""
+    if address in ("auto", "local"):
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"--ray-address {address}: expected HOST:PORT, such as 10.0.0.1:6379.")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE) as server:
+            server.sendall(_GREETING)
+            reply = server.recv(9)
+    except OSError as error:
+        raise ConnectionError(f"--ray-address {address}: no cluster answers: {error}.") from None
+    if reply[3:4] != _SETTINGS and not os.environ.get("RAY_USE_TLS"):
+        raise ConnectionError(f"--ray-address {address}: what answers there is no Ray cluster.")

@@ -8,7 +8,6 @@ from agents.impala.build import build_policy
 from agents.impala.config import ImpalaConfig
 from agents.impala.program import IMPALA
 from agents.networks.policy import Policy
-from agents.runs.checkpoint import load
 from agents.runs.run import Run
 from agents.runs.weights import load_weights
 
@@ -35,7 +34,7 @@ def load_agent(run_path: Path, *, best: bool = False) -> SavedAgent:
         CheckpointError: there is no good checkpoint, or it is of another architecture.
     """
     run = Run.open(run_path, IMPALA)
-    checkpoint = load(run.checkpoints, best=best)
+    checkpoint = run.load(best=best)
     for warning in checkpoint.warnings:
         _log.warning("%s The one before it is used.", warning)
     policy = build_policy(run.config)

@@ -19,7 +19,7 @@ from agents.impala.trajectory import from_leaves
 from agents.impala.trajectory_queue import TrajectoryQueue, max_queued
 from agents.impala.workers import LocalWorkers, UnrollRequest, UnrollResult, Workers
 from agents.networks.policy import Policy
-from agents.runs.checkpoint import Checkpoint, CheckpointError, save
+from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.clock import Every
 from agents.runs.monitor import Monitor
 from agents.runs.run import Run
@@ -213,8 +213,7 @@ class Training:
         if isinstance(self.workers, LocalWorkers):
             state["actors"] = self.workers.get_state()
             state["queue"] = [state_leaves(block) for block in self.queue.blocks()]
-        path = save(
-            self.run.checkpoints,
+        path = self.run.save(
             frame=self.learner.frames,
             weights=self.learner.policy.state_dict(),
             state=state,

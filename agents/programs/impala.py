@@ -24,7 +24,7 @@ from agents.impala.program import IMPALA
 from agents.impala.training import MakeWorkers, Training
 from agents.impala.workers import LocalWorkers, WorkersLost
 from agents.networks.policy import Policy
-from agents.runs.checkpoint import Checkpoint, CheckpointError, load
+from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.run import Run, RunError, check_run_dir
 from agents.runs.weights import load_weights
 from envs.fault import EnvironmentFault
@@ -122,7 +122,7 @@ def _lock(folder: Path) -> Run:
 
 def _checkpoint_of(run: Run, policy: Policy) -> Checkpoint:
     """Load the newest valid checkpoint of a run to resume, and its weights into the policy."""
-    checkpoint = load(run.checkpoints)
+    checkpoint = run.load()
     for warning in checkpoint.warnings:
         print(warning, file=sys.stderr)
     load_weights(policy, checkpoint)

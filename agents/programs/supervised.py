@@ -8,7 +8,7 @@ import torch
 
 from agents.cli.command_line import ParsedRun, parse
 from agents.cli.exit_status import BAD_INPUT, WORKERS_LOST, fail
-from agents.runs.checkpoint import Checkpoint, CheckpointError, load
+from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.device import compute_device, uses_graphs
 from agents.runs.run import RESULTS, Run, RunError, check_run_dir
 from agents.runs.weights import load_weights
@@ -91,7 +91,7 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
 
 def _checkpoint_of(run: Run, reader: Reader, task: Task) -> Checkpoint:
     """The newest good checkpoint of the run to resume, its weights put into the reader."""
-    checkpoint = load(run.checkpoints)
+    checkpoint = run.load()
     for warning in checkpoint.warnings:
         print(warning, file=sys.stderr)
     if checkpoint.state["identity"] != task.identity():

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor
 
 from agents.runs.atomic import UNFINISHED, atomic_path, atomic_write
-from agents.runs.plain_values import decode, encode
+from agents.runs.plain_values import check_archive, decode, encode
 
 SCHEMA = 1
 """Version of the format. Other versions are refused."""
@@ -34,6 +35,10 @@ class CheckpointError(RuntimeError):
     """A checkpoint cannot be written or read; the message names it and the reason."""
 
 
+class WrongConfig(CheckpointError):
+    """The configuration file is not the one that the checkpoint was saved with."""
+
+
 class Checkpoint(NamedTuple):
     """A loaded checkpoint, and a warning for each newer one that is damaged."""
 
@@ -41,6 +46,7 @@ class Checkpoint(NamedTuple):
     frame: int
     weights: dict[str, Tensor]
     state: dict[str, Any]
+    """A field that is missing raises `CheckpointError`."""
     warnings: tuple[str, ...]
 
 
@@ -50,6 +56,7 @@ def save(
     frame: int,
     weights: Mapping[str, Tensor],
     state: Mapping[str, Any],
+    config: bytes = b"",
     keep: int = 3,
     best: bool = False,
 ) -> Path:
@@ -62,6 +69,7 @@ def save(
         frame: environment steps learned from so far.
         weights: parameters and buffers by name.
         state: all else that a resume needs, in the values that `agents.runs.plain_values` accepts.
+        config: content of the run's configuration file, which `load` compares.
         keep: number of the newest checkpoints to keep.
         best: mark this one as the best; it is kept until another is marked.
 
@@ -69,7 +77,7 @@ def save(
         CheckpointError: it could not be written; older checkpoints are kept.
     """
     files = {_WEIGHTS: _weights_bytes(weights), _STATE: _state_bytes(state)}
-    files[_MANIFEST] = _manifest_bytes(frame, files)
+    files[_MANIFEST] = _manifest_bytes(frame, files, config)
     target = folder / f"{frame:012d}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,13 +95,18 @@ def save(
     return target
 
 
-def load(folder: Path, *, best: bool = False) -> Checkpoint:
+def load(folder: Path, *, best: bool = False, config: Path | None = None) -> Checkpoint:
     """Load the newest valid checkpoint of a folder, or the best one.
 
     Damaged checkpoints are skipped and named in `warnings`.
 
+    Args:
+        best: load the checkpoint that is marked as the best.
+        config: the run's configuration file, which must be the one that the checkpoint was saved
+            with.
+
     Raises:
-        CheckpointError: none is valid.
+        CheckpointError: none is valid, or the configuration is another.
     """
     names = _names(folder)
     if best:
@@ -101,12 +114,43 @@ def load(folder: Path, *, best: bool = False) -> Checkpoint:
     problems: list[str] = []
     for name in reversed(names):
         try:
-            return Checkpoint(folder / name, int(name), *_read(folder / name), tuple(problems))
+            content = _read_manifest(folder / name)
+            parts = _read(folder / name, content)
+            if config:
+                _check_config(config, content, folder / name)
+            return Checkpoint(folder / name, int(name), *parts, tuple(problems))
+        except WrongConfig:
+            raise
         except CheckpointError as error:
             problems.append(str(error))
     kind = "best checkpoint" if best else "checkpoint"
     found = "\n".join(problems) if problems else "There is none."
     raise CheckpointError(f"{folder}: no {kind} to load. {found}")
+
+
+def accept_config(folder: Path, config: bytes) -> None:
+    """Let all checkpoints of a folder be loaded with another configuration too.
+
+    Raises:
+        OSError: a manifest cannot be written.
+    """
+    for name in _names(folder):
+        with suppress(CheckpointError):  # damaged ones stay as they are
+            content = _read_manifest(folder / name)
+            configs = [*content.get("configs", []), hashlib.sha256(config).hexdigest()]
+            content["configs"] = list(dict.fromkeys(configs))
+            atomic_write(folder / name / _MANIFEST, _sealed(content))
+
+
+def _check_config(file: Path, content: dict[str, Any], path: Path) -> None:
+    """Checkpoints of earlier versions accept any configuration."""
+    configs = content.get("configs")
+    digest = hashlib.sha256(_attempt(file, Path.read_bytes, file)).hexdigest()
+    if configs and digest not in configs:
+        raise WrongConfig(
+            f"{file} is damaged or was edited: its checksum is not in {path / _MANIFEST}. Restore "
+            "it, or start a new run with --config."
+        )
 
 
 def _names(folder: Path) -> list[str]:
@@ -129,12 +173,16 @@ def _state_bytes(state: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _manifest_bytes(frame: int, files: Mapping[str, bytes]) -> bytes:
+def _manifest_bytes(frame: int, files: Mapping[str, bytes], config: bytes) -> bytes:
     entries = {
         name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
         for name, data in files.items()
     }
-    content = {"schema": SCHEMA, "frame": frame, "files": entries}
+    configs = [hashlib.sha256(config).hexdigest()] if config else []
+    return _sealed({"schema": SCHEMA, "frame": frame, "files": entries, "configs": configs})
+
+
+def _sealed(content: dict[str, Any]) -> bytes:
     return json.dumps({"content": content, "sha256": _digest(content)}, indent=1).encode()
 
 
@@ -165,8 +213,10 @@ def _best_name(folder: Path) -> str | None:
 
 def _tidy(folder: Path, frame: int) -> None:
     """Remove unfinished writes, and damaged checkpoints of this frame or a later one."""
-    for left in folder.glob(f"{UNFINISHED}*"):
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    for left in folder.iterdir():
+        is_broken_link = left.is_symlink() and not left.exists()
+        if left.name.startswith(UNFINISHED) or is_broken_link:
+            _delete(left)
     for name in _names(folder):
         if int(name) >= frame and not _is_good(folder / name):
             _remove(folder / name)
@@ -174,7 +224,7 @@ def _tidy(folder: Path, frame: int) -> None:
 
 def _is_good(path: Path) -> bool:
     try:
-        _read(path)
+        _read(path, _read_manifest(path))
     except CheckpointError:
         return False
     return True
@@ -189,14 +239,33 @@ def _prune(folder: Path, keep: int) -> None:
 
 def _remove(path: Path) -> None:
     """Delete a checkpoint. It is renamed first, so that a kill leaves no incomplete one."""
-    shutil.rmtree(path.rename(path.with_name(UNFINISHED + path.name)))
+    _delete(path.rename(path.with_name(UNFINISHED + path.name)))
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    entries = _read_manifest(path)
+def _delete(path: Path) -> None:
+    """Delete a file, a folder or a link, but not what a link points to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _read(path: Path, content: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    entries = content["files"]
     weights = _attempt(path / _WEIGHTS, safetensors.torch.load, _read_file(path, _WEIGHTS, entries))
     state = _attempt(path / _STATE, _load_state, _read_file(path, _STATE, entries))
-    return weights, state
+    return weights, _Fields(path / _STATE, state)
+
+
+class _Fields(dict[str, Any]):
+    """Fields of a state; one that is missing is an error of the checkpoint."""
+
+    def __init__(self, file: Path, fields: Mapping[str, Any]) -> None:
+        super().__init__(fields)
+        self._file = file
+
+    def __missing__(self, name: str) -> Any:
+        raise CheckpointError(f"{self._file} is damaged: it has no field {name!r}.")
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -211,7 +280,13 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         )
     if content.get("frame") != int(path.name):
         raise CheckpointError(f"{file} is of frame {content.get('frame')}, not of {path.name}.")
-    return content["files"]
+    files = content.get("files")
+    if not isinstance(files, dict) or not all(
+        isinstance(entry := files.get(name), dict) and {"size", "sha256"} <= entry.keys()
+        for name in (_WEIGHTS, _STATE)
+    ):
+        raise CheckpointError(f"{file} is damaged: it lists no {_WEIGHTS} and {_STATE}.")
+    return content
 
 
 def _read_file(path: Path, name: str, entries: dict[str, Any]) -> bytes:
@@ -236,4 +311,9 @@ def _attempt(file: Path, function: Callable[[Any], Any], argument: Any) -> Any:
 
 
 def _load_state(data: bytes) -> dict[str, Any]:
-    return decode(torch.load(io.BytesIO(data), map_location="cpu", weights_only=True))
+    check_archive(data)
+    loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    state = decode(loaded, most=len(data))
+    if not isinstance(state, dict):
+        raise ValueError(f"it holds a {type(state).__name__}, expected fields")
+    return state

@@ -1,5 +1,7 @@
 """Encodes the state of a run as values that load without unpickling."""
 
+import io
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,13 +45,59 @@ def encode(value: Any, name: str) -> Any:
     )
 
 
-def decode(value: Any) -> Any:
-    """The inverse of `encode`; NumPy scalars become Python numbers."""
-    if isinstance(value, dict) and _ARRAY in value:
-        data = b"" if value["bytes"] is None else value["bytes"].numpy().tobytes()
-        return np.frombuffer(bytearray(data), dtype=value[_ARRAY]).reshape(value["shape"])
-    if isinstance(value, dict):
-        return {key: decode(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(decode(item) for item in value)
-    return value
+def check_archive(data: bytes) -> None:
+    """Check, before it is read, that a file of `torch.save` is not larger than it looks.
+
+    Raises:
+        ValueError: its parts are compressed, or longer than the file.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = archive.infolist()
+    if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+        raise ValueError("its parts are compressed, which torch.save never does")
+    if sum(part.file_size for part in parts) > len(data):
+        raise ValueError(f"its parts are longer than its {len(data)} bytes")
+
+
+def decode(value: Any, most: int) -> Any:
+    """The inverse of `encode`; NumPy scalars become Python numbers.
+
+    Args:
+        most: bytes of the file that the value is from, and so the limit of its values.
+
+    Raises:
+        ValueError: a tensor is larger than its data, or there are more values than bytes: parts
+            are repeated.
+    """
+    return _Decoder(most).decode(value)
+
+
+class _Decoder:
+    def __init__(self, most: int) -> None:
+        self.left = most
+
+    def decode(self, value: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise ValueError("it holds more values than bytes")
+        match value:
+            case Tensor():
+                return _checked(value)
+            case dict() if _ARRAY in value:
+                return _array(value)
+            case dict():
+                return {key: self.decode(item) for key, item in value.items()}
+            case list() | tuple():
+                return type(value)(self.decode(item) for item in value)
+        return value
+
+
+def _checked(tensor: Tensor) -> Tensor:
+    if tensor.numel() * tensor.itemsize <= tensor.untyped_storage().nbytes():
+        return tensor
+    raise ValueError(f"a tensor of shape {list(tensor.shape)} is larger than its data")
+
+
+def _array(value: dict[str, Any]) -> np.ndarray:
+    data = b"" if value["bytes"] is None else _checked(value["bytes"]).numpy().tobytes()
+    return np.frombuffer(bytearray(data), dtype=value[_ARRAY]).reshape(value["shape"])

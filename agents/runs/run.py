@@ -23,7 +23,9 @@ from agents.cli.command_line import load_config
 from agents.cli.options import OptionError
 from agents.cli.presets import to_yaml
 from agents.cli.program import Names, Program
+from agents.runs import checkpoint
 from agents.runs.atomic import atomic_path, atomic_write
+from agents.runs.checkpoint import Checkpoint, accept_config
 from agents.runs.folder_lock import FolderInUse, FolderLock
 from agents.runs.json_lines import JsonLines
 from agents.runs.metrics_log import METRICS, MetricsLog
@@ -49,6 +51,7 @@ class Run:
         self.evaluations = JsonLines(folder / "evaluations.jsonl")
         """Scores of an agent on fresh levels, while it is trained."""
         self._folder_lock: FolderLock | None = None
+        self._config_content = b""
 
     @classmethod
     def create(
@@ -87,7 +90,9 @@ class Run:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(folder, replace=replaced is not None) as unfinished:
-                _fill(unfinished, to_yaml(program, config, names))
+                text = to_yaml(program, config, names)
+                run._config_content = text.encode()
+                _fill(unfinished, text)
                 run._folder_lock = FolderLock(unfinished)
         except BaseException:
             run.close()
@@ -116,8 +121,10 @@ class Run:
             reason = "has no config.yaml" if folder.is_dir() else "does not exist"
             raise RunError(f"{folder} is not a run folder: it {reason}.{_siblings(folder)}")
         try:
-            return cls(folder, *load_config(folder / _CONFIG, program), program)
-        except OptionError as error:
+            run = cls(folder, *load_config(folder / _CONFIG, program), program)
+            run._config_content = run.config_file.read_bytes()
+            return run
+        except (OptionError, OSError) as error:
             raise RunError(f"The run {folder} cannot be read: {error}") from None
 
     def resume(self, frame: int, config: Any = None) -> None:
@@ -133,11 +140,27 @@ class Run:
         try:
             if config is not None:
                 self.config = config
-                atomic_write(self.folder / _CONFIG, to_yaml(self.program, config, self.names))
+                text = to_yaml(self.program, config, self.names)
+                self._config_content = text.encode()
+                accept_config(self.checkpoints, self._config_content)
+                atomic_write(self.config_file, text)
             self._metrics.drop_after(frame)
             self.evaluations.drop_after(frame)
         except OSError as error:
             raise RunError(f"The run folder {self.folder} cannot be written: {error}") from error
+
+    @property
+    def config_file(self) -> Path:
+        """The settings of the run."""
+        return self.folder / _CONFIG
+
+    def load(self, *, best: bool = False) -> Checkpoint:
+        """Load the newest valid checkpoint, or the best; see `checkpoint.load`."""
+        return checkpoint.load(self.checkpoints, best=best, config=self.config_file)
+
+    def save(self, **parts: Any) -> Path:
+        """Write a checkpoint; see `checkpoint.save`."""
+        return checkpoint.save(self.checkpoints, config=self._config_content, **parts)
 
     def log(self, metrics: Mapping[str, Any], frame: int) -> None:
         """Add metrics; see `MetricsLog.log`."""

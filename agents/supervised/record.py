@@ -11,7 +11,7 @@ from typing import Any
 from rich.progress import TimeRemainingColumn
 
 from agents.runs.atomic import atomic_write
-from agents.runs.checkpoint import Checkpoint, CheckpointError, load, save
+from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.clock import Clock, Every
 from agents.runs.monitor import Monitor
 from agents.runs.run import RESULTS, Run
@@ -123,8 +123,7 @@ class RunRecord:
             "since_best": self.since_best,
             "identity": self.trainer.task.identity(),
         }
-        save(
-            self.run.checkpoints,
+        self.run.save(
             frame=self.trainer.updates,
             weights=self.trainer.reader.state_dict(),
             state=state,
@@ -192,10 +191,10 @@ class RunRecord:
         """The best by validation; if it is damaged the newest, and a remark that says so."""
         damage: list[str] = []
         try:
-            best = load(self.run.checkpoints, best=True)
+            best = self.run.load(best=True)
         except CheckpointError as error:
             damage.append(f"{error} The newest is tested instead.")
-            best = load(self.run.checkpoints)
+            best = self.run.load()
         for warning in best.warnings:
             self.monitor.note(warning)
         return best, damage

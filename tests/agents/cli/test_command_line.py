@@ -263,6 +263,19 @@ def test_a_mistake_in_a_preset_is_named_with_its_line(
     assert words.format(file=file) in message and str(file) in message
 
 
+def test_the_address_of_a_cluster_is_taken_from_the_command_line_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("batch: 4\nray_address: evil.example.org:6379\n")
+    message = refused(capsys, "--config", str(file))
+    assert f"{file}, line 2: `ray_address` is taken from the command line only" in message
+    file.write_text("ray_address: null\n")
+    parsed = parse(["--config", str(file), "--ray-address", "mine:6379"])
+    assert parsed.config.ray_address == "mine:6379"
+    assert "ray_address" not in to_yaml(IMPALA, parsed.config)
+
+
 def test_a_flag_in_place_of_a_bad_value_is_not_blamed_on_the_preset(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

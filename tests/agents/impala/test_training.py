@@ -12,8 +12,9 @@ import torch
 
 from agents.cli.command_line import parse
 from agents.impala.program import IMPALA
+from agents.impala.workers import LocalWorkers
 from agents.programs import impala as door
-from agents.runs.checkpoint import load
+from agents.runs.checkpoint import accept_config, load
 
 
 def train(folder, *flags):
@@ -225,5 +226,32 @@ def test_resuming_a_checkpoint_of_another_architecture_names_what_differs(tmp_pa
     assert train(tmp_path / "run", "--core", "lstm", "--frames", "40") == 0
     config = tmp_path / "run" / "config.yaml"
     config.write_text(config.read_text().replace("hidden: 256", "hidden: 32"))
-    assert train(None, "--resume", str(tmp_path / "run"), "--frames", "80") == 2
+    flags = ("--resume", str(tmp_path / "run"), "--frames", "80")
+    accept_config(tmp_path / "run" / "checkpoints", config.read_bytes())
+    assert train(None, *flags) == 2
     assert "another architecture" in capsys.readouterr().err
+
+
+def test_a_run_with_an_edited_configuration_is_not_resumed_but_new_options_are_kept(
+    tmp_path, capsys
+):
+    run = tmp_path / "run"
+    assert train(run, "--core", "lstm", "--frames", "40") == 0
+    assert train(None, "--resume", str(run), "--frames", "80") == 0
+    assert train(None, "--resume", str(run), "--frames", "120") == 0
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("frames: 120", "frames: 320"))
+    assert train(None, "--resume", str(run)) == 2
+    assert f"{config} is damaged or was edited" in capsys.readouterr().err
+
+
+def test_a_run_folder_from_elsewhere_connects_nowhere(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    assert train(run, "--core", "lstm", "--frames", "40") == 0
+    config = run / "config.yaml"
+    config.write_text(config.read_text() + "ray_address: evil.example.org:6379\n")
+    accept_config(run / "checkpoints", config.read_bytes())
+    asked = []
+    monkeypatch.setattr(door, "workers_for", lambda c: asked.append(c.ray_address) or LocalWorkers)
+    assert train(None, "--resume", str(run), "--frames", "80") == 0
+    assert asked == [None] and "ray_address" not in config.read_text()

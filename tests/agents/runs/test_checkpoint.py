@@ -1,11 +1,13 @@
 """Checkpoints: what is saved comes back, and what is damaged is noticed."""
 
+import io
 import json
 import os
 import random
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
@@ -175,6 +177,93 @@ def test_a_future_schema_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.undo()
     with pytest.raises(CheckpointError, match="schema 2, this program reads 1"):
         load(tmp_path)
+
+
+def test_a_configuration_in_which_a_bit_was_flipped_is_noticed(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_bytes(b"frames: 1000\nseed: 3\n")
+    save(tmp_path / "x", frame=1, weights={}, state={}, config=config.read_bytes())
+    assert load(tmp_path / "x", config=config).frame == 1
+    whole = config.read_bytes()
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        config.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match=r"config\.yaml is damaged or was edited"):
+            load(tmp_path / "x", config=config)
+    checkpoint.accept_config(tmp_path / "x", config.read_bytes())
+    assert load(tmp_path / "x", config=config).frame == 1
+    config.write_bytes(whole)
+    assert load(tmp_path / "x", config=config).frame == 1
+
+
+def test_a_missing_field_is_damage(tmp_path: Path) -> None:
+    found = load(put(tmp_path, 1).parent)
+    with pytest.raises(CheckpointError, match=r"state\.pt is damaged: it has no field 'learner'"):
+        found.state["learner"]
+    manifest = tmp_path / "000000000001" / "manifest.json"
+    content = json.loads(manifest.read_text())["content"]
+    del content["files"]["state.pt"]
+    manifest.write_bytes(checkpoint._sealed(content))
+    with pytest.raises(CheckpointError, match=r"lists no weights\.safetensors and state\.pt"):
+        load(tmp_path)
+
+
+def _compressed(data: bytes) -> bytes:
+    """The same archive, with compressed parts and a large one."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", 8) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+        new.writestr("archive/data/9", bytes(10**7))
+    return out.getvalue()
+
+
+def _saved(value: Any) -> bytes:
+    out = io.BytesIO()
+    torch.save(value, out)
+    return out.getvalue()
+
+
+def _nested(depth: int) -> Any:
+    value: Any = [0] * 10
+    for _ in range(depth):
+        value = [value] * 10
+    return value
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (_compressed(_saved({"n": 1})), "parts are compressed"),
+        (_saved({"n": torch.zeros(1).expand(10**9)}), "larger than its data"),
+        (_saved({"n": _nested(9)}), "more values than bytes"),
+        (_saved([1]), "expected fields"),
+    ],
+    ids=lambda value: "" if isinstance(value, bytes) else value,
+)
+def test_a_state_that_is_larger_than_its_file_is_refused(
+    data: bytes, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "_state_bytes", lambda state: data)
+    put(tmp_path, 1)
+    with pytest.raises(CheckpointError, match=reason):
+        load(tmp_path)
+
+
+def test_links_among_the_checkpoints_do_not_stop_later_saves(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    put(elsewhere, 1)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in (".unfinished-1", "000000000001"):
+        (folder / name).symlink_to(elsewhere / "000000000001")
+    for name in ("000000000002", "000000000003", "note"):
+        (folder / name).symlink_to("nowhere")
+    for frame in range(2, 7):
+        put(folder, frame)
+    assert frames(folder) == [4, 5, 6] and frames(elsewhere) == [1]
+    assert load(elsewhere).frame == 1
 
 
 class _Payload:
