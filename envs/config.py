@@ -69,6 +69,10 @@ class EnvConfig(ABC):
         """Level options of a curriculum, easiest first; the last are the configuration's own."""
         return ({},)
 
+    def notes(self) -> Sequence[str]:
+        """What a run says first: how the environment is read, where that had to be guessed."""
+        return ()
+
     def caption(self, info: Mapping[str, Any]) -> Caption:
         """Text beside a picture of one environment, from its info."""
         return {}

@@ -1,17 +1,16 @@
 """Any environment that is registered with Gymnasium."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Self
 
 import gymnasium
-import numpy as np
-from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from envs.config import EnvConfig
-from envs.fault import EnvironmentFault
+from envs.leaves import Reading, Scale
+from envs.watched import Watched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +21,11 @@ class GymnasiumConfig(EnvConfig):
     """The id; `module:Id-v0` imports the module first, which then registers it."""
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of `gymnasium.make`."""
+    channels_first: bool | None = None
+    """Axis order of images; None decides by the shape, and the first lines of a run say how."""
+    scale: Scale = "auto"
+    """What is scaled to (0, 1): `auto` integers, and images of any type, with finite bounds;
+    `bounds` all numbers with finite bounds; `none` nothing. `categories` embeds integers."""
 
     @classmethod
     def small(cls) -> Mapping[str, Self]:
@@ -49,61 +53,42 @@ class GymnasiumConfig(EnvConfig):
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         render_mode: str | None = None,
     ) -> SyncVectorEnv:
-        """Make environments that are stepped in turn; an error names the index of one."""
+        """Make environments that are stepped in turn; an error names the index of one.
+
+        Observations that are not one array are packed, see `envs.packing`.
+
+        Raises:
+            ValueError: as `make`, or an observation space that is not supported.
+        """
         makers = [partial(self._make_watched, i, render_mode) for i in range(num_envs)]
         return SyncVectorEnv(makers, autoreset_mode=autoreset_mode)
 
-    def _make_watched(self, index: int, render_mode: str | None) -> gymnasium.Env:
-        return Watched(self.make(render_mode=render_mode), index)
-
-
-class Watched(gymnasium.Wrapper):
-    """Turns any error of one environment of a batch into an `EnvironmentFault`."""
-
-    def __init__(self, env: gymnasium.Env, index: int) -> None:
-        super().__init__(env)
-        self.index = index
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
-        """Start an episode."""
+    def notes(self) -> Sequence[str]:
+        """How each leaf of an observation is read."""
+        env = self._make_watched(0, None)
         try:
-            observation, info = super().reset(seed=seed, options=options)
-        except Exception as error:
-            raise self._fault(f"reset raised {type(error).__name__}: {error}") from error
-        self._check(observation)
-        return observation, info
+            return [str(leaf) for leaf in env.leaves]
+        finally:
+            env.close()
 
-    def step(self, action: Any):
-        """Advance by one step."""
-        try:
-            observation, reward, terminated, truncated, info = super().step(action)
-            reward = float(reward)
-        except Exception as error:
-            raise self._fault(f"step raised {type(error).__name__}: {error}") from error
-        self._check(observation)
-        if not np.isfinite(reward):
-            raise self._fault(f"the reward is {reward}")
-        return observation, reward, terminated, truncated, info
+    def _make_watched(self, index: int, render_mode: str | None) -> Watched:
+        env = self.make(render_mode=render_mode)
+        return Watched(env, index, self._reading(env))
 
-    def _fault(self, reason: str) -> EnvironmentFault:
-        return EnvironmentFault(self.index, reason)
+    def _reading(self, env: gymnasium.Env) -> Reading:
+        return Reading(self.channels_first, self.scale, grid_categories=_shows_categories(env))
 
-    def _check(self, observation: Any) -> None:
-        space = self.observation_space
-        if isinstance(space, Box):
-            self._check_array(np.asarray(observation), space)
-        elif not space.contains(observation):
-            raise self._fault(f"an observation is {observation!r}; its space is {space}")
 
-    def _check_array(self, observation: np.ndarray, space: Box) -> None:
-        if observation.shape != space.shape:
-            raise self._fault(
-                f"an observation has the shape {list(observation.shape)}; "
-                f"its space says {list(space.shape)}"
-            )
-        if not np.can_cast(observation.dtype, space.dtype, "same_kind"):
-            raise self._fault(
-                f"an observation is {observation.dtype}; its space says {space.dtype}"
-            )
-        if not np.isfinite(observation).all():
-            raise self._fault("an observation is not finite")
+def _shows_categories(env: gymnasium.Env) -> bool:
+    """Whether it is an environment of MiniGrid without a wrapper that draws a picture."""
+    modules = (base.__module__.partition(".")[0] for base in type(env.unwrapped).__mro__)
+    draws = any(type(layer).__name__.startswith("RGB") for layer in _layers(env))
+    return "minigrid" in modules and not draws
+
+
+def _layers(env: gymnasium.Env) -> Iterator[gymnasium.Env]:
+    """The environment and all that it wraps, the outermost first."""
+    while isinstance(env, gymnasium.Wrapper):
+        yield env
+        env = env.env
+    yield env

@@ -1,8 +1,11 @@
 """Options of the network around the core."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from memory.options import check
+
+DOWNSAMPLE = (1, 2, 4, 8, 16, 32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,6 +14,9 @@ class PolicyConfig:
 
     channels: tuple[int, ...] = (12, 24)
     """Filters of each 2x2 convolution of the torso (image observations only)."""
+    downsample: int | Literal["auto"] = "auto"
+    """By how much images are made smaller before that, a power of two, by strided convolutions;
+    `auto` leaves at most 361 cells, such as 19 x 19."""
     last_action: bool = True
     """Pass the last action to the core, one-hot."""
     last_reward: bool = True
@@ -22,3 +28,6 @@ class PolicyConfig:
     def __post_init__(self) -> None:
         words = " ".join(map(str, self.channels))
         check("channels", words, all(n >= 1 for n in self.channels), "at least 1 each")
+        factor = self.downsample
+        allowed = factor == "auto" or factor in DOWNSAMPLE
+        check("downsample", factor, allowed, f"auto or one of {', '.join(map(str, DOWNSAMPLE))}")

@@ -1,13 +1,6 @@
-"""Encodes observations, last actions and last rewards as inputs of a core.
+"""Encodes observations, last actions and last rewards as inputs of a core."""
 
-Source: Santoro et al. 2018, appendix A.3: two 2x2 convolutions of 12 and 24 filters with ReLU, then
-two planes of x and y positions in [-1, 1]. The paper does not state the padding; a "5x5" ConvLSTM
-needs a 5x5 map, so it is SAME, at the bottom and right as in TensorFlow.
-"""
-
-import math
-from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 import torch
 from gymnasium import spaces
@@ -15,85 +8,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from agents.networks.config import PolicyConfig
 from agents.networks.inputs import Inputs
+from agents.networks.leaves_torso import Features, LeavesTorso
+from agents.networks.torso import DiscreteTorso, ImageTorso, VectorTorso, downsample_of
+from envs.leaves import SUPPORTED, Reading, is_read_as_it_is
+from envs.packing import PackedObservation
 from memory.core import InputKind
-
-
-class ImageTorso(nn.Module):
-    """`[N, H, W, C]` bytes to a feature map `[N, channels + 2, H, W]`."""
-
-    positions: Tensor
-
-    def __init__(self, shape: tuple[int, ...], channels: tuple[int, ...]) -> None:
-        super().__init__()
-        height, width, depth = shape
-        sizes = (depth, *channels)
-        self.convolutions = nn.ModuleList(_convolution(a, b) for a, b in pairwise(sizes))
-        y, x = torch.meshgrid(
-            torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
-        )
-        self.register_buffer("positions", torch.stack([x, y]), persistent=False)
-        self.output_shape = (sizes[-1] + 2, height, width)
-
-    def forward(self, images: Tensor) -> Tensor:
-        x = images.movedim(-1, -3).to(self.positions.dtype) / 255
-        for convolution in self.convolutions:
-            x = F.relu(convolution(F.pad(x, (0, 1, 0, 1))))
-        return torch.cat([x, self.positions.expand(len(x), -1, -1, -1)], dim=1)
-
-
-def _convolution(channels: int, filters: int) -> nn.Conv2d:
-    """A 2x2 convolution whose initialisation keeps the scale of its input; PyTorch's default would
-    make the features much smaller than the position planes."""
-    convolution = nn.Conv2d(channels, filters, kernel_size=2)
-    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-    nn.init.zeros_(cast("Tensor", convolution.bias))
-    return convolution
-
-
-class VectorTorso(nn.Module):
-    """Numbers `[N, ...]` to a feature map of one cell, `[N, F, 1, 1]`."""
-
-    def __init__(self, space: spaces.Box) -> None:
-        super().__init__()
-        self.output_shape = (math.prod(space.shape), 1, 1)
-
-    def forward(self, observations: Tensor) -> Tensor:
-        return observations.float().reshape(-1, *self.output_shape)
-
-
-class DiscreteTorso(nn.Module):
-    """Integers `[N]` to one-hot maps of one cell, `[N, F, 1, 1]`."""
-
-    def __init__(self, space: spaces.Discrete) -> None:
-        super().__init__()
-        self.start = int(space.start)
-        self.output_shape = (int(space.n), 1, 1)
-
-    def forward(self, observations: Tensor) -> Tensor:
-        hot = F.one_hot(observations.long() - self.start, self.output_shape[0])
-        return hot.float().reshape(-1, *self.output_shape)
-
-
-Torso = ImageTorso | VectorTorso | DiscreteTorso
-
-
-def build_torso(space: spaces.Space[Any], channels: tuple[int, ...]) -> Torso:
-    """Build the torso for a space of images, numbers or integers.
-
-    Raises:
-        ValueError: the space is not supported.
-    """
-    if isinstance(space, spaces.Box) and len(space.shape) == 3 and space.dtype == "uint8":
-        return ImageTorso(space.shape, channels)
-    if isinstance(space, spaces.Box):
-        return VectorTorso(space)
-    if isinstance(space, spaces.Discrete):
-        return DiscreteTorso(space)
-    raise ValueError(
-        f"observation space {space} is not supported: expected a Box of bytes [H, W, C], a Box of "
-        f"numbers, or a Discrete space."
-    )
 
 
 class Encoder(nn.Module):
@@ -104,16 +25,16 @@ class Encoder(nn.Module):
         observation_space: spaces.Space[Any],
         num_actions: int,
         kind: InputKind,
-        channels: tuple[int, ...],
-        last_action: bool,
-        last_reward: bool,
+        config: PolicyConfig,
     ) -> None:
         super().__init__()
-        self.torso: Torso = build_torso(observation_space, channels)
+        self.torso = build_encoder_torso(observation_space, kind, config)
         self.kind = kind
-        self.num_actions, self.last_action, self.last_reward = num_actions, last_action, last_reward
+        self.num_actions = num_actions
+        self.last_action, self.last_reward = config.last_action, config.last_reward
         depth, height, width = self.torso.output_shape
-        extra = last_action * num_actions + last_reward
+        extra = config.last_action * num_actions + config.last_reward
+        extra += self.torso.vector_size if isinstance(self.torso, LeavesTorso) else 0
         self.output_shape: tuple[int, ...] = {
             "vector": (depth * height * width + extra,),
             "map": (depth + extra, height, width),
@@ -124,6 +45,8 @@ class Encoder(nn.Module):
         time, batch = inputs.resets.shape
         maps = self.torso(inputs.observations.flatten(0, 1))
         extra = self._feedback(inputs).flatten(0, 1)
+        if isinstance(maps, Features):
+            maps, extra = maps.maps, torch.cat([maps.vectors, extra], dim=1)
         if self.kind == "vector":
             features = torch.cat([maps.flatten(1), extra], dim=1)
         else:
@@ -141,3 +64,28 @@ class Encoder(nn.Module):
         if self.last_reward:
             parts.append(inputs.last_rewards.clamp(-1, 1)[..., None])
         return torch.cat(parts, dim=-1) * ~inputs.resets[..., None]
+
+
+def build_encoder_torso(
+    space: spaces.Space[Any], kind: InputKind, config: PolicyConfig
+) -> LeavesTorso | ImageTorso | VectorTorso | DiscreteTorso:
+    """Build the torso of a space; arrays that need no packing are read as they are.
+
+    Raises:
+        ValueError: the space is not supported.
+    """
+    if isinstance(space, PackedObservation):
+        return LeavesTorso(space, kind, config)
+    if isinstance(space, spaces.Discrete):
+        return DiscreteTorso((int(space.n),), int(space.start))
+    leaves = list(Reading().leaves(space))
+    if is_read_as_it_is(space, leaves):
+        (leaf,) = leaves
+        if leaf.kind == "picture":
+            return ImageTorso(leaf.shape, config.channels, downsample_of(leaf.shape, config))
+        return VectorTorso(leaf.shape)
+    raise ValueError(
+        f"observation space {space} is not packed: {SUPPORTED} need a "
+        f"envs.packing.PackedObservation, except for pictures of bytes with the channels last, "
+        f"numbers that are not scaled, and Discrete."
+    )

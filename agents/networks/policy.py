@@ -13,6 +13,13 @@ from agents.networks.encoder import Encoder
 from agents.networks.inputs import Inputs
 from memory.core import CoreConfig, DecidingCore, TaughtCore, select
 
+MAX_WEIGHTS = 100_000_000
+"""Most weights of a core."""
+MAX_FEATURES = 250_000
+"""Most numbers in one input of a core."""
+MIN_FEATURES_CHECKED = 8192
+"""Smaller inputs give no unreasonable core."""
+
 
 class PolicyOutput(NamedTuple):
     """Outputs of the heads at each step."""
@@ -58,10 +65,9 @@ class Policy(nn.Module):
             observation_space,
             num_actions,
             core_config.input_kind,
-            config.channels,
-            config.last_action,
-            config.last_reward,
+            config,
         )
+        check_size(core_config, self.encoder.output_shape)
         self.core = core_config.build(self.encoder.output_shape)
         self.skip = config.skip
         width = self.core.output_size + config.skip * math.prod(self.encoder.output_shape)
@@ -132,6 +138,26 @@ class Policy(nn.Module):
         decisions = (logits.sigmoid() > threshold).to(logits.dtype)
         hidden, state = self.core.apply_decision(features, state, decisions)
         return hidden, state, decisions, logits
+
+
+def check_size(core_config: CoreConfig, input_shape: tuple[int, ...]) -> None:
+    """Refuse a core of unreasonable size, before it is allocated.
+
+    Raises:
+        ValueError: names the number of weights, and the options that change it.
+    """
+    features = math.prod(input_shape)
+    if features < MIN_FEATURES_CHECKED:
+        return
+    with torch.device("meta"):
+        core = core_config.build(input_shape)
+    count = sum(weight.numel() for weight in core.parameters())
+    if count > MAX_WEIGHTS or features > MAX_FEATURES:
+        raise ValueError(
+            f"the core would have {count:,} weights and take {features:,} numbers per step; at "
+            f"most {MAX_WEIGHTS:,} and {MAX_FEATURES:,} are allowed. Make images smaller with a "
+            "larger --policy.downsample, or use fewer --policy.channels."
+        )
 
 
 def draw(logits: Float[Tensor, "B A"], uniforms: Float[Tensor, " B"]) -> Int[Tensor, " B"]:

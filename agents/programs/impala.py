@@ -57,6 +57,8 @@ def prepare_training(parsed: ParsedRun) -> Training:
     config = parsed.config
     torch.set_num_threads(learner_threads(config))
     policy = build_policy(config)
+    for note in config.env.notes():
+        print(note, file=sys.stderr)
     resumed = _lock(parsed.resume) if parsed.resume else None
     checkpoint = _checkpoint_of(resumed, policy) if resumed else None
     if checkpoint is None:

@@ -7,6 +7,7 @@ from gymnasium.vector import AutoresetMode
 
 from envs import GymnasiumConfig
 from envs.fault import EnvironmentFault
+from envs.packing import PackedObservation
 
 
 class Breaks(gymnasium.Env):
@@ -81,3 +82,80 @@ def test_a_reset_that_goes_wrong_is_told_too(breaks):
     with pytest.raises(EnvironmentFault, match="no level") as caught:
         batch.reset(seed=0)
     assert caught.value.index == 0
+
+
+class Structured(gymnasium.Env):
+    """Shows a picture, a direction and a text; `spoil` changes the observation."""
+
+    observation_space = gymnasium.spaces.Dict(
+        image=gymnasium.spaces.Box(0, 255, (5, 5, 3), np.uint8),
+        inside=gymnasium.spaces.Tuple([gymnasium.spaces.Discrete(4)]),
+        mission=gymnasium.spaces.Text(9),
+    )
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self, render_mode: str | None = None):
+        self.spoil = lambda observation: observation
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self._observe(), {}
+
+    def step(self, action):
+        return self.spoil(self._observe()), 0.0, False, False, {}
+
+    def _observe(self):
+        return {"image": np.full((5, 5, 3), 7, np.uint8), "inside": (3,), "mission": "go on"}
+
+
+@pytest.fixture
+def structured():
+    gymnasium.register("Structured-v0", Structured, disable_env_checker=True)
+    yield GymnasiumConfig(id="Structured-v0")
+    del gymnasium.registry["Structured-v0"]
+
+
+def test_observations_of_several_parts_become_one_array_per_environment(structured):
+    batch = structured.make_vector(2)
+    observations, _ = batch.reset(seed=0)
+    packed = batch.single_observation_space
+    assert isinstance(packed, PackedObservation)
+    assert observations.shape == (2, *packed.shape) and observations.dtype == np.uint8
+    assert np.array_equal(observations[1], packed.pack(Structured()._observe()))
+    assert (observations[0] == 7).sum() == 75
+    assert [note.partition(":")[0] for note in structured.notes()] == [
+        "image",
+        "inside[0]",
+        "mission",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"inside": (4,)}, r"an observation \(inside\[0\]\) is 4; its space is Discrete"),
+        ({"inside": ()}, r"an observation \(inside\) has no 0"),
+        ({"mission": 3}, r"an observation \(mission\) is 3"),
+        ({"image": np.zeros((5, 5), np.uint8)}, r"\(image\) has the shape \[5, 5\]"),
+    ],
+)
+def test_a_part_that_is_not_in_its_space_is_named(structured, wrong, reason):
+    batch = structured.make_vector(2)
+    batch.reset(seed=0)
+    batch.envs[1].unwrapped.spoil = lambda observation: observation | wrong
+    with pytest.raises(EnvironmentFault, match=reason) as caught:
+        batch.step(np.zeros(2, np.int64))
+    assert caught.value.index == 1
+
+
+@pytest.mark.parametrize(("name", "kind"), [("minigrid.x", "planes"), ("other.x", "picture")])
+def test_pictures_of_minigrid_are_categories(structured, monkeypatch, name, kind):
+    monkeypatch.setattr(Structured, "__module__", name)
+    packed = structured.make_vector(1).single_observation_space
+    assert packed.slots[0].leaf.kind == kind
+
+
+def test_the_reading_of_pictures_can_be_set(structured):
+    config = GymnasiumConfig(id="Structured-v0", channels_first=True, scale="none")
+    leaf = config.make_vector(1).single_observation_space.slots[0].leaf
+    assert leaf.shape == (5, 3, 5) and leaf.span == 1

@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from agents.networks.config import PolicyConfig
-from agents.networks.encoder import Encoder, ImageTorso
+from agents.networks.encoder import Encoder
 from agents.networks.inputs import Inputs
 from agents.networks.policy import Policy, draw
+from agents.networks.torso import ImageTorso
 from memory import CORES
 
 TIME, BATCH, ACTIONS = 3, 2, 4
@@ -38,8 +39,7 @@ def inputs_of(space: spaces.Space, resets: bool = False, seed: int = 0) -> Input
 
 
 def encoder(space: spaces.Space, kind: Any = "vector", **fields: bool) -> Encoder:
-    given = {"last_action": True, "last_reward": True} | fields
-    return Encoder(space, ACTIONS, kind, channels=(4, 6), **given)
+    return Encoder(space, ACTIONS, kind, PolicyConfig(channels=(4, 6), **fields))
 
 
 def policy_for(space: spaces.Space, core: Any = LSTM) -> Policy:
@@ -192,8 +192,8 @@ def test_without_uniform_numbers_the_likeliest_is_chosen() -> None:
 @pytest.mark.parametrize(
     "space", [spaces.Dict({"x": spaces.Discrete(2)}), spaces.MultiBinary(3), spaces.Text(4)]
 )
-def test_other_observations_are_refused_by_name(space) -> None:
-    with pytest.raises(ValueError, match=r"observation space .* is not supported: expected a Box"):
+def test_observations_that_are_not_one_array_must_be_packed(space) -> None:
+    with pytest.raises(ValueError, match=r"observation space .* is not packed"):
         policy_for(space)
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 import envs
-from agents.networks.encoder import ImageTorso
+from agents.networks.torso import ImageTorso
 
 IDS = {"boxworld": "BoxWorldViewport-v0", "minipacman": "MiniPacmanViewport-v0"}
 UNROLL, TRAJECTORIES, HIDDEN = 40, 32, 256
