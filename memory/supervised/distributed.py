@@ -1,6 +1,6 @@
-"""A function in several processes of a Ray cluster, as one group: for learning from shared batches.
+"""Run a function in several processes of a Ray cluster that share batches.
 
-The only module of this package that knows Ray; imported where several processes are asked for.
+The only module of this package that imports Ray; imported only for several processes.
 """
 
 import os
@@ -17,13 +17,13 @@ from memory.supervised.group import DistributedGroup
 
 
 class ProcessFailed(RuntimeError):
-    """One of the processes ended with an error, which the message tells."""
+    """One of the processes failed; the message says why."""
 
 
 PATIENCE = 24 * 3600
-"""Seconds for which processes wait for one that validates."""
+"""Seconds that processes wait while rank 0 validates."""
 FILES = "ray"
-"""Folder of what Ray notes while it works; removed at the end."""
+"""Folder of Ray's own files during a run; removed at the end."""
 
 
 def over_ray(
@@ -33,17 +33,17 @@ def over_ray(
     device: str,
     folder: Path,
 ) -> int:
-    """Run a function in so many processes of the cluster that was joined; what the first returns.
+    """Run a function in processes of the connected cluster; returns the result of the first.
 
     Args:
-        work: given its group and its device.
+        work: called with its group and its device.
         threads: CPUs of each process.
-        device: cuda for a GPU each, cpu, or auto: cuda if there are so many.
-        folder: that all nodes can write to.
+        device: cuda for a GPU each, cpu, or auto: cuda if there are enough GPUs.
+        folder: a folder that all nodes can write to.
 
     Raises:
-        ValueError: the cluster has not so many CPUs or GPUs.
-        ProcessFailed: one of the processes did.
+        ValueError: the cluster has too few CPUs or GPUs.
+        ProcessFailed: one of the processes failed.
     """
     if device == "auto":
         device = "cuda" if ray.cluster_resources().get("GPU", 0) >= processes else "cpu"
@@ -56,7 +56,7 @@ def over_ray(
     def loop() -> int:
         return work(DistributedGroup(), str(get_device()))
 
-    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # paths of options hold where the program started
+    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # relative paths of options stay valid
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")  # torch may load slowly
     trainer = TorchTrainer(
         loop,

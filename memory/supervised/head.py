@@ -1,4 +1,4 @@
-"""The last part of a supervised network: from what a core puts out to an answer."""
+"""The read-out of a supervised network: from the outputs of a core to answers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -22,17 +22,17 @@ class Answered(NamedTuple):
 
 
 class Head(nn.Module, ABC):
-    """Answers from what a core puts out."""
+    """Maps the outputs of a core to answers."""
 
     branches_on_data: bool = False
-    """As of a core (`Core.branches_on_data`)."""
+    """As `Core.branches_on_data`."""
 
     @abstractmethod
     def forward(self, hidden: Float[Tensor, "S D"]) -> Float[Tensor, "S C"]:
         """Logits of every class."""
 
     def answer(self, hidden: Float[Tensor, "S D"], targets: Int[Tensor, " S"]) -> Answered:
-        """Losses and guesses. A head of many classes need never hold all logits at once."""
+        """Losses and guesses. A head with many classes may compute the logits in parts."""
         logits = self(hidden).float()
         losses = functional.cross_entropy(logits, targets, reduction="none")
         return Answered(losses, logits.argmax(-1))

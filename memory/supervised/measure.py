@@ -1,4 +1,4 @@
-"""What is counted while a reader is judged on held-out sequences."""
+"""Metrics of a reader on held-out sequences."""
 
 from abc import ABC, abstractmethod
 
@@ -9,15 +9,15 @@ from memory.supervised.head import Answered
 
 
 class Measure(ABC):
-    """Adds up over batches; made afresh for each pass."""
+    """A metric accumulated over batches; a new one is made for each pass."""
 
     @abstractmethod
     def add(self, batch: Batch, answered: Answered) -> None:
-        """Take in the answers to a batch."""
+        """Add the answers to a batch."""
 
     @abstractmethod
     def results(self) -> dict[str, float]:
-        """What it came to, by name."""
+        """The values, by name."""
 
 
 class AccuracyMetric(Measure):
@@ -28,7 +28,7 @@ class AccuracyMetric(Measure):
         self.loss = self.answers = self.right = self.sequences = self.all_right = 0.0
 
     def add(self, batch: Batch, answered: Answered) -> None:
-        """Take in the answers to a batch."""
+        """Add the answers to a batch."""
         wrong = torch.zeros_like(batch.loss_mask)
         wrong[batch.loss_mask] = answered.guesses != batch.targets[batch.loss_mask]
         self.loss += answered.losses.double().sum().item()

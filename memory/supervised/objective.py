@@ -1,8 +1,8 @@
-"""What a reader is trained for: its answers, and what its core has to learn besides.
+"""The loss of a reader: that of its answers, and that of its core where it has one.
 
-The answers are learnt by cross-entropy. A core that is taught (`TaughtCore`) adds a loss made of
-the loss of each step. The decisions of a core that decides (`DecidingCore`) are sampled, and learnt
-by reinforcement; the reward of a step is minus its loss.
+The loss of the answers is the cross-entropy. A `TaughtCore` adds a loss computed from the loss of
+each step. The decisions of a `DecidingCore` are sampled and trained by reinforcement; the reward of
+a step is minus its loss.
 """
 
 from abc import ABC, abstractmethod
@@ -27,14 +27,14 @@ from memory.supervised.reinforcement import (
 
 
 class Learnt(NamedTuple):
-    """The loss of a batch, and how good the answers were."""
+    """The loss of a batch, and the accuracy of the answers."""
 
     loss: Float[Tensor, ""]
     answer_loss: Float[Tensor, ""]
     """The part of it that is the cross-entropy of the answers."""
     accuracy: Float[Tensor, ""]
     state: Any
-    """Of the core after the last step."""
+    """State of the core after the last step."""
 
 
 class Objective(nn.Module, ABC):
@@ -47,16 +47,16 @@ class Objective(nn.Module, ABC):
         """Loss of a batch.
 
         Args:
-            random: for decisions to sample.
-            state: of the core before the first step; that of a new episode if left out.
+            random: generator of the sampled decisions.
+            state: of the core before the first step; by default that of a new episode.
         """
 
 
 class Answers(Objective):
-    """Cross-entropy of the answers, and what the core asks for itself.
+    """Cross-entropy of the answers, and the loss of the core itself, if it has one.
 
     Args:
-        own: feed the reader its own answers, where a batch feeds any.
+        own: feed the reader its own answers at the steps of `Batch.feedback_mask`.
     """
 
     def __init__(self, own: bool = False) -> None:
@@ -73,7 +73,7 @@ class Answers(Objective):
         return Learnt(losses.mean(), losses.mean(), share_right(guesses, batch), after)
 
     def _taught(self, reader: Reader, core: TaughtCore[Any], batch: Batch, state: Any) -> Learnt:
-        """The core is taught on the very features that it answered from."""
+        """The core is trained on the same features as the answers."""
         features = reader.features(batch.inputs)
         if state is None:
             state = core.initial_state(features.shape[1])
@@ -85,7 +85,7 @@ class Answers(Objective):
 
 
 class Reinforcement(Objective):
-    """Cross-entropy of the answers, and the decisions of the core by their rewards."""
+    """Cross-entropy of the answers, and the policy-gradient loss of the decisions."""
 
     def __init__(self, core: DecidingCore[Any], features: int, config: ReinforcementConfig) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class Reinforcement(Objective):
     def forward(
         self, reader: Reader, batch: Batch, random: torch.Generator, state: Any = None
     ) -> Learnt:
-        """Loss of a batch, with decisions sampled afresh."""
+        """Loss of a batch, with newly sampled decisions."""
         core, samples = reader.core, self.config.samples
         assert isinstance(core, DecidingCore)
         batch = batch.repeated(samples)
@@ -129,7 +129,7 @@ class Reinforcement(Objective):
     def values(
         self, features: Float[Tensor, "T B *F"], hidden: Float[Tensor, "T B D"]
     ) -> Float[Tensor, "T B"]:
-        """Of each step before its decision: all that the decision could not yet change."""
+        """Value of each step before its decision."""
         before = torch.cat([torch.zeros_like(hidden[:1]), hidden[:-1]])
         return self.baseline(torch.cat([features.flatten(2), before], dim=-1)).squeeze(-1)
 
@@ -137,7 +137,7 @@ class Reinforcement(Objective):
 def objective_of(
     reader: Reader, config: ReinforcementConfig, own_answers: bool = False
 ) -> Objective:
-    """What the core of a reader has to be trained by.
+    """The objective for the core of a reader.
 
     Args:
         own_answers: whether the reader is fed its own answers in training.
@@ -157,14 +157,14 @@ def objective_of(
 
 
 def by_step(losses: Float[Tensor, " S"], batch: Batch) -> Float[Tensor, "T B"]:
-    """Losses of the scored steps at their places; 0 elsewhere."""
+    """Losses of the scored steps, as `[T, B]`; 0 at the others."""
     steps = losses.new_zeros(batch.loss_mask.shape)
     steps[batch.loss_mask] = losses
     return steps
 
 
 def resets(batch: Batch) -> Bool[Tensor, "T B"]:
-    """The steps that open an episode, besides the first."""
+    """The first steps of episodes, besides step 0."""
     return torch.zeros_like(batch.loss_mask) if batch.reset is None else batch.reset
 
 

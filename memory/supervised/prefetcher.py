@@ -1,4 +1,4 @@
-"""Training batches in order, the next ones made in the background while one is learnt from."""
+"""Training batches in order; the next ones are made in a background thread."""
 
 import time
 from collections import deque
@@ -8,11 +8,11 @@ from memory.supervised.batch import Batch
 from memory.supervised.task import Task
 
 AHEAD = 2
-"""Batches that wait to be taken, at most."""
+"""Most batches that are made in advance."""
 
 
 class Prefetcher:
-    """Makes the batches of a task from a number on.
+    """Makes the batches of a task in advance.
 
     Args:
         size: sequences of a batch.
@@ -21,12 +21,12 @@ class Prefetcher:
     def __init__(self, task: Task, size: int) -> None:
         self.task, self.size = task, size
         self.seconds_waited = 0.0
-        """Time in which whoever takes batches had nothing to do."""
+        """Time spent waiting for batches."""
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="batches")
         self._made: deque[tuple[int, Future[Batch]]] = deque()
 
     def take(self, number: int) -> Batch:
-        """The batch of a number; the ones after it are begun."""
+        """The batch with a number; starts to make the ones after it."""
         begun = time.perf_counter()
         if self._made and self._made[0][0] != number:
             self.forget()
@@ -38,7 +38,7 @@ class Prefetcher:
         return batch
 
     def forget(self) -> None:
-        """Drop what was made ahead: the task has changed since."""
+        """Discard the batches made in advance, after the task has changed."""
         for _, batch in self._made:
             if not batch.cancel():
                 batch.exception()  # wait: a task is used by one thread at a time

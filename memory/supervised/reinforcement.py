@@ -1,4 +1,4 @@
-"""Reinforcement of a core's decisions: each is credited with what came after it.
+"""Policy gradient for the decisions of a core, with generalised advantage estimation.
 
     advantage_t = sum_k (discount * trace_decay)^k delta_{t+k}
     delta_t = reward_t + discount * value_{t+1} - value_t
@@ -24,12 +24,12 @@ from memory.supervised.task import SPLITS
 
 @dataclass(frozen=True, kw_only=True)
 class ReinforcementConfig:
-    """How the decisions of a core learn. Of no effect for cores that decide nothing."""
+    """How the decisions of a core are trained."""
 
     discount: float = 0.95
     """Weight of a reward one step later."""
     trace_decay: float = 0.9
-    """0 credits a decision with one step and the baseline's word on the rest, 1 with all."""
+    """Lambda of the advantage: 0 uses the next reward and the baseline, 1 all later rewards."""
     entropy_cost: float = 0.01
     """Weight of the entropy of the decisions."""
     samples: int = 4
@@ -47,7 +47,7 @@ class ReinforcementConfig:
 
 
 def decision_generator(seed: int, update: int) -> torch.Generator:
-    """The random numbers of an update's decisions: a stream beside those of the task's splits."""
+    """The random numbers of an update's decisions, independent of those of the task's splits."""
     source = SeedSequence([seed, len(SPLITS), update])
     return torch.Generator().manual_seed(int(source.generate_state(1)[0]))
 
@@ -60,7 +60,7 @@ def sample(
     reset: Bool[Tensor, "T B"],
     random: torch.Generator,
 ) -> tuple[Float[Tensor, "T B K"], Any]:
-    """Decisions of an unroll, drawn by their odds, and the state after it."""
+    """Decisions of an unroll, sampled from their probabilities, and the state after it."""
     fresh = core.initial_state(features.shape[1])
     shape = (*features.shape[:2], core.decision_size)
     uniforms = torch.rand(shape, generator=random).to(features)
@@ -80,7 +80,7 @@ def advantages_of(
     discount: float,
     trace_decay: float,
 ) -> Float[Tensor, "T B"]:
-    """Generalised advantage of each step; nothing follows the last one before a reset."""
+    """Generalised advantage of each step; an episode ends before each reset."""
     ends = torch.cat([reset[1:], torch.ones_like(reset[:1])])
     discounts = discount * (~ends).to(values.dtype)
     deltas = rewards + discounts * values.roll(-1, 0) - values
@@ -92,7 +92,7 @@ def advantages_of(
 
 
 def standardised(x: Float[Tensor, "T B"]) -> Float[Tensor, "T B"]:
-    """Of mean 0 and deviation 1 over the batch."""
+    """Scaled to mean 0 and standard deviation 1 over the batch."""
     return (x - x.mean()) / (x.std(correction=0) + 1e-6)
 
 
@@ -101,7 +101,7 @@ def decision_loss(
     decisions: Float[Tensor, "T B K"],
     advantages: Float[Tensor, "T B"],
 ) -> Float[Tensor, ""]:
-    """Its gradient is the policy gradient: minus log-probability times advantage, a mean."""
+    """Mean of minus log-probability times advantage: its gradient is the policy gradient."""
     log_probs = -F.binary_cross_entropy_with_logits(logits, decisions, reduction="none").sum(-1)
     return -(log_probs * advantages).mean()
 

@@ -1,4 +1,4 @@
-"""What a supervised task is: numbered batches of sequences, and how answers to them are judged."""
+"""The contract that every supervised task keeps: numbered batches, held-out sets, metrics."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,20 +12,20 @@ from memory.supervised.head import Classifier, Head
 from memory.supervised.measure import AccuracyMetric, Measure
 
 SPLITS = ("train", "test", "validation")
-"""What every task has; it may have other tests besides."""
+"""The splits of every task; a task may have further test sets."""
 
 
 class Encoder(nn.Module, ABC):
-    """From the inputs of a task, `[T, B, ...]`, to what cores see of them."""
+    """Maps the inputs of a task, `[T, B, ...]`, to features for a core."""
 
     output_shape: tuple[int, ...]
     """Features of one step: `(F,)`, `(N, F)` or `(C, H, W)`."""
     branches_on_data: bool = False
-    """As of a core (`Core.branches_on_data`)."""
+    """As `Core.branches_on_data`."""
 
 
 class Plain(Encoder):
-    """For tasks whose inputs are vectors already."""
+    """The identity, for tasks whose inputs are vectors."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -37,85 +37,85 @@ class Plain(Encoder):
 
 
 class Task(ABC):
-    """A supply of batches.
+    """A source of batches.
 
-    A batch is a function of its number, its size and the seed of the task alone: a run that is
-    resumed needs to remember nothing but how far it came, and any process can make batches. Where
-    batches also depend on how training went (`notice`), that is the state of the task.
+    A batch depends only on its number, its size and the seed of the task: a resumed run needs no
+    state besides the number of updates, and any process can make batches. If batches also depend on
+    validations (`notice`), the task has a state.
     """
 
     num_classes: int
-    """Possible answers at each step."""
+    """Number of possible answers at each step."""
     measure: str = "accuracy"
-    """The result by which weights are compared."""
+    """The metric by which weights are compared."""
     lower_is_better: bool = False
-    """Whether the best weights have the lowest `measure`."""
+    """Whether a lower `measure` is better."""
     tests: tuple[str, ...] = ("test",)
-    """Names of held-out sets by which the best weights are judged at the end."""
+    """Names of the held-out sets on which the best weights are tested at the end."""
     longest_episode: int | None = None
-    """Steps of the longest episode, where what came first may matter at the last."""
+    """Steps of the longest episode, if its last answer may depend on its first input."""
     carries_state: bool = False
-    """Whether each batch goes on where the one before ended, and a core with it; the same for the
-    batches of a held-out set."""
+    """Whether each batch continues the previous one, so that the core keeps its state between them;
+    also within a held-out set."""
     noticed_metrics: tuple[str, ...] = ()
     """Metrics of a validation that `notice` reads."""
     learns_from_own_answers: bool = False
-    """Whether training, too, feeds a reader its own answers (see `Batch.feedback_mask`)."""
+    """Whether a reader is fed its own answers in training too (see `Batch.feedback_mask`)."""
 
     @abstractmethod
     def batch(self, number: int, size: int) -> Batch:
-        """A training batch. May be called by another thread, by one at a time."""
+        """A training batch. Called from one thread at a time, which need not be the main thread."""
 
     @abstractmethod
     def held_out(self, split: str) -> Iterator[Batch]:
-        """The same sequences every time, kept or drawn apart from training.
+        """Batches of a held-out set, the same in every pass.
 
-        By those of `validation` a run is steered, by those named in `tests` it is judged.
+        `validation` selects the best weights; the sets in `tests` measure them.
         """
 
     @abstractmethod
     def encoder(self) -> Encoder:
-        """A fresh encoder."""
+        """A new encoder."""
 
     def head(self, width: int, readout: Sequence[int], encoder: Encoder) -> Head:
-        """A fresh read-out of a core's outputs of this width.
+        """A new read-out of a core's outputs of this width.
 
         Args:
-            readout: units of its hidden layers.
-            encoder: of the same network; weights may be shared with it.
+            readout: units of each hidden layer.
+            encoder: the encoder of the same network, to share weights with.
         """
         return Classifier(width, readout, self.num_classes)
 
     def measures(self) -> list[Measure]:
-        """What is counted in one pass over a held-out set."""
+        """The metrics of one pass over a held-out set."""
         return [AccuracyMetric()]
 
     def baselines(self) -> dict[str, float]:
-        """`measure` of answering without memory or thought, by a few words each."""
+        """`measure` of simple strategies without memory, by a short description."""
         return {"chance": 1 / self.num_classes}
 
     def remarks(self) -> list[str]:
-        """What has to be said beside every result, such as that data were not the published."""
+        """Notes to print with every result, such as that the data are not the published ones."""
         return []
 
     def identity(self) -> str:
-        """What the weights of a reader are bound to besides their shapes, such as a vocabulary."""
+        """What the weights of a reader depend on besides their shapes, such as a vocabulary."""
         return ""
 
     def notice(self, validation: Mapping[str, float]) -> bool:
-        """Adapt training to a validation. Returns whether later batches differ because of it.
+        """Adapt training to a validation. Returns whether this changes later batches.
 
         Args:
-            validation: the `noticed_metrics`, as far as the validation has them.
+            validation: those of the `noticed_metrics` that the validation has.
         """
         return False
 
     def get_state(self) -> dict[str, Any]:
-        """What `notice` has changed."""
+        """The state that `notice` changes."""
         return {}
 
     def set_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027
-        """Restore what `get_state` gave."""
+        """Restore a state from `get_state`."""
 
 
 class TaskConfig(ABC):
@@ -157,9 +157,9 @@ class TaskConfig(ABC):
 
 
 CHUNK = 320
-"""Sequences of a held-out batch: the same whatever the batch that is trained with."""
+"""Sequences of a held-out batch, whatever the size of training batches."""
 
 
 def random_source(seed: int, split: str, number: int) -> SeedSequence:
-    """Where the random numbers of one batch come from; no two batches share any."""
+    """The seed of one batch; different batches have independent random numbers."""
     return SeedSequence([seed, SPLITS.index(split), number])

@@ -1,4 +1,4 @@
-"""The loop of every supervised task: batches in, better weights out. Knows nothing of files."""
+"""Training and evaluation of a reader on a supervised task."""
 
 import math
 from collections.abc import Mapping
@@ -24,28 +24,28 @@ Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 class NotFinite(ArithmeticError):
-    """The loss or its gradient is not finite; the weights are untouched."""
+    """The loss or its gradient is not finite; the weights are unchanged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How a reader learns."""
+    """How a reader is trained."""
 
     batch: int = 32
     """Sequences per update."""
     learning_rate: float = 1e-3
-    """Of Adam."""
+    """Learning rate of Adam."""
     clip_norm: float = 1.0
     """Largest norm of a gradient."""
     weight_decay: float = 0.0
-    """Penalty on the squares of all weights: its gradient is this times the weight."""
+    """L2 penalty on all weights: its gradient is this times the weight."""
     decay: float = 1.0
-    """The learning rate is multiplied by this now and then; 1 keeps it."""
+    """Factor by which the learning rate falls, every `decay_every` updates; 1 keeps it."""
     decay_every: int | None = None
-    """Updates between such falls; None: at each validation that is not the best so far."""
+    """Updates between two such falls; None: at each validation that is not the best so far."""
     precision: Precision = "float32"
-    """Of products of matrices: tf32 rounds what is multiplied to 11 bits, on GPUs only; bfloat16 to
-    8, and their results too. Weights stay as they are."""
+    """Precision of matrix products: tf32 rounds the factors to 11 bits, on GPUs only; bfloat16
+    rounds factors and results to 8. Weights are float32."""
 
     def __post_init__(self) -> None:
         every = 1 if self.decay_every is None else self.decay_every
@@ -63,25 +63,25 @@ class TrainingConfig:
 
 
 class Work(NamedTuple):
-    """What a gradient is found of."""
+    """The inputs of `_find_gradient`."""
 
     batch: Batch
     carried: Any
-    """State of the core; None if it begins afresh."""
+    """State of the core; None for the initial state."""
 
 
 class Trainer:
     """A reader, its task and its optimiser.
 
     Args:
-        graphs: capture how gradients are found, where that asks for no number. On a CPU, where
-            nothing can be captured, it is then computed in the same way.
-        seed: of what is learnt by reinforcement: the decisions drawn, and the baseline's weights.
-        reinforcement: how the decisions of a core that decides learn; its defaults if left out.
-        group: the processes that share each batch; this one alone if left out.
+        graphs: capture the gradient computation as a CUDA graph, unless it depends on the values of
+            tensors. On a CPU the same computation runs without a capture.
+        seed: of the sampled decisions and the baseline's weights.
+        reinforcement: how the decisions of a `DecidingCore` are trained; by default the defaults.
+        group: the processes that share each batch; by default this one alone.
 
     Raises:
-        ValueError: a task and a core that do not go together, or a precision that the device lacks.
+        ValueError: the task does not fit the core, or the device lacks the precision.
     """
 
     def __init__(
@@ -118,28 +118,28 @@ class Trainer:
         self.prefetcher = Prefetcher(task, config.batch)
         self.updates = 0
         self.falls = 0
-        """Times that the learning rate fell for want of progress."""
+        """How often the learning rate fell after a validation that was not the best."""
         self._carried: Any = None
         self._random = decision_generator(seed, 0)
         self._captured: CapturedByShape | None = None
         if graphs and self._can_be_captured:
             self._captured = CapturedByShape(self._find_gradient, device)
-            for weight in self.weights:  # where a graph finds them
+            for weight in self.weights:  # at fixed addresses, for the graphs
                 weight.grad = torch.zeros_like(weight)
 
     def update(self) -> dict[str, float]:
-        """Learn from the next batch; returns its loss and accuracy.
+        """Train on the next batch; returns its loss and accuracy.
 
         Raises:
-            NotFinite: weights, statistics and optimiser were not changed.
+            NotFinite: the gradient is not finite; weights, statistics and optimiser are unchanged.
         """
-        # The forward pass moves running statistics, which must not keep what is not a number.
+        # The forward pass changes running statistics, which must not become nan.
         buffers = [(buffer, buffer.clone()) for buffer in self._statistics]
         batch, weight = self.group.share(self.prefetcher.take(self.updates))
         self.reader.train()
         self._random = decision_generator(self.seed, self.updates)
         with torch.random.fork_rng(devices=[]):
-            # Of dropout: a resumed run draws the same.
+            # For dropout: a resumed run draws the same numbers.
             torch.manual_seed(self._random.initial_seed() + self.group.rank)
             if self._captured:
                 learnt = self._captured(Work(batch.with_loss_indices(), self._carried))
@@ -167,13 +167,13 @@ class Trainer:
 
     @property
     def learning_rate(self) -> float:
-        """Of the next update."""
+        """Learning rate of the next update."""
         every = self.config.decay_every
         falls = self.updates // every if every else self.falls
         return self.config.learning_rate * self.config.decay**falls
 
     def notice(self, validation: Mapping[str, float], is_best: bool) -> None:
-        """Adapt the learning rate and the task to a validation; in a group, to that of rank 0."""
+        """Adapt the learning rate and the task to the validation of rank 0."""
         names = self.task.noticed_metrics
         values = [validation.get(name, math.nan) for name in names]
         best, *values = self.group.broadcast([float(is_best), *values])
@@ -185,7 +185,7 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, split: str = "test") -> dict[str, float]:
-        """What the task measures, over sequences that were not trained on; for one process."""
+        """The metrics of the task on a held-out set, in this process alone."""
         self.reader.eval()
         measures, state = self.task.measures(), None
         for batch in self.task.held_out(split):
@@ -199,7 +199,7 @@ class Trainer:
         return {name: value for m in measures for name, value in m.results().items()}
 
     def get_state(self) -> dict[str, Any]:
-        """Everything but the weights that the next update depends on, for a group of any size.
+        """All state besides the weights that the next update depends on, for a group of any size.
 
         A collective call: all processes of the group make it.
         """
@@ -216,7 +216,7 @@ class Trainer:
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `get_state` gave."""
+        """Restore a state from `get_state`."""
         self.optimizer.load_state_dict(state["optimizer"])
         self.objective.load_state_dict(state["objective"])
         self.updates, self.falls = state["updates"], state["falls"]
@@ -227,7 +227,7 @@ class Trainer:
             self._carried = map_state(lambda _: next(leaves).to(self.device), structure)
 
     def _find_gradient(self, work: Work) -> Learnt:
-        """Put the gradient of a batch into the weights; returns what was learnt, without it."""
+        """Compute the gradient of a batch; returns the loss and the metrics, detached."""
         with self._autocast():
             learnt = self.objective(self.reader, work.batch, self._random, work.carried)
         self.optimizer.zero_grad(set_to_none=self._captured is None)
@@ -237,14 +237,14 @@ class Trainer:
 
     @property
     def _can_be_captured(self) -> bool:
-        """Whether nothing on the way to a gradient depends on the values of tensors."""
+        """Whether no operation of the gradient depends on the values of tensors."""
         plain = isinstance(self.objective, Answers) and not self.objective.own
         taught = isinstance(self.reader.core, TaughtCore)
         return plain and not taught and not self.reader.branches_on_data
 
     @property
     def _statistics(self) -> list[torch.Tensor]:
-        """What the forward pass moves."""
+        """The buffers that the forward pass changes."""
         kept = self.reader.state_dict().keys()
         return [b for name, b in self.reader.named_buffers() if name in kept]
 
@@ -254,10 +254,10 @@ class Trainer:
 
 
 def check_shared(reader: Reader) -> None:
-    """Refuse a core whose loss is no mean over sequences.
+    """Refuse a core whose loss is not a mean over sequences.
 
     Raises:
-        ValueError: it decides, or is taught.
+        ValueError: it is a `DecidingCore` or a `TaughtCore`.
     """
     if isinstance(reader.core, DecidingCore | TaughtCore):
         raise ValueError(
@@ -267,7 +267,7 @@ def check_shared(reader: Reader) -> None:
 
 
 def set_precision(precision: Precision, device: str) -> None:
-    """Settle how this process multiplies matrices, as far as that is not up to autocast.
+    """Set the precision of matrix products in this process, apart from autocast.
 
     Raises:
         ValueError: the device does not have the precision.
@@ -284,7 +284,7 @@ def set_precision(precision: Precision, device: str) -> None:
 
 
 def computes_bfloat16(device: str) -> bool:
-    """Whether a device multiplies matrices in half precision, and does not only pretend to."""
+    """Whether a device multiplies matrices in bfloat16 without emulation."""
     if torch.device(device).type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX", "AVX2")

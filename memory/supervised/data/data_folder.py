@@ -1,6 +1,6 @@
-"""Where data sets lie, and where what was made of them is kept.
+"""The folders of data sets and of arrays prepared from them.
 
-The folder given, the one that ENGRAM_DATA names, or the user's cache.
+Data sets are in the given folder, the one that ENGRAM_DATA names, or the user's cache.
 """
 
 import os
@@ -18,11 +18,11 @@ CACHE = Path.home() / ".cache" / "engram"
 
 
 class MissingData(ValueError):
-    """A data set is not there; the message says what it is, where it was looked for, what to do."""
+    """A data set was not found; the message says where it was searched and how to get it."""
 
 
 def usual_folder() -> Path:
-    """The first folder that data sets are looked for in."""
+    """The default folder of data sets."""
     named = os.environ.get(VARIABLE)
     return Path(named) if named else CACHE
 
@@ -36,7 +36,7 @@ def find_data(name: str, given: Path | None, wanted: str) -> Path:
         wanted: a file or folder that it must have.
 
     Raises:
-        MissingData: it is nowhere.
+        MissingData: no folder has it.
     """
     parents = [given] if given else [*dict.fromkeys((usual_folder(), CACHE))]
     places = [place for parent in parents for place in (parent / name, parent)]
@@ -51,7 +51,7 @@ def find_data(name: str, given: Path | None, wanted: str) -> Path:
 
 
 def key_of(files: Iterable[Path], version: str) -> str:
-    """Changes with the files, by their names, sizes and times, and with the version of the code."""
+    """A hash of the names, sizes and times of files and of the version of the code."""
     lines = [version]
     for file in files:
         found = file.stat()
@@ -62,11 +62,11 @@ def key_of(files: Iterable[Path], version: str) -> str:
 def prepared(
     name: str, key: str, make: Callable[[], dict[str, np.ndarray]]
 ) -> dict[str, np.ndarray]:
-    """Arrays that take long to make: made once, then read from ENGRAM_CACHE or the cache.
+    """Arrays that take long to make: made once, then read from a cache.
 
     Args:
-        name: begins the name of the file.
-        key: from `key_of`; another one is made anew.
+        name: prefix of the file name.
+        key: from `key_of`; with a new key the arrays are made again.
     """
     named = os.environ.get(PREPARED)
     folder = Path(named) if named else CACHE / "prepared"
@@ -87,7 +87,7 @@ def prepared(
 
 
 def _save(file: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write beside the file and rename, so that a file of that name is always whole."""
+    """Write beside the file and rename, so that the file is always complete."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as part:
         try:

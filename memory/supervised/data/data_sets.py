@@ -1,6 +1,6 @@
-"""The data sets that can be fetched: where from, under which licence, and their checksums.
+"""The data sets that can be downloaded: addresses, licences and checksums.
 
-Every address goes on giving the same bytes: a published archive, or a file of a commit. The SHA-256
+Every address keeps its content: a published archive, or a file of a commit. The SHA-256
 of an archive is the one published for it: by ParlAI for bAbI, by TensorFlow Datasets for CIFAR-10,
 MNIST and Omniglot, by Hugging Face for WikiText-103. docs/data.md has the layouts.
 """
@@ -16,7 +16,7 @@ class File(NamedTuple):
     """One file, kept as it comes."""
 
     path: str
-    """In the folder of the set."""
+    """Path in the folder of the set."""
     url: str
     sha256: str
 
@@ -41,9 +41,9 @@ class DataSet(NamedTuple):
     licence: str
     size: str
     home: str
-    """A page that tells more, should an address no longer answer."""
+    """A page with more information, in case an address no longer works."""
     holds: tuple[str, ...]
-    """What the folder must have to be the set."""
+    """Files that the folder must have."""
     sources: tuple[File | Archive, ...]
 
 

@@ -1,4 +1,4 @@
-"""What tells the sequences of two runs apart."""
+"""A digest of the data of a run."""
 
 from collections.abc import Iterable
 from hashlib import sha256

@@ -1,6 +1,6 @@
-"""Fetch data sets: `python scripts/download.py babi`.
+"""Download data sets: `python scripts/download.py babi`.
 
-A set appears in its folder when all of it is there and its checksums are right, not before.
+The folder of a set is created only after all files are complete and verified.
 """
 
 import argparse
@@ -24,22 +24,22 @@ HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; engram)"}
 
 
 class DownloadError(Exception):
-    """A data set cannot be fetched; the message says why and what to do."""
+    """A data set cannot be downloaded; the message says why and what to do."""
 
 
 class Unreachable(DownloadError):
-    """An address gives nothing, or not all."""
+    """A download failed or is incomplete."""
 
 
 def fetch(name: str, folder: Path) -> Path:
-    """Put a data set into the folder of its name below `folder`, if it is not there; return that.
+    """Download a data set to `folder / name` unless it exists; returns that folder.
 
     Raises:
-        DownloadError: it could not be done, and nothing was left behind.
+        DownloadError: the download failed; no files are left.
     """
     target = folder / name
     if target.exists():
-        _require(name, target, "move it away to fetch it anew")
+        _require(name, target, "move it away to download it again")
         return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def _require(name: str, place: Path, advice: str) -> None:
 
 
 def _transfer(url: str, sha256: str | None, file: Path) -> None:
-    """Fetch one file, whole and with the right checksum, or raise and leave nothing."""
+    """Download and verify one file; on an error no file is left."""
     known: Any = {file.name: sha256}
     get: Any = _http
     store = pooch.create(
@@ -97,7 +97,7 @@ def _transfer(url: str, sha256: str | None, file: Path) -> None:
 
 
 def _http(url: str, file: str, store: Any) -> None:
-    """As pooch does it, but an address that is refused is not asked again."""
+    """Download as pooch does, but without a retry after a client error."""
     shown = sys.stderr.isatty()
     get = pooch.HTTPDownloader(shown, chunk_size=1 << 16, timeout=TIMEOUT, headers=HEADERS)
     try:
@@ -130,10 +130,10 @@ def listing() -> str:
 
 
 def main(argv: list[str]) -> int:
-    """Fetch the sets named; 2 if one could not be."""
+    """Download the named sets; returns 2 if one failed."""
     parser = argparse.ArgumentParser("download.py", description="Fetch data sets.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="data set, see --list")
-    parser.add_argument("--list", action="store_true", help="tell what there is, and leave")
+    parser.add_argument("--list", action="store_true", help="list the data sets and exit")
     parser.add_argument(
         "--data", type=Path, help=f"folder that gets a folder for each [{VARIABLE} or the cache]"
     )
@@ -159,6 +159,6 @@ def main(argv: list[str]) -> int:
             print(f"\n{name}: interrupted, nothing of it is kept", file=sys.stderr)
             return 130
         else:
-            known = "" if folder == usual_folder() else f"; tell tasks by {VARIABLE} or --task.data"
+            known = "" if folder == usual_folder() else f"; name it by {VARIABLE} or --task.data"
             print(f"{name}: in {place}{known}")
     return status

@@ -1,4 +1,4 @@
-"""Take members out of an archive, and tell whether files are what they should be."""
+"""Extract members of an archive, and verify files."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo, is_zipfile
 
 
 class Unexpected(ValueError):
-    """An archive or a file is not what it should be; the message says what is, and what should."""
+    """An archive or a file has unexpected content; the message names both."""
 
 
 def unpack(archive: Path, take: Mapping[str, str], folder: Path) -> None:
@@ -21,7 +21,7 @@ def unpack(archive: Path, take: Mapping[str, str], folder: Path) -> None:
 
     Raises:
         Unexpected: the archive is damaged, nothing in it matches one of the patterns, or a member
-            would land elsewhere.
+            would be outside of the folder.
     """
     try:
         missing = _take_out(archive, take, folder)
@@ -76,7 +76,7 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def _place(folder: Path, path: str) -> Path:
-    """Where a member goes."""
+    """The path of a member in the folder."""
     place = folder / path
     if ".." in PurePosixPath(path).parts or not place.is_relative_to(folder):
         raise Unexpected(f"{path} would lie outside of {folder}")
@@ -116,4 +116,4 @@ def _of_members(file: Path) -> str:
 
 
 CHECKSUMS = {"": _sha256, "git": _git, "members": _of_members}
-"""How to find a checksum, by what stands before its colon."""
+"""Functions that compute a checksum, by its prefix."""

@@ -1,8 +1,8 @@
-"""Associative recall: pairs of a key and a value are shown; then keys are asked for their values.
+"""Associative recall: pairs of a key and a value are shown; then the value of each key is asked.
 
 Source: Graves et al., "Neural Turing machines" (2014), section 4.3, with pairs in place of items
 that follow one another, as in Ba et al., "Using fast weights to attend to the recent past" (2016),
-section 4.1. Keys differ within a sequence; every key is asked for, in an order of its own.
+section 4.1. The keys of a sequence are different; each is asked for once, in random order.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from memory.supervised.tasks.generated import GeneratedTask
 
 @dataclass(frozen=True, kw_only=True)
 class AssociativeRecallConfig(TaskConfig):
-    """Name the value that stood beside a key."""
+    """Recall the value that was paired with a key."""
 
     keys: int = 8
     """Different keys."""
@@ -59,7 +59,7 @@ class AssociativeRecall(GeneratedTask):
         return {"chance": 1 / self.config.values, "any shown": hit + (1 - hit) / self.config.values}
 
     def draw(self, size: int, random: torch.Generator) -> Batch:
-        """Sequences, all at once."""
+        """Draw a batch of sequences."""
         c = self.config
         keys = torch.rand(size, c.keys, generator=random).argsort(dim=1)[:, : c.pairs]
         values = torch.randint(c.values, (size, c.pairs), generator=random)

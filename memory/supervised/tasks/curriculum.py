@@ -1,16 +1,15 @@
-"""How hard sequences are while a core learns, in two respects: their length and their nesting.
+"""Curricula over the difficulty of sequences: their length and their nesting.
 
 Sources: Zaremba and Sutskever, "Learning to execute" (2014), section 3.3; the generator of Santoro
 et al., "Relational recurrent neural networks" (2018).
 
-* `mix`: both drawn anew from 1 to the largest;
+* `mix`: both drawn from 1 to the largest;
 * `largest`: both the largest ("baseline");
 * `naive`: those of a level that rises, first in length and then in nesting;
 * `combine`: both drawn from 1 to those of the level ("Combine" in DeepMind's generator);
 * `combined`: those of the level in 4 of 5 cases, else as in `mix` ("combined" in the first paper).
 
-The level rises when a core has enough (95 %) right at it in a validation, or has been no better in
-five.
+The level rises when the accuracy at it reaches 95 % in a validation, or has not improved for five.
 
 Differs from the sources: the first goes back to length 1 with each rise in nesting, the second
 raises its level by a change of the loss; there too it begins at length and nesting 1.
@@ -27,18 +26,18 @@ from numpy.random import Generator
 CurriculumName = Literal["mix", "largest", "naive", "combine", "combined"]
 
 PATIENCE = 5
-"""Validations without a better one after which a level rises."""
+"""Validations without an improvement after which the level rises."""
 
 
 class Level(NamedTuple):
-    """How hard a sequence is."""
+    """Difficulty of a sequence."""
 
     length: int
     nesting: int
 
 
 class Curriculum:
-    """Draws how hard sequences are, and grows harder where it is one that does.
+    """Draws the difficulty of sequences; some curricula raise it during training.
 
     Args:
         mastered: the accuracy at which a level rises.
@@ -60,7 +59,7 @@ class Curriculum:
         return np.where(mixed, _up_to(self.largest, random, size), level)
 
     def notice(self, validation: Mapping[str, float]) -> bool:
-        """Be told how a validation went; true if sequences are harder from now on."""
+        """Adapt the level to a validation. Returns whether it has risen."""
         if self.level == self.largest:
             return False
         accuracy = validation["level_accuracy"]
@@ -75,11 +74,11 @@ class Curriculum:
         return True
 
     def get_state(self) -> dict[str, Any]:
-        """What `notice` has changed."""
+        """The state that `notice` changes."""
         return {"level": list(self.level), "best": self.best, "stalled": self.stalled}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `get_state` gave."""
+        """Restore a state from `get_state`."""
         self.level = Level(*state["level"])
         self.best, self.stalled = state["best"], state["stalled"]
 

@@ -54,7 +54,7 @@ class DelayedRecall(GeneratedTask):
         return Plain(self.config.symbols + 2)
 
     def draw(self, size: int, random: torch.Generator) -> Batch:
-        """Sequences, all at once."""
+        """Draw a batch of sequences."""
         c = self.config
         shown = torch.randint(c.symbols, (c.length, size), generator=random)
         blank, begin = c.symbols, c.symbols + 1

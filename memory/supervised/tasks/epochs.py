@@ -1,4 +1,4 @@
-"""The order in which training takes examples of different lengths, and how they are laid out."""
+"""The order of training examples of different lengths, and their padding."""
 
 import numpy as np
 import torch
@@ -13,8 +13,7 @@ POOL = 50
 
 
 class Epochs:
-    """Which examples a training batch has: each comes once before one comes again, and those of one
-    batch are of about one length.
+    """Selects the examples of training batches: each once per epoch, of similar length in a batch.
 
     Args:
         lengths: of the examples `[N]`.
@@ -48,7 +47,7 @@ class Epochs:
 
 
 class FlushRight:
-    """Rows of different lengths that end together, what comes before each being padding.
+    """Pads rows of different lengths on the left, so that they end together.
 
     Args:
         lengths: of the rows `[B]`.
@@ -62,14 +61,14 @@ class FlushRight:
         self.starts = steps - lengths
 
     def place(self, values: np.ndarray, padding: int = 0) -> Int[Tensor, "T B *rest"]:
-        """Lay out the values of all rows, one row after the other `[sum of lengths, ...]`."""
+        """Pad the values of all rows, given one row after the other `[sum of lengths, ...]`."""
         out = np.full((*self.shape, *values.shape[1:]), padding, dtype=np.int64)
         out[self.rows, self.columns] = values
         return torch.from_numpy(out)
 
     @property
     def is_inside(self) -> Bool[Tensor, "T B"]:
-        """The steps that are no padding."""
+        """The steps that are not padding."""
         return self.place(np.ones(len(self.rows))).bool()
 
     @property

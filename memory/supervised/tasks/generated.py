@@ -1,7 +1,7 @@
-"""Tasks whose sequences are drawn at random, those of the test apart from those of training.
+"""Tasks whose sequences are drawn at random, with independent draws for training and test.
 
-Where few sequences are possible, such as a handful of symbols to recall, training meets those of
-the test too: such a task asks whether a core can remember, not whether it generalises.
+If few sequences are possible, such as a few symbols to recall, training contains those of the test
+too: such a task measures memory, not generalisation.
 """
 
 from abc import abstractmethod
@@ -19,14 +19,14 @@ HELD_OUT = 3200
 
 
 class GeneratedTask(Task):
-    """A task that draws its sequences; the test is a fixed draw of its own."""
+    """A task that draws its sequences; the held-out sets are fixed draws."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     @abstractmethod
     def draw(self, size: int, random: torch.Generator) -> Batch:
-        """Sequences, all at once."""
+        """Draw a batch of sequences."""
 
     def batch(self, number: int, size: int) -> Batch:
         """A training batch."""

@@ -1,4 +1,4 @@
-"""Tasks that are drawn at a length and a nesting, and whose training follows a curriculum."""
+"""Tasks with a length and a nesting, whose training follows a curriculum."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -19,11 +19,11 @@ Hardness = Callable[[Generator, int], Int[ndarray, "2 B"]]
 """Draws lengths and nestings."""
 
 LEVEL_GROUP = 1
-"""`Batch.groups` of sequences of the present level; those of the largest kind belong to none."""
+"""`Batch.groups` of sequences of the present level; sequences of full size have none."""
 
 
 class GradedTask(Task):
-    """A task that grows harder where its curriculum does; judged by the largest kind alone."""
+    """A task that follows a curriculum; evaluated at its full size only."""
 
     noticed_metrics = ("level_accuracy",)
     held_out_sizes: ClassVar[Mapping[str, int]]
@@ -37,11 +37,11 @@ class GradedTask(Task):
         """One batch of a set."""
 
     def batch(self, number: int, size: int) -> Batch:
-        """A training batch, as hard as the curriculum has it."""
+        """A training batch of the difficulty that the curriculum draws."""
         return self.draw("train", number, size, self.curriculum.draw)
 
     def held_out(self, split: str) -> Iterator[Batch]:
-        """Those of the largest kind; in a validation, as many of the present level besides."""
+        """Sequences of full size; in a validation also as many of the present level."""
         level, largest = self.curriculum.level, self.curriculum.largest
         chunks = self.held_out_sizes[split] // CHUNK
         for number in range(chunks):
@@ -53,34 +53,34 @@ class GradedTask(Task):
             yield batch._replace(groups=torch.full((CHUNK,), LEVEL_GROUP))
 
     def measures(self) -> list[Measure]:
-        """Of the largest kind, and of those of the present level where there are."""
+        """Metrics at the full size, and at the present level if it is lower."""
         return [Graded(self.curriculum.level)]
 
     def notice(self, validation: Mapping[str, float]) -> bool:
-        """Whether batches are harder from now on."""
+        """Adapt the level. Returns whether it has risen."""
         return self.curriculum.notice(validation)
 
     def get_state(self) -> dict[str, Any]:
-        """How hard they are."""
+        """State of the curriculum."""
         return self.curriculum.get_state()
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `get_state` gave."""
+        """Restore a state from `get_state`."""
         self.curriculum.set_state(state)
 
 
 class Graded(Measure):
-    """The usual of the largest kind; then the accuracy at a level, and that level."""
+    """The usual metrics at the full size; then the accuracy at a level, and that level."""
 
     def __init__(self, level: Level) -> None:
         self.level, self.of_largest, self.of_level = level, AccuracyMetric(), AccuracyMetric()
 
     def add(self, batch: Batch, answered: Answered) -> None:
-        """Take in the answers to a batch, all of one kind."""
+        """Add the answers to a batch of one difficulty."""
         (self.of_largest if batch.groups is None else self.of_level).add(batch, answered)
 
     def results(self) -> dict[str, float]:
-        """Nothing of the level where it was not asked for."""
+        """Without the level if no batch was of it."""
         results = self.of_largest.results()
         if not self.of_level.answers:
             return results

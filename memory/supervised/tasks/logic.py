@@ -1,4 +1,4 @@
-"""Logic: echo the symbol before, and at the end say what an expression comes to.
+"""Logic: repeat the previous symbol, and at the end give the value of an expression.
 
 Source: Barrett, "Learning to remember" (MANN-RL), and its program. A sequence is the letters of an
 operator (and, or, xor), its operands, `=` and `|`. The target is the symbol of the step before (`.`
@@ -92,7 +92,7 @@ class Logic(GeneratedTask):
         return Plain(self.num_classes)
 
     def measures(self) -> list[Measure]:
-        """The answers told apart from the echo."""
+        """Metrics of the answers and of the echo."""
         return [AccuracyMetric(), WeightedF1(self.num_classes), AnswersAndEcho()]
 
     def baselines(self) -> dict[str, float]:
@@ -129,7 +129,7 @@ class AnswersAndEcho(Measure):
         self.right, self.due = torch.zeros(2, 2, dtype=torch.long).unbind()
 
     def add(self, batch: Batch, answered: Answered) -> None:
-        """Take in the answers to a batch, every step of which is scored."""
+        """Add the answers to a batch, every step of which is scored."""
         kind = is_answer(batch)[batch.loss_mask].long().cpu()
         right = answered.guesses.eq(batch.targets[batch.loss_mask]).cpu()
         self.due += kind.bincount(minlength=2)

@@ -2,7 +2,7 @@
 
 Source: Santoro et al., "Relational recurrent neural networks" (2018), section 4.1 and appendix A.1.
 N vectors, uniform in [-1, 1]^d, come one per step with their labels, a permutation of 1 to N; the
-question (n, m) stands beside each of them. The answer, a label, is due at the last step.
+question (n, m) is part of each input. The answer, a label, is due at the last step.
 
 The vector of label m is among the candidates: it is the farthest but N - 1, at distance 0. A model
 that has understood this much and no more answers m then, guesses among the others otherwise, and is
@@ -28,7 +28,7 @@ from memory.supervised.tasks.generated import HELD_OUT, torch_generator
 from memory.supervised.tasks.graded_task import GradedTask, Hardness
 
 MASTERED = 0.8
-"""Accuracy at which a level rises: what is learnt of one is soon half of the next."""
+"""Accuracy at which a level rises."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +76,11 @@ class NthFarthest(GradedTask):
         return Plain(self.dimensions + 3 * self.vectors)
 
     def baselines(self) -> dict[str, float]:
-        """Guessing, and knowing no more than that m is nearest to itself."""
+        """Guessing, and always answering m."""
         return {"chance": 1 / self.vectors, "answer yourself": min(1.0, 2 / self.vectors)}
 
     def draw(self, split: str, number: int, size: int, hardness: Hardness) -> Batch:
-        """Sequences, all at once, and of one length."""
+        """Draw a batch of sequences of one length."""
         source = random_source(self.seed, split, number)
         count, dimensions = hardness(default_rng(source), 1)[:, 0].tolist()
         random = torch_generator(source)

@@ -172,7 +172,7 @@ class Sentences(Task):
         return OneHot(self.num_classes)
 
     def measures(self) -> list[Measure]:
-        """The recall told apart from the counter."""
+        """Metrics of all symbols, and of the sentence alone."""
         return [AccuracyMetric(), WeightedF1(self.num_classes), Recall()]
 
     def baselines(self) -> dict[str, float]:
@@ -196,7 +196,7 @@ class Sentences(Task):
         return f"alphabet {alphabet}, sentences {self._digest}"
 
     def batch(self, number: int, size: int) -> Batch:
-        """Sentences of about one length; every one comes once before one comes again."""
+        """Sentences of similar length; each occurs once per epoch."""
         return lay_out([self.texts["train"][i] for i in self._epochs.batch(number, size)])
 
     def held_out(self, split: str) -> Iterator[Batch]:
@@ -237,7 +237,7 @@ class Recall(Measure):
         self.right = self.due = self.whole = self.sentences = 0
 
     def add(self, batch: Batch, answered: Answered) -> None:
-        """Take in the answers to a batch."""
+        """Add the answers to a batch."""
         due = batch.loss_mask & batch.inputs.eq(EMPTY)
         wrong = torch.zeros_like(due)
         wrong[batch.loss_mask] = answered.guesses != batch.targets[batch.loss_mask]

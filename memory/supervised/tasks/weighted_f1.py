@@ -1,6 +1,6 @@
 """Weighted F1 over all symbols: what MANN-RL reports.
 
-It is high where most answers are easy: look at the accuracy of those that need a memory as well.
+It is high if most answers are easy: see also the accuracy of those that need memory.
 """
 
 import torch
@@ -24,11 +24,11 @@ class WeightedF1(Measure):
         self.right, self.due, self.given = torch.zeros(3, classes, dtype=torch.long).unbind()
 
     def add(self, batch: Batch, answered: Answered) -> None:
-        """Take in the answers to a batch."""
+        """Add the answers to a batch."""
         self.count(answered.guesses, batch.targets[batch.loss_mask])
 
     def count(self, guesses: Int[Tensor, " S"], targets: Int[Tensor, " S"]) -> None:
-        """Take in answers."""
+        """Add answers."""
         classes = len(self.due)
         self.due += targets.bincount(minlength=classes).cpu()
         self.given += guesses.bincount(minlength=classes).cpu()
@@ -41,7 +41,7 @@ class WeightedF1(Measure):
 
 
 def weighted_f1(guesses: Int[Tensor, " S"], targets: Int[Tensor, " S"]) -> float:
-    """Of some answers."""
+    """Weighted F1 of some answers."""
     measure = WeightedF1(1 + int(max(guesses.max(), targets.max())))
     measure.count(guesses, targets)
     return measure.results()["f1"]

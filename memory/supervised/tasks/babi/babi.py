@@ -2,9 +2,9 @@
 
 Source: Weston et al., "Towards AI-complete question answering" (2015); the published files. A story
 is read one sentence per step, the question comes last, and the answer, one of all answers of the
-files, is due there. Stories stand flush right and open an episode, so that no core reads padding.
+files, is due there. Stories are padded on the left, and an episode starts at the first sentence.
 
-One task alone, or several jointly: one network learns all that `tasks` names. A tenth of the
+One network learns all the tasks that `tasks` names. A tenth of the
 training questions of each task, drawn by the seed, is the validation. A task counts as failed where
 more than 5 % of its answers are wrong.
 """
@@ -145,7 +145,7 @@ class Babi(Task):
         return {"most frequent": mean, **(each if len(each) > 1 else {})}
 
     def remarks(self) -> list[str]:
-        """Where stories come from, if not from the published files."""
+        """The source of the stories, if they are not the published ones."""
         return self.stories_of
 
     def identity(self) -> str:
@@ -153,7 +153,7 @@ class Babi(Task):
         return f"{self.vocabulary.identity()}, questions {self._digest}"
 
     def batch(self, number: int, size: int) -> Batch:
-        """A training batch; every question comes once before one comes again."""
+        """A training batch; each question occurs once per epoch."""
         places = np.arange(number * size, (number + 1) * size)
         epochs, within = np.divmod(places, len(self.places["train"]))
         chosen = [self._order(e)[within[epochs == e]] for e in np.unique(epochs).tolist()]
@@ -209,7 +209,7 @@ class Errors(Measure):
         self.wrong = self.asked.clone()
 
     def add(self, batch: Batch, answered: Answered) -> None:
-        """Take in the answers to a batch."""
+        """Add the answers to a batch."""
         assert batch.groups is not None
         tasks = batch.groups.expand_as(batch.loss_mask)[batch.loss_mask].cpu()
         wrong = answered.guesses.ne(batch.targets[batch.loss_mask]).cpu()

@@ -42,7 +42,7 @@ class SentenceEncoder(Encoder):
         words: how many there are.
         own_question: the question has masks, or a recurrent network, of its own.
         own_words: the question has vectors of words of its own.
-        ages: how many ages there are, if they are told.
+        ages: number of ages; 0 leaves ages out.
     """
 
     table: Tensor

@@ -1,7 +1,7 @@
 """The file format of the bAbI tasks: numbered sentences, and questions with their answers.
 
 Source: Weston et al., "Towards AI-complete question answering" (2015). A line is `ID sentence`, or
-`ID question<TAB>answer<TAB>IDs of the facts that support it`; ID 1 opens a story. What precedes a
+`ID question<TAB>answer<TAB>IDs of the facts that support it`; ID 1 starts a story. What precedes a
 question in its story, other questions left out, is its context. An answer of several words, joined
 by commas, is one answer.
 """
@@ -18,7 +18,7 @@ Sentence = tuple[str, ...]
 
 
 class Question(NamedTuple):
-    """A question, and all that was told before it."""
+    """A question, and the facts before it."""
 
     facts: tuple[Sentence, ...]
     words: Sentence
@@ -29,7 +29,7 @@ def read_stories(file: Path) -> list[Question]:
     """Every question of a file, in order.
 
     Raises:
-        MalformedData: a line is not of the format, or the file ends within one.
+        MalformedData: a line is not of the format, or the file ends in the middle of one.
     """
     *lines, rest = read_text(file).split("\n")
     if rest:

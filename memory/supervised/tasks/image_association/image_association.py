@@ -4,14 +4,14 @@ Source: Limbacher and Legenstein, "H-Mem: Harnessing synaptic plasticity with He
 networks" (2020), and the authors' program. A frame is an image of one of ten classes and, on its
 right, a digit, 32 x 64 together; classes and digits of a sequence are all different. After each of
 three frames come `delay` frames of noise, one grey value for each pixel. Then another image of one
-of the three classes is shown, alone: which digit stood beside that class?
+of the three classes is shown, alone: which digit was beside that class?
 
 There are 12,500 sequences of training images, the last tenth of which is the validation, and 2,230
 of test images, the same for every seed. A quarter of the images of each class are kept for asking,
 and an image comes again only once all others of its class and use have come.
 
-Differs from the paper: noise is drawn anew each time, in 256 shades; which classes meet is drawn at
-random, so that they are not all exactly as frequent.
+Differs from the paper: noise is drawn again for each batch, in 256 shades; classes are paired at
+random, so that their frequencies differ slightly.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,25 +41,25 @@ from memory.supervised.tasks.image_association.images import (
 PAIRS = 3
 SEQUENCES = {"train": 12_500, "test": 2_230}
 HELD_OUT = 1_250
-"""Of the training sequences, for validation."""
+"""Training sequences that are kept for validation."""
 SEED = 42
-"""Of which images make up the sequences."""
+"""Seed of the choice of images."""
 CHUNK = 32
-"""Sequences of a held-out batch: of long delays, few fit."""
+"""Sequences of a held-out batch; with long delays they are large."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageAssociationConfig(TaskConfig):
-    """Which digit stood beside an image of this class?"""
+    """Recall the digit that was beside an image of a class."""
 
     delay: int = 0
     """Frames of noise after each of the three frames."""
     test_delays: tuple[int, ...] = ()
-    """Other delays to test the best weights with."""
+    """Other delays at which the best weights are tested."""
     images: Images = "cifar10_mnist"
-    """What is shown: the published images, a stand-in of letters, or shapes made here."""
+    """Images: the published ones, letters in their place, or generated shapes."""
     network: ConvNet = "small"
-    """Layers that look at a frame: three, or the ten of the paper."""
+    """Convolutional network of a frame: three layers, or the ten of the paper."""
     data: Path | None = None
     """Folder with `cifar10` and `mnist`, or `omniglot`; ENGRAM_DATA or the cache if not given."""
 
@@ -122,17 +122,17 @@ class ImageAssociation(Task):
         return FrameEncoder(self.config.network)
 
     def baselines(self) -> dict[str, float]:
-        """Naming any of the digits shown, and any at all."""
+        """Guessing among the digits shown, and among all."""
         return {"any shown": 1 / PAIRS, "chance": 1 / CLASSES}
 
     def remarks(self) -> list[str]:
-        """Whether the images are not the published ones."""
+        """Says so if the images are not the published ones."""
         if self.config.images == "cifar10_mnist":
             return []
         return [f"a stand-in: images are {self.config.images}, not those of CIFAR-10 and MNIST"]
 
     def batch(self, number: int, size: int) -> Batch:
-        """A training batch; every sequence comes once before one comes again."""
+        """A training batch; each sequence occurs once per epoch."""
         chosen = self.epochs.batch(number, size)
         return self._lay_out("train", chosen, self.config.delay, self._random("train", number))
 
@@ -174,7 +174,7 @@ class ImageAssociation(Task):
 
 
 def draw(gallery: Gallery, count: int) -> Sequences:
-    """Sequences of a gallery, always the same ones."""
+    """Sequences of a gallery, the same for every seed."""
     random = np.random.default_rng(SEED)
     pictures = [random.permutation(np.flatnonzero(gallery.kinds == k)) for k in range(CLASSES)]
     digits = [random.permutation(np.flatnonzero(gallery.values == v)) for v in range(CLASSES)]

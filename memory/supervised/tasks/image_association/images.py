@@ -52,7 +52,7 @@ SEGMENTS = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", 
 
 
 class Gallery(NamedTuple):
-    """Images and the class of each; those of a class need not lie together."""
+    """Images and the class of each; in any order."""
 
     pictures: NDArray
     """uint8 [N, 32, 32, 3]"""
@@ -119,7 +119,7 @@ def _idx(file: Path, axes: int) -> NDArray:
     start = 4 + 4 * axes
     shape = np.frombuffer(data[4:start], dtype=">u4") if len(data) >= start else np.zeros(0)
     if data[:4] != bytes((0, 0, 8, axes)) or len(data) - start != np.prod(shape):
-        raise MalformedData(f"{file}: its head does not tell the bytes that follow.")
+        raise MalformedData(f"{file}: the header does not match the number of bytes.")
     return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape.astype(int))
 
 

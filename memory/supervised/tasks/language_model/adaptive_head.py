@@ -27,7 +27,7 @@ class AdaptiveHead(Head):
     """Dropout, a projection where one is needed, and an adaptive softmax.
 
     Args:
-        inner: width that the most frequent classes are told apart by; a quarter of it the next...
+        inner: width of the cluster of the most frequent classes; a quarter of it the next...
         cutoffs: the first class of each cluster.
     """
 

@@ -41,7 +41,7 @@ class Corpus(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """Tells vocabularies apart."""
+        """A hash of the vocabulary."""
         return sha256("\0".join(self.words).encode()).hexdigest()[:16]
 
 

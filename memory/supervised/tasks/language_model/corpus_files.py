@@ -1,4 +1,4 @@
-"""Where the text of a corpus lies, and how it is cut into tokens.
+"""The files of a corpus, and how they are cut into tokens.
 
 A folder has one of these layouts, tried in this order:
 

@@ -1,8 +1,8 @@
 """Language modelling: at every step, which word comes next?
 
 Source: Santoro et al., "Relational recurrent neural networks" (2018), section 4.3 and appendix A.4.
-Training cuts the text into as many lanes as a batch has sequences; each update goes on where the
-one before ended, and gradient flows back `unroll` steps. Where the lanes begin is drawn afresh in
+Training cuts the text into as many lanes as a batch has sequences; each update continues where the
+previous one ended, and gradient flows back `unroll` steps. Where the lanes begin is drawn afresh in
 every epoch; the text is read as a ring, so that every word is a target.
 
 Held-out text is read in a few lanes, with the state carried through each, and every word but the
@@ -44,7 +44,7 @@ WORDS_AT_ONCE = 16_384
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModelConfig(TaskConfig):
-    """Which word comes next?"""
+    """Predict the next word of a text."""
 
     corpus: str = "wikitext-2"
     """Name of the corpus, and of its folder: wikitext-2, wikitext-103, gutenberg, ..."""
@@ -53,7 +53,7 @@ class LanguageModelConfig(TaskConfig):
     level: Level = "word"
     """Predict words, or characters."""
     vocabulary: int = 250_000
-    """Words that are told apart, at most; rarer ones are `<unk>`."""
+    """Most words in the vocabulary; rarer ones are `<unk>`."""
     unroll: int = 100
     """Steps that gradient flows back, and words of a sequence per update."""
     embedding: int = 512
@@ -104,14 +104,14 @@ class LanguageModelConfig(TaskConfig):
         return LanguageModel(self, corpus, seed)
 
     def _folder(self) -> Path:
-        # A folder of other data sets is none of this corpus, whatever texts lie further down in it.
+        # A folder of several data sets is not the corpus, even if there are texts deeper in it.
         if self.data is not None and not (self.data / self.corpus).is_dir() and _is_text(self.data):
             return self.data
         return find_data(self.corpus, self.data, self.corpus) / self.corpus
 
 
 def _is_text(folder: Path) -> bool:
-    """Whether texts, or the folder of a split, lie directly in a folder."""
+    """Whether a folder directly holds texts or the folder of a split."""
     texts = (*folder.glob("*.txt"), *folder.glob("*.tokens"))
     return bool(texts) or any((folder / "train").rglob("*.*"))
 

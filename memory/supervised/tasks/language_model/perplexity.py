@@ -31,7 +31,7 @@ class Perplexity(Measure):
         self.words = torch.zeros(len(BUCKETS), dtype=torch.long)
 
     def add(self, batch: Batch, answered: Answered) -> None:
-        """Take in the answers to a batch."""
+        """Add the answers to a batch."""
         targets = batch.targets[batch.loss_mask].cpu()
         buckets = self.bucket_of[targets]
         self.losses.index_add_(0, buckets, answered.losses.double().cpu())

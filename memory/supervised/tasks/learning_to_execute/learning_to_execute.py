@@ -5,11 +5,11 @@ A.2, with the programs of DeepMind's generator (`deepmind_programs`); Zaremba an
 "Learning to execute" (2014), with theirs (`zaremba_programs`). The memory tasks show a number to
 be repeated, reversed, or written twice.
 
-One core reads and writes. Programs stand flush right, an episode opens at their first character, so
-that none reads padding; then the answer is due, a character at each step. While it writes, a core
-is given nothing but that it is to write ("model predictions only" of the paper, its best), or the
-right character before, or, in training too, the one that it wrote before. A core that is judged
-never sees a right character of the answer: it is given its own in their place.
+One core reads and writes. Programs are padded on the left, and an episode starts at their first
+character; then the answer is due, one character per step. While it writes, the input of a core is a
+constant ("model predictions only" of the paper, its best), or the previous right character, or, in
+training too, the previous character that it wrote. In evaluation it is never a right character of
+the answer, but the core's own.
 """
 
 from collections import Counter
@@ -50,7 +50,7 @@ REWRITES: dict[str, Callable[[ndarray], ndarray]] = {
     "reverse": lambda digits: digits[::-1],
     "double": lambda digits: np.concatenate([digits, digits]),
 }
-"""What the memory tasks ask for."""
+"""The answers of the memory tasks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ class LearningToExecute(GradedTask):
         return OneHot()
 
     def baselines(self) -> dict[str, float]:
-        """Guessing, and writing at each place the character that is likeliest there."""
+        """Guessing, and the most frequent character at each place."""
         counts: list[Counter[int]] = []
         for batch in self.held_out("validation"):
             if batch.groups is not None:
@@ -134,7 +134,7 @@ class LearningToExecute(GradedTask):
         return {"chance": 1 / self.num_classes, "likeliest at each place": share}
 
     def draw(self, split: str, number: int, size: int, hardness: Hardness) -> Batch:
-        """Programs as hard as is said.
+        """Draw programs of a difficulty.
 
         Those of Zaremba and Sutskever in the held-out sets are never trained on; of the others
         small ones recur.
@@ -155,7 +155,7 @@ class LearningToExecute(GradedTask):
 def draw_numbers(
     random: Generator, rewrite: Callable[[ndarray], ndarray], lengths: Int[ndarray, " B"]
 ) -> Written:
-    """Numbers of so many digits, and what is to be written of them."""
+    """Draw numbers of given lengths, and their answers."""
     longest = int(lengths.max())
     digits = random.integers(0, 10, (longest, len(lengths)))
     digits[0] = random.integers(1, 10, len(lengths))

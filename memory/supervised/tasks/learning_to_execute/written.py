@@ -1,6 +1,6 @@
 """Programs and what they compute, written in characters, and how they are laid out for a reader.
 
-A character is a number, its place in `ALPHABET`. Texts of different lengths stand side by side as
+A character is a number, its place in `ALPHABET`. Texts of different lengths are
 columns, `[R, B]`, the rest of a column being `NOTHING`.
 """
 

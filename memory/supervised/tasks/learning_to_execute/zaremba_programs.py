@@ -6,10 +6,10 @@ expression so far, the others are numbers from 1 to 10^length, all in random ord
 
     (p+q)   (p*k)   p   v=p;#...(v+q)   v=p#for x in range(k):v+=q#...v   (p if r>s else q)
 
-k runs from 1 to 4 * length, - stands as well as +, < as well as >, and # ends a line. The last line
+k runs from 1 to 4 * length, + may be -, > may be <, and # ends a line. The last line
 prints the expression. The answer is the whole number, with its sign, and ends with a full stop.
 
-The length is drawn anew for each number, which makes a difference where a curriculum mixes them.
+The length is drawn for each number separately, which matters if a curriculum mixes lengths.
 
 Differs from the authors' program: the character @, which ends a program there, is the input that
 says that the answer is due; and the hash that sorts programs is another.

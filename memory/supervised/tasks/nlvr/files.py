@@ -3,7 +3,7 @@
 Source: Suhr, Lewis, Yeh and Artzi, "A Corpus of Natural Language for Visual Reasoning" (2017), and
 the README of its repository. A line of `<split>.json` is an example: a sentence, an identifier
 `n-m` whose n is that of the sentence, the label, and the things in each box. Its six pictures
-`<split>/images/<directory>/<split>-n-m-<k>.png` show the same boxes in the six orders; they lie in
+`<split>/images/<directory>/<split>-n-m-<k>.png` show the same boxes in the six orders, in
 folders or in archives `images_<split>*.zip`. Only k = 0 is read: boxes can be put in order later.
 (A fifth of the other pictures differ from that by up to 14 of 255 where lines are smoothed.)
 
@@ -155,12 +155,12 @@ class Pictures:
 
 
 def archives_of(folder: Path, split: str) -> list[Path]:
-    """Those that may hold pictures of a split."""
+    """The archives that may hold pictures of a split."""
     return sorted(folder.glob(f"images_{split}*.zip"))
 
 
 def pictures_of(folder: Path, split: str) -> list[Path]:
-    """Those of a split that lie in folders."""
+    """The pictures of a split in folders."""
     return sorted(folder.glob(f"{split}/images/*/*.png"))
 
 

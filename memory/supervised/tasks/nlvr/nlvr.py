@@ -54,13 +54,12 @@ VERSION = "1"
 
 @dataclass(frozen=True, kw_only=True)
 class NlvrConfig(TaskConfig):
-    """Sentences that are true or false of three boxes."""
+    """Whether a sentence is true of three boxes."""
 
     given: Given = "pictures"
-    """What is seen of the boxes: pixels, or the things in them."""
+    """Input of the boxes: pixels, or the things in them."""
     steps: Steps = "boxes"
-    """What a core reads before the sentence: each box, or what six attentive reads found in them.
-    """
+    """Input before the sentence: the boxes one by one, or the results of six attentive reads."""
     data: Path | None = None
     """Folder with `dev.json` and the others; ENGRAM_DATA or the cache if not given."""
 
@@ -124,7 +123,7 @@ class Consistency(Measure):
         self.wrong: set[int] = set()
 
     def add(self, batch: Batch, answered: Answered) -> None:
-        """Take in the answers to a batch; each sequence has one."""
+        """Add the answers to a batch; each sequence has one."""
         assert batch.groups is not None
         is_wrong = answered.guesses != batch.targets[-1]
         self.all.update(batch.groups.tolist())
@@ -199,7 +198,7 @@ class Nlvr(Task):
         return f"{named}, sentences {self._digest}"
 
     def batch(self, number: int, size: int) -> Batch:
-        """A training batch; every order of every example comes once before one comes again."""
+        """A training batch; each order of each example occurs once per epoch."""
         rows = self.epochs.batch(number, size)
         return self._lay_out("train", rows // len(ORDERS), rows % len(ORDERS))
 

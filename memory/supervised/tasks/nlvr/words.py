@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 FREQUENT = 10
-"""Sentences, all different, that have a word which another may have been meant to be."""
+"""Sentences, all different, with a word, from which on other words are corrected to it."""
 FAMILIAR = 3
-"""Sentences, all different, that have a word which is taken as it stands."""
+"""Sentences, all different, with a word, from which on it is not corrected."""
 UNKNOWN = 1
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

@@ -1,12 +1,12 @@
 """Part-of-speech tagging: the tag of every word, as soon as the word is read.
 
 Source: Barrett, "Learning to remember" (MANN-RL); the data are UD English-EWT (Silveira et al., "A
-gold standard dependency corpus for English", 2014). Sentences stand flush right and open an
+gold standard dependency corpus for English", 2014). Sentences are padded on the left; each is an
 episode. `baselines` gives each word the tag that it had most often in training.
 
 A word is the sum of trained vectors of itself, of its last three letters and of its shape
-(capitals, digits, signs). A word that training has not seen is `unknown`; so, half of the time, is
-each that training has seen once, so that `unknown` is learnt.
+(capitals, digits, signs). A word that does not occur in training is `unknown`; words that
+occur once are so half of the time, to train `unknown`.
 
 Differs from the paper:
 
@@ -60,7 +60,7 @@ class PosTaggingConfig(TaskConfig):
     tags: Tags = "xpos"
     """xpos: the 49 of the Penn Treebank, as published; upos: 17 for all languages."""
     width: int = 128
-    """Of the vector of a word."""
+    """Width of the vector of a word."""
     glove: Path | None = None
     """Text file of word vectors, which are read in place of trained ones."""
     data: Path | None = None
@@ -187,7 +187,7 @@ class PosTagging(Task):
         return f"vocabulary {sha256(repr(lists).encode()).hexdigest()[:16]}"
 
     def batch(self, number: int, size: int) -> Batch:
-        """Sentences of about one length; every one comes once before one comes again."""
+        """Sentences of similar length; each occurs once per epoch."""
         batch = self.examples["train"].lay_out(self.epochs.batch(number, size))
         if self.vectors is None:
             source = random_source(self.seed, "train", number).spawn(2)[1]

@@ -326,7 +326,7 @@ def test_the_command_goes_on_after_a_failure_and_tells_of_it(letters, add, tmp_p
     add(File("a.txt", f"{letters.root}/none", sha256(A)), name="runes")
     assert main(["runes", "letters", "--data", str(tmp_path)]) == 2
     printed = capsys.readouterr()
-    assert f"letters: in {tmp_path / 'letters'}; tell tasks by ENGRAM_DATA" in printed.out
+    assert f"letters: in {tmp_path / 'letters'}; name it by ENGRAM_DATA" in printed.out
     assert "download.py: error: runes: " in printed.err
     assert tree(tmp_path) == WHOLE
 

@@ -133,11 +133,11 @@ def test_a_truncated_or_missing_file_is_named(folder, file, keep, words):
 def test_a_file_of_digits_with_a_wrong_head_or_count_is_refused(folder):
     file = folder / "mnist" / "train-labels-idx1-ubyte.gz"
     write_idx(file, np.zeros((2, 2), dtype=np.uint8))
-    with pytest.raises(MalformedData, match="its head does not tell the bytes that follow"):
+    with pytest.raises(MalformedData, match="the header does not match the number of bytes"):
         galleries("cifar10_mnist", folder)
     write_idx(file, np.zeros(40, dtype=np.uint8))
     file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes())[:-1]))
-    with pytest.raises(MalformedData, match="its head does not tell the bytes that follow"):
+    with pytest.raises(MalformedData, match="the header does not match the number of bytes"):
         galleries("cifar10_mnist", folder)
     write_idx(file, np.zeros(39, dtype=np.uint8))
     with pytest.raises(MalformedData, match="found 40 x 28 x 28 and 39 labels"):
