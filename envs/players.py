@@ -1,13 +1,14 @@
 """Scripted players: the interface, and one that acts at random."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
 
+@runtime_checkable
 class ScriptedPlayer(Protocol):
     """Chooses actions for all environments of a batch; it looks at them by itself."""
 

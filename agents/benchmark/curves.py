@@ -1,4 +1,4 @@
-"""Learning curves of runs, drawn and as a table."""
+"""Learning curves of runs as a figure and a table."""
 
 import csv
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from agents.supervised.program import SUPERVISED
 
 
 class Kind(NamedTuple):
-    """What the log of a program is drawn by."""
+    """How the log of a program is plotted."""
 
     program: Program
     unit: str
-    """What `frame` counts, and after how many a tick of the axis stands."""
+    """Unit of the frame axis, and its number of frames."""
     scale: float
     columns: dict[str, str]
-    """What a table keeps of a log, and what it is."""
+    """Columns of the table, with a description."""
     drawn: tuple[str, ...]
-    """Columns that are drawn, the first of them that a log has."""
+    """Columns to plot; the first that a log has is plotted."""
 
 
 EPISODES = Kind(
@@ -52,13 +52,13 @@ ANSWERS = Kind(
         "speed/seconds": "seconds",
         "train/loss": "loss in training, nats",
         "train/accuracy": "accuracy in training",
-        "validation/loss": "loss on the validation, nats",
-        "validation/accuracy": "accuracy on the validation",
-        "validation/answer_accuracy": "right answers on the validation",
-        "validation/recall": "recall on the validation",
-        "validation/f1": "weighted F1 on the validation",
-        "validation/sequence_accuracy": "share of whole sequences right on the validation",
-        "validation/perplexity": "perplexity on the validation",
+        "validation/loss": "loss on the validation set, nats",
+        "validation/accuracy": "accuracy on the validation set",
+        "validation/answer_accuracy": "share of correct answers on the validation set",
+        "validation/recall": "recall on the validation set",
+        "validation/f1": "weighted F1 on the validation set",
+        "validation/sequence_accuracy": "share of correct sequences on the validation set",
+        "validation/perplexity": "perplexity on the validation set",
     },
     (
         "validation/perplexity",
@@ -70,17 +70,17 @@ ANSWERS = Kind(
 
 
 class Curve(NamedTuple):
-    """The log of a run that is worth drawing."""
+    """The plottable lines of a run's log."""
 
     kind: Kind
     lines: list[dict[str, Any]]
 
 
 def curve_of(folder: Path) -> Curve:
-    """The logged lines of a run that tell how good it is.
+    """The logged lines of a run with a column to plot.
 
     Raises:
-        CommandError: there are none yet.
+        CommandError: there are none.
     """
     config = folder / "config.yaml"
     is_supervised = config.is_file() and "task" in yaml.safe_load(config.read_text())
@@ -97,7 +97,7 @@ def curve_of(folder: Path) -> Curve:
 
 
 def with_seconds(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Lines that do not tell the time of the run have it from their neighbours."""
+    """Interpolate the time of the run in lines without it."""
     known = [line for line in lines if "speed/seconds" in line]
     if not known:
         return lines
@@ -110,7 +110,7 @@ def with_seconds(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def write_table(file: Path, curves: dict[str, Curve], points: int) -> None:
-    """One row per run and moment, evenly thinned; the last moment is always there."""
+    """Write one row per run and logged frame, evenly thinned; the last one is kept."""
     columns = [
         column
         for column in next(iter(curves.values())).kind.columns
@@ -125,15 +125,15 @@ def write_table(file: Path, curves: dict[str, Curve], points: int) -> None:
 
 
 def thin(lines: Sequence[dict[str, Any]], points: int) -> list[dict[str, Any]]:
-    """At most about so many lines, the last included."""
+    """About `points` lines at most, including the last."""
     return list(lines[:: -max(1, len(lines) // points)])[::-1]
 
 
 def draw(out: Path, curves: dict[str, Curve]) -> None:
-    """How good the runs are, over what they learnt from and over time.
+    """Plot the measure of the runs over frames and over time.
 
     Raises:
-        CommandError: matplotlib is missing, or cannot write such a file.
+        CommandError: matplotlib is missing, or the file cannot be written.
     """
     try:
         from matplotlib.figure import Figure

@@ -16,11 +16,11 @@ from agents.evaluation.intervals import bootstrap_interval
 COLUMNS = 4
 """Panels side by side."""
 POINTS = 200
-"""Places of the abscissa at which curves of several seeds are averaged."""
+"""Number of points at which the curves of several seeds are averaged."""
 
 
 class Line(NamedTuple):
-    """How good one run was, over what it had learnt from and over its CPU time."""
+    """The measure of one run over frames and over CPU time."""
 
     frames: list[float]
     hours: list[float]
@@ -96,12 +96,12 @@ def _bars(panel: Any, results: Results, subject: str) -> None:
     _lines_beside(panel.axvline, results.baselines[subject])
     panel.set_yticks(range(len(results.cores)), results.cores)
     panel.invert_yaxis()
-    panel.set(title=subject, xlabel=f"{results.of(subject)[0].measure} on the test")
+    panel.set(title=subject, xlabel=f"{results.of(subject)[0].measure} on the test set")
     panel.grid(alpha=0.3, axis="x")
 
 
 def _curves(panel: Any, results: Results, subject: str, jobs: Sequence[Job], by: str) -> None:
-    """The mean over seeds, in a band from the lowest to the highest."""
+    """Plot the mean over seeds, with a band from minimum to maximum."""
     unit = ""
     for number, core in enumerate(results.cores):
         chosen = [job for job in jobs if (job.subject, job.core) == (subject, core)]
@@ -123,7 +123,7 @@ def _curves(panel: Any, results: Results, subject: str, jobs: Sequence[Job], by:
 
 
 def _lines_beside(draw_line: Any, baselines: dict[str, float]) -> None:
-    """A dotted line for chance or for each scripted player, named at its end."""
+    """Plot a labelled dotted line for each baseline."""
     names: dict[float, str] = {}
     for name, value in baselines.items():
         names[value] = f"{names[value]}, {name}" if value in names else name
@@ -142,10 +142,7 @@ def _lines_beside(draw_line: Any, baselines: dict[str, float]) -> None:
 
 
 def _together(lines: Sequence[Line], by: str) -> tuple[np.ndarray, np.ndarray]:
-    """Common places, and the value `[seeds, places]` of each run there.
-
-    They end where the shortest run ends.
-    """
+    """Common points `[points]` up to the end of the shortest run, and values `[seeds, points]`."""
     axes = [np.array(getattr(line, by)) for line in lines]
     places = np.linspace(max(a[0] for a in axes), min(a[-1] for a in axes), POINTS)
     values = [np.interp(places, a, line.values) for a, line in zip(axes, lines, strict=True)]

@@ -1,4 +1,4 @@
-"""One queue at a time on a folder, and one plan."""
+"""A lock on the output folder of a benchmark: one process at a time, and one plan."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ LOCK, PLAN = ".queue.lock", "plan.txt"
 
 @contextmanager
 def held(out: Path, plan: Path) -> Generator[None, None, None]:
-    """Hold a folder for the runs of a plan.
+    """Lock a folder for the runs of a plan.
 
     Raises:
-        CommandError: another process holds it, or it has the runs of another plan.
+        CommandError: another process uses it, or it has the runs of another plan.
     """
     _check_plan(out, plan)
     out.mkdir(parents=True, exist_ok=True)
@@ -34,5 +34,5 @@ def _check_plan(out: Path, plan: Path) -> None:
     file = out / PLAN
     if file.exists() and (name := file.read_text().strip()) != plan.stem:
         raise CommandError(
-            f"{out} has the runs of the plan {name}, not of {plan.stem}; give another --out."
+            f"{out} has the runs of the plan {name}, not of {plan.stem}; use another --out."
         )

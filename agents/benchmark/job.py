@@ -21,20 +21,20 @@ ROOM = 200_000_000
 
 
 class Outcome(NamedTuple):
-    """How one start of a run ended."""
+    """Result of one start of a run."""
 
     job: Job
     error: str
-    """The last line of a run that failed; empty for one that ended well."""
+    """Last line of output of a failed run; empty on success."""
     started: float
     """Seconds since 1970."""
     ended: float
     cpu_seconds: float
-    """CPU time of the process and of those it waited for."""
+    """CPU seconds of the process and its children."""
     first_frame: int
-    """Frames or updates before."""
+    """Frames or updates at the start."""
     last_frame: int
-    """Frames or updates after."""
+    """Frames or updates at the end."""
 
 
 def length_of(job: Job) -> int:
@@ -53,7 +53,7 @@ def progress_of(job: Job) -> dict[str, Any]:
 
 
 def results_of(job: Job) -> dict[str, Any] | None:
-    """What a run that has ended came to.
+    """Results of a finished run.
 
     Raises:
         CommandError: its file is damaged.
@@ -70,7 +70,7 @@ def results_of(job: Job) -> dict[str, Any] | None:
 
 
 def is_done(job: Job) -> bool:
-    """Whether a run has ended; one of an environment, at its last frame."""
+    """Whether a run is finished: it has results, and an agent has reached its last frame."""
     results = results_of(job)
     return results is not None and (
         job.kind != "environments" or results["frames"] >= length_of(job)
@@ -93,18 +93,18 @@ def execute(job: Job) -> Outcome:
 
 
 def wait_for_room(folder: Path, pause: float = 60.0) -> None:
-    """Wait until there is room on the disk; say so once."""
+    """Wait for free space on the disk; prints one message."""
     parent = next(path for path in folder.absolute().parents if path.is_dir())
-    told = False
+    is_printed = False
     while shutil.disk_usage(parent).free < ROOM:
-        if not told:
+        if not is_printed:
             print(f"{parent}: the disk is full; waiting for {ROOM / 1e6:.0f} MB.", file=sys.stderr)
-            told = True
+            is_printed = True
         time.sleep(pause)
 
 
 def _arguments(job: Job) -> list[str]:
-    """Of the command: a new run, or the one that has a checkpoint, resumed."""
+    """Options of the command that starts the run, or resumes it from a checkpoint."""
     if not any((job.folder / "checkpoints").glob("[0-9]*")):
         return [*job.flags, "--overwrite", "--run-dir", str(job.folder)]
     length = "frames" if job.kind == "environments" else "steps"
@@ -125,4 +125,4 @@ def _call(command: list[str], stream: Any) -> tuple[int, float]:
 
 def _last_line(log: Path, status: int) -> str:
     lines = log.read_text(errors="replace").strip().splitlines() or ["no output"]
-    return f"{lines[-1]} (exit status {status}; its whole output is in {log})"
+    return f"{lines[-1]} (exit status {status}; all output: {log})"

@@ -1,4 +1,4 @@
-"""What a benchmark shows while it works: what runs, what is left, and when it will be done."""
+"""Progress of a benchmark: running and waiting runs, and the time left."""
 
 import time
 from collections.abc import Iterable
@@ -13,17 +13,17 @@ from agents.benchmark.job import Job, Outcome, length_of, progress_of
 from agents.runs.progress import count, duration
 
 INTERVAL = 5.0
-"""Seconds between two looks at the logs of the runs."""
+"""Seconds between readings of the logs."""
 LINE_INTERVAL = 300.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between lines where there is no terminal."""
 
 
 class QueueMonitor:
-    """A live table on a terminal, else a line from time to time.
+    """Shows a live table on a terminal, else a line at intervals.
 
     Args:
-        jobs: all runs that are to be made.
-        processes: how many run side by side.
+        jobs: all runs to make.
+        processes: number of parallel runs.
     """
 
     def __init__(self, jobs: Iterable[Job], processes: int, console: Console | None = None) -> None:
@@ -56,12 +56,12 @@ class QueueMonitor:
             self._live.stop()
 
     def started(self, job: Job) -> None:
-        """A run is started or resumed."""
+        """Record that a run is started or resumed."""
         self._running[job] = (time.monotonic(), self.frames[job])
         self._print(f"{job.name}: started at {count(self.frames[job])}")
 
     def ended(self, outcome: Outcome) -> None:
-        """A run has ended."""
+        """Record the end of a run."""
         job = outcome.job
         self._look(job)
         self._running.pop(job, None)
@@ -73,7 +73,7 @@ class QueueMonitor:
 
     @property
     def seconds_left(self) -> float | None:
-        """Until all runs have ended, at the speeds measured so far; None before any is known."""
+        """Seconds left at the speeds measured so far; None if no speed is known."""
         if not self._speeds:
             return None
         usual = sum(self._speeds.values()) / len(self._speeds)
@@ -85,7 +85,7 @@ class QueueMonitor:
         return sum(left) / self.processes
 
     def _speed_like(self, job: Job, usual: float) -> float:
-        """Measured for this run, else for one of the same subject and core, else the mean."""
+        """Speed of this run, else of one with the same subject and core, else the mean."""
         like = [
             speed
             for other, speed in self._speeds.items()
@@ -94,7 +94,7 @@ class QueueMonitor:
         return self._speeds.get(job) or (sum(like) / len(like) if like else usual)
 
     def _look(self, job: Job) -> None:
-        """Read how far a run is."""
+        """Read the progress of a run."""
         since, first = self._running.get(job, (time.monotonic(), 0))
         self.frames[job] = progress_of(job)["frame"]
         seconds, made = time.monotonic() - since, self.frames[job] - first

@@ -1,4 +1,4 @@
-"""The runs of a benchmark on a Ray cluster, one CPU or GPU each."""
+"""Parallel runs of a benchmark on a Ray cluster, with one CPU or GPU each."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from agents.cluster.ray_session import connect_ray, leave_ray
 
 
 def over_ray(jobs: Sequence[Job], address: str | None, started: Started) -> Iterator[Outcome]:
-    """Run all of them as room allows; yields each as it ends.
+    """Run jobs as resources allow; yields the outcome of each when it ends.
 
     Args:
         address: of a running cluster, whose nodes share the folder of the runs; None starts Ray

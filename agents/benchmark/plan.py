@@ -1,10 +1,10 @@
-"""Which runs a benchmark is made of: cores on tasks and environments, a few seeds each.
+"""The plan of a benchmark: cores on tasks and environments, with several seeds each.
 
     seeds: [1, 2, 3]
     settings:                       # options of every run
       tasks: {steps: 3000}          # of every run of a task
       environments: {workers: 0}    # of every run of an environment
-    tasks:                          # a name of your own, and options
+    tasks:                          # any name, and options
       long recall: {task: delayed_recall, task.delay: 20}
       farthest: {config: nth_farthest-small}
     environments:
@@ -14,9 +14,9 @@
       rmc, 8 slots: {core: rmc, core.slots: 8, core.units: 1024}
     parameters: 20000               # of each core at most: each is made as wide as that allows
 
-Options are those of the command line without their dashes. Where two set the same, the core's wins
-over the task's or environment's, which wins over the settings. A task or environment may name the
-`cores` and the `seeds` that it is run with; without, it is run with all.
+Options are those of the command line without their dashes. Options of a core override those of a
+task or environment, which override the settings. A task or environment may list the `cores` and
+`seeds` to run; the default is all.
 """
 
 import re
@@ -37,10 +37,10 @@ from agents.supervised.program import SUPERVISED
 
 FOLDER = CONFIGS / "benchmark"
 PROGRAMS = {"tasks": SUPERVISED, "environments": IMPALA}
-"""Which program runs the entries of a section."""
+"""The program for the entries of a section."""
 SECTIONS = ("seeds", "settings", *PROGRAMS, "cores", "parameters")
 _SAME_RUN = ("device", "threads", "graphs", "checkpoint_minutes", "log_seconds", "evaluate_levels")
-"""Options that do not make it another run."""
+"""Options that may differ between a plan and an existing run."""
 _LARGEST, _DEEPEST = 100_000, 6
 """Bytes of a plan, and levels of nesting in it."""
 
@@ -68,17 +68,17 @@ class Job(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How the run is called in messages and logs."""
+        """Name of the run in messages and logs."""
         return f"{self.subject} · {self.core} · seed {self.seed}"
 
     @property
     def command(self) -> str:
-        """What one would type to repeat it."""
+        """Command line that repeats it."""
         return " ".join(["python", f"scripts/{self.program.name}", *self.flags])
 
 
 def find_plan(given: str) -> Path:
-    """The file meant: a path, or the name of one in configs/benchmark."""
+    """The file of a path, or of a name in configs/benchmark."""
     for path in (Path(given), FOLDER / f"{given}.yaml"):
         if path.is_file():
             return path
@@ -87,10 +87,10 @@ def find_plan(given: str) -> Path:
 
 
 def read_plan(file: Path, out: Path) -> list[Job]:
-    """Every run of a benchmark, in the order in which they are to be run.
+    """Every run of a benchmark, in the order of execution.
 
     Args:
-        out: folder below which the runs go.
+        out: folder of the runs.
 
     Raises:
         CommandError: the file is not a benchmark; names the entry and its line.
@@ -99,10 +99,10 @@ def read_plan(file: Path, out: Path) -> list[Job]:
 
 
 def check(job: Job) -> ParsedRun:
-    """The run as its command line is understood.
+    """The parsed command line of a run.
 
     Raises:
-        CommandError: it is not; an error of the program was printed before.
+        CommandError: it is not valid; the program has printed why.
     """
     try:
         return parse(list(job.flags), job.program)
@@ -115,7 +115,7 @@ def check(job: Job) -> ParsedRun:
 
 
 def is_of(job: Job, parsed: ParsedRun) -> bool:
-    """Whether the folder of a job holds a run of these settings, or none.
+    """Whether the folder of a job is free, or holds a run with these settings.
 
     A run of fewer frames or updates can be continued, if its learning rate does not depend on them.
     """
@@ -146,21 +146,21 @@ class _Plan:
         self.sections = self._read()
 
     def jobs(self, out: Path) -> list[Job]:
-        """Every run; those of one seed before those of the next."""
+        """Every run, ordered by seed."""
         cores = self._entries("cores")
         if not any(kind in self.sections for kind in PROGRAMS):
             raise self._error(f"expected {' or '.join(f'`{kind}`' for kind in PROGRAMS)}.")
         of_plan = self._seeds(("seeds",), self.sections.get("seeds", [0]))
         jobs = [job for kind in PROGRAMS for job in self._jobs_of(kind, cores, of_plan, out)]
-        # Seeds outermost: an interrupted benchmark has whole tables of fewer seeds.
+        # Seeds outermost: an interrupted benchmark has complete tables with fewer seeds.
         order = {seed: place for place, seed in enumerate(of_plan)}
         jobs.sort(key=lambda job: order.get(job.seed, len(order)))
         counts = Counter(job.folder for job in jobs)
         twice = [job for job in jobs if counts[job.folder] > 1]
         if twice:
             raise self._error(
-                f"several runs would go to {twice[0].folder}; give each task, environment and core "
-                "a name of its own, and each seed once."
+                f"several runs would use {twice[0].folder}; names of tasks, environments and "
+                "cores, and seeds, must be unique."
             )
         return jobs
 
@@ -194,7 +194,7 @@ class _Plan:
             return options  # the run cannot be; `check` says so with its place in the plan
 
     def _settings(self, kind: str) -> dict[str, Any]:
-        """Options of all runs of a kind."""
+        """Options of all runs of a section."""
         settings = dict(self._mapping(("settings",), self.sections.get("settings", {})))
         own = {name: settings.pop(name, {}) for name in PROGRAMS}
         options = self._options(("settings",), settings)
@@ -203,14 +203,14 @@ class _Plan:
     def _entries(self, section: str) -> dict[str, dict[str, Any]]:
         entries = self.sections.get(section)
         if not isinstance(entries, dict) or not entries:
-            raise self._error(f"`{section}` must name at least one, each with its options.")
+            raise self._error(f"`{section}` must have at least one entry with its options.")
         return {str(n): self._options((section, str(n)), value) for n, value in entries.items()}
 
     def _options(self, where: tuple[str, ...], value: Any) -> dict[str, Any]:
         for own in ("seed", "run_dir", "run-dir", "resume", "overwrite"):
             if own in self._mapping(where, value):
                 raise self._error(
-                    f"`{': '.join(where)}` sets {own}, which the benchmark sets itself.", where
+                    f"`{': '.join(where)}` sets {own}, which is set by the benchmark.", where
                 )
         return {str(key): option for key, option in value.items()}
 
@@ -262,7 +262,7 @@ class _Plan:
         return plan
 
     def _check_shape(self, text: str) -> None:
-        """Refuse aliases and deep nesting, with which a short file takes all memory."""
+        """Refuse aliases and deep nesting, which let a short file use all memory."""
         depth = 0
         for event in yaml.parse(text, yaml.SafeLoader):
             depth += isinstance(event, yaml.CollectionStartEvent)
@@ -286,7 +286,7 @@ class _Plan:
 
 
 def flags_of(options: Mapping[str, Any]) -> tuple[str, ...]:
-    """Options as one would type them."""
+    """Options as flags of a command line."""
     return tuple(word for key, value in options.items() for word in _flag(key, value))
 
 
@@ -302,6 +302,6 @@ def _flag(key: str, value: Any) -> Iterator[str]:
 
 
 def _word(name: str) -> str:
-    """A name as one of a folder."""
+    """A name as a folder name."""
     word = re.sub(r"[^\w.=+-]+", "-", name).strip("-.")
     return word or "-"

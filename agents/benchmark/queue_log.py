@@ -1,4 +1,4 @@
-"""What a queue did: one line for each start of a run, in a file beside the runs."""
+"""Log of a benchmark: one line for each start of a run."""
 
 import csv
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """The report of a benchmark: rows as CSV, tables as Markdown and as one HTML file, figures.
 
-A cell is the mean over seeds with its 95 % percentile bootstrap interval; beside it stands the
+A cell is the mean over seeds with its 95 % percentile bootstrap interval; a second table has the
 interquartile mean (Agarwal et al. 2021).
 """
 
@@ -24,7 +24,7 @@ from agents.runs.progress import count
 from agents.runs.versions import versions
 
 Grid = list[list[str]]
-"""A table: its head, then its lines."""
+"""A table: its header, then its rows."""
 
 
 def write_report(out: Path, plan: Path, jobs: Sequence[Job], failed: Mapping[Job, str]) -> None:
@@ -35,7 +35,7 @@ def write_report(out: Path, plan: Path, jobs: Sequence[Job], failed: Mapping[Job
     """
     results = collect(out, jobs, failed)
     if not results.rows:
-        raise CommandError(f"{out}: no run has a result yet, there is nothing to report.")
+        raise CommandError(f"{out}: no run has a result yet.")
     with (out / "results.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(Row._fields)
@@ -56,9 +56,9 @@ def write_report(out: Path, plan: Path, jobs: Sequence[Job], failed: Mapping[Job
 
 
 def scores(results: Results) -> Grid:
-    """Subjects down, cores across, then the measure and what stands beside it."""
+    """Rows of subjects and columns of cores, then the measure and the baselines."""
     grid = _grid(results, _mean_cell)
-    grid[0] += ["measure", "beside it"]
+    grid[0] += ["measure", "baselines"]
     for line in grid[1:]:
         beside = (f"{name} {value:.4g}" for name, value in results.baselines[line[0]].items())
         line += [results.of(line[0])[0].measure, ", ".join(beside)]
@@ -91,7 +91,7 @@ def commands(jobs: Sequence[Job]) -> Grid:
 
 
 def notes_of(results: Results) -> list[str]:
-    """What a reader must know of the tables."""
+    """Notes on the tables."""
     counts = {len(results.of(row.subject, row.core)) for row in results.rows}
     few, most = min(counts), max(counts)
     seeds = f"{most}" if few == most else f"{few} to {most}"
@@ -101,7 +101,7 @@ def notes_of(results: Results) -> list[str]:
         names = ", ".join(
             f"{row.subject} · {row.core} · seed {row.seed} at {count(row.step)}" for row in running
         )
-        notes.append(f"Runs that have not ended, with their newest evaluation: {names}.")
+        notes.append(f"Unfinished runs, with their last evaluation: {names}.")
     notes += [f"Failed: {name}: {words}" for name, words in results.failed.items()]
     if results.missing:
         notes.append(f"Runs without a result: {', '.join(results.missing)}.")
@@ -169,7 +169,7 @@ def _page(
     notes: Sequence[str],
     figures: Sequence[Path],
 ) -> str:
-    """One file with the pictures inside."""
+    """One HTML file with embedded figures."""
     parts = [
         f"<!doctype html><html lang='en'><meta charset='utf-8'>"
         f"<meta name='viewport' content='width=device-width'><title>{html.escape(title)}</title>"

@@ -1,4 +1,4 @@
-"""What the runs of a benchmark came to, ended or not."""
+"""Results of the runs of a benchmark, finished or not."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ class Row(NamedTuple):
     seed: int
     measure: str
     value: float
-    """Of the test, of a run that has ended; else of the last evaluation."""
+    """Of the test if the run is finished, else of the last evaluation."""
     parameters: int
     step: int
     """Frames or updates of the weights that were measured."""
@@ -29,16 +29,16 @@ class Row(NamedTuple):
 
 
 class Results(NamedTuple):
-    """Everything there is to report."""
+    """All results of a benchmark."""
 
     rows: list[Row]
     baselines: dict[str, dict[str, float]]
-    """By subject: chance, or the scripted players."""
+    """Baselines by subject: chance, or the scripted players."""
     remarks: list[str]
     failed: dict[str, str]
-    """Names of the runs that failed, with their last line."""
+    """Names of the failed runs, with their last line of output."""
     missing: list[str]
-    """Names of the runs of which nothing is known yet."""
+    """Names of the runs without results."""
 
     @property
     def subjects(self) -> list[str]:
@@ -56,7 +56,7 @@ class Results(NamedTuple):
 
 
 def collect(out: Path, jobs: Sequence[Job], failed: Mapping[Job, str]) -> Results:
-    """The results of the runs that have any."""
+    """Read the results of the runs."""
     rows: list[Row] = []
     baselines: dict[str, dict[str, float]] = {}
     remarks: list[str] = []
@@ -99,7 +99,7 @@ def evaluations_of(job: Job) -> list[dict[str, Any]]:
 
 
 def _last_evaluation(job: Job) -> dict[str, Any] | None:
-    """The newest evaluation in the form of results, of a run that has not ended."""
+    """The last evaluation of an unfinished run, in the form of results."""
     lines = evaluations_of(job)
     if not lines:
         return None

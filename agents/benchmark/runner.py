@@ -1,4 +1,4 @@
-"""Runs of a benchmark side by side, in processes of this machine."""
+"""Parallel runs of a benchmark on this machine."""
 
 from collections.abc import Callable, Iterator, Sequence
 from queue import Queue
@@ -11,7 +11,7 @@ Started = Callable[[Job], object]
 
 
 def side_by_side(jobs: Sequence[Job], processes: int, started: Started) -> Iterator[Outcome]:
-    """Run all of them, so many at a time, in their order; yields each as it ends."""
+    """Run jobs in order, `processes` at a time; yields the outcome of each when it ends."""
     waiting = iter(jobs)
     ended: Queue[Outcome | BaseException] = Queue()
 

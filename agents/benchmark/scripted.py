@@ -1,4 +1,4 @@
-"""The scripted players of a benchmark's environments: the lines beside its curves."""
+"""Scores of scripted players, the baselines of a benchmark's environments."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ EPISODES = 1000
 
 
 def measure_players(jobs: Sequence[Job], out: Path) -> None:
-    """Measure the players of each environment, each once."""
+    """Measure the players of each environment once."""
     for subject, job in {j.subject: j for j in jobs if j.kind == "environments"}.items():
         file = players_file(out, job)
         if file.exists():
@@ -28,12 +28,12 @@ def measure_players(jobs: Sequence[Job], out: Path) -> None:
 
 
 def players_file(out: Path, job: Job) -> Path:
-    """Where the scores of the players of an environment are kept."""
+    """File with the scores of an environment's players."""
     return out / job.folder.relative_to(out).parts[0] / "players.json"
 
 
 def players_of_job(out: Path, job: Job, measure: str) -> dict[str, float]:
-    """The players' scores by name, by the measure of the run; none for a task."""
+    """The players' scores by name, in the measure of the run; empty for a task."""
     file = players_file(out, job)
     if job.kind != "environments" or not file.exists():
         return {}

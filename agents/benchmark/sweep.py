@@ -1,4 +1,4 @@
-"""A search over options on Ray Tune: each trial is a run of its own, as one would type it."""
+"""A search over options on Ray Tune: each trial is a run in its own process."""
 
 import csv
 import json
@@ -28,7 +28,7 @@ def run_sweep(sweep: Sweep, out: Path, address: str | None, seed: int) -> list[d
 
     Args:
         address: of a running Ray cluster whose nodes share `out`; None starts Ray here.
-        seed: of the values that are drawn.
+        seed: of the sampled values.
     """
     connect_ray(address)
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # paths of options are relative to this process
@@ -71,7 +71,7 @@ def _space(sweep: Sweep, of: dict[str, list[Any]]) -> Any:
 
 
 def _trial(chosen: dict[str, Any], sweep: Sweep, out: Path) -> None:
-    """One run in a process of its own; reports each new line of its log that has the measure."""
+    """Run one trial in a process; reports each new line of its log that has the measure."""
     name = tune.get_context().get_trial_id()
     folder = out / "runs" / name
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a search tries: options with the values that they may take, from one file.
+"""The plan of a search: options with their ranges.
 
 program: impala                 # or supervised
 settings: {config: boxworld-easy, core: rmc, frames: 2000000}
@@ -7,7 +7,7 @@ search:
   loss.discount: {between: [0.95, 0.99]}             # uniform
   core.heads: {choices: [1, 2, 4]}
 trials: 16                      # or `all`: every combination of choices
-scheduler: asha                 # stop trials that fall behind; `none` runs all to their end
+scheduler: asha                 # stop poor trials early; `none` completes all
 measure: episodes/return        # a column of metrics.jsonl; more is better
 lower_is_better: false
 """
@@ -46,7 +46,7 @@ class Sweep(NamedTuple):
     program: Program
     settings: dict[str, Any]
     search: dict[str, dict[str, list[Any]]]
-    """By option: the kind of range, and its ends or its choices."""
+    """By option: the kind of range, and its bounds or choices."""
     trials: int | None
     """None: every combination."""
     scheduler: Literal["asha", "none"]
@@ -63,7 +63,7 @@ class Sweep(NamedTuple):
         """The configuration of a trial.
 
         Raises:
-            CommandError: the options cannot be; an error of the program was printed before.
+            CommandError: the options are not valid; the program has printed why.
         """
         try:
             return parse(list(flags_of(self.settings | dict(chosen))), self.program).config
@@ -74,7 +74,7 @@ class Sweep(NamedTuple):
 
 
 def find_sweep(given: str) -> Path:
-    """The file meant: a path, or the name of one in configs/sweep."""
+    """The file of a path, or of a name in configs/sweep."""
     for path in (Path(given), FOLDER / f"{given}.yaml"):
         if path.is_file():
             return path
@@ -83,7 +83,7 @@ def find_sweep(given: str) -> Path:
 
 
 def read_sweep(file: Path) -> Sweep:
-    """A search, with each end of each range checked against the program's options.
+    """Read a search; checks all bounds and choices against the program's options.
 
     Raises:
         CommandError: the file is not a search; names the entry.

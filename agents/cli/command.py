@@ -1,4 +1,4 @@
-"""What small commands share: choosing an environment, and plain words for what went wrong."""
+"""Shared parts of small commands: choice of an environment, and error messages."""
 
 import argparse
 from collections.abc import Generator
@@ -16,7 +16,7 @@ from envs.fault import EnvironmentFault
 
 
 class CommandError(RuntimeError):
-    """A command cannot do what it is asked; the message says why and what to do."""
+    """A command cannot run; the message says why and what to do."""
 
 
 _EXPECTED = (CommandError, EnvironmentFault, gymnasium.error.Error, ImportError, ValueError)
@@ -24,10 +24,10 @@ _EXPECTED = (CommandError, EnvironmentFault, gymnasium.error.Error, ImportError,
 
 @contextmanager
 def plain_errors(program: str, *expected: type[Exception]) -> Generator[None, None, None]:
-    """Say what went wrong in one line and leave with exit status 2; Ctrl-C leaves without a word.
+    """Print expected errors in one line and exit with status 2; Ctrl-C exits without a message.
 
     Args:
-        expected: errors with messages for users, beside those that any command may meet.
+        expected: further errors with messages for users.
     """
     try:
         yield
@@ -38,9 +38,9 @@ def plain_errors(program: str, *expected: type[Exception]) -> Generator[None, No
 
 
 def add_env(parser: argparse.ArgumentParser) -> None:
-    """The option `--env`; its own options are left for `choose_env`."""
+    """Add the option `--env`; `choose_env` reads the environment's options."""
     parser.add_argument("--env", default="boxworld", help=f"one of {', '.join(ENVS)}")
-    parser.epilog = "Options of the environment are given as for training: --env.view-size 7."
+    parser.epilog = "Options of the environment are those of training: --env.view-size 7."
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class _Chosen:
 
 
 def choose_env(name: str, flags: list[str]) -> Any:
-    """The environment of a name, changed by flags such as `--env.view-size 7`.
+    """The environment of a name, with flags such as `--env.view-size 7`.
 
     Raises:
-        CommandError: there is none of that name.
-        OptionError: a flag does not exist, or its value is refused.
+        CommandError: there is no such environment.
+        OptionError: a flag does not exist, or its value is not valid.
     """
     if name not in ENVS:
         raise CommandError(f"--env {name}: no such environment. {nearest(name, ENVS)}")
@@ -62,11 +62,11 @@ def choose_env(name: str, flags: list[str]) -> Any:
 
 
 def at_least(low: int):
-    """Reads whole numbers from `low` on."""
+    """Return a parser of integers of at least `low`."""
 
     def read(text: str) -> int:
         if not text.isdecimal() or int(text) < low:
-            raise argparse.ArgumentTypeError(f"{text} is not a whole number from {low} on")
+            raise argparse.ArgumentTypeError(f"{text} is not an integer of at least {low}")
         return int(text)
 
     return read

@@ -1,11 +1,11 @@
 """From the command line of a training program to the configuration of a run.
 
-The subject (environment or task), the core and the preset files come first, then the values of the
-options that these have. The later wins:
+The subject (environment or task), the core and the preset files are determined first, then the
+values of their options. Later sources override earlier ones:
 
     defaults < <subject>.yaml < <subject>-<core>.yaml < --config < <config>-<core>.yaml < flags
 
-Those files are looked for in the folder of the program, such as `configs/impala/`;
+The files are in the folder of the program, such as `configs/impala/`;
 `<config>-<core>.yaml` only if `--config` names a preset there.
 """
 
@@ -33,18 +33,18 @@ __all__ = ["Names", "ParsedRun", "load_config", "parse", "to_yaml"]
 
 
 class ParsedRun(NamedTuple):
-    """What the command line asks for."""
+    """A parsed command line."""
 
     config: Any
     names: Names
     resume: Path | None
-    """The run folder to go on with; it is `config.run_dir` then."""
+    """The run folder to resume, if any; equals `config.run_dir`."""
     presets: tuple[Path, ...]
-    """The preset files that had a say, the strongest last."""
+    """The preset files that were applied, in order."""
 
 
 def parse(argv: list[str], program: Program) -> ParsedRun:
-    """Read a command line; on a mistake say which on stderr and leave with exit status 2."""
+    """Parse a command line; on an error prints a message and exits with status 2."""
     try:
         return _parse(program, argv)
     except OptionError as error:
@@ -85,7 +85,7 @@ def _parse(program: Program, argv: list[str]) -> ParsedRun:
 
 
 def load_config(file: Path, program: Program) -> tuple[Any, Names]:
-    """The run in a file that `to_yaml` wrote; raises `OptionError` where it cannot be read."""
+    """Load a configuration written by `to_yaml`; raises `OptionError` if it cannot be read."""
     preset = read_preset(program, file)
     names = _names(program, (None, None), preset)
     return _configure(program.defaults(names), [preset]), names
@@ -105,7 +105,7 @@ def _named(chosen: argparse.Namespace) -> tuple[str | None, str | None]:
 
 
 def _presets(program: Program, chosen: argparse.Namespace) -> tuple[list[Preset], Names]:
-    """The files to apply, the weakest first, and the subject and core that result."""
+    """The preset files in order of application, and the resulting subject and core."""
     folder = program.folder
     asked = read_preset(program, find_preset(program, chosen.config)) if chosen.config else None
     names = _names(program, _named(chosen), asked)
@@ -119,7 +119,7 @@ def _presets(program: Program, chosen: argparse.Namespace) -> tuple[list[Preset]
     for preset in presets:
         _check_for(program, preset, names)
         _check_command_line_only(preset)
-    # A file that comes in twice, for its subject and by --config, counts where it is stronger.
+    # A file that is applied twice, for its subject and by --config, counts at its later place.
     return list({preset.path: preset for preset in reversed(presets)}.values())[::-1], names
 
 
@@ -147,7 +147,7 @@ def _registered(
 
 
 def _check_for(program: Program, preset: Preset, names: Names) -> None:
-    """A preset that sets options of one subject or core is no use for another."""
+    """Refuse a preset that sets options of another subject or core."""
     for section, own, name in zip(
         program.registries, (preset.subject, preset.core), names, strict=True
     ):

@@ -12,6 +12,6 @@ INTERRUPTED = 130
 
 
 def fail(program: str, error: object, status: int) -> int:
-    """Print an error in the form of all programs; returns the status."""
+    """Print an error message; returns the status."""
     print(f"{program}: error: {error}", file=sys.stderr)
     return status

@@ -29,7 +29,7 @@ def help_text(
     lines = [
         f"usage: python scripts/{program.name} [{flag}] [--core NAME] [--config PRESET] [OPTIONS]",
         "",
-        f"{program.about} [The value in use] ends each line.",
+        f"{program.about} [Values in use] are in brackets.",
         "",
     ]
     for section, title, usual in zip(
@@ -40,7 +40,7 @@ def help_text(
         lines += _row(f"--{section} NAME", shown)
     lines += [
         *_row("--config PRESET", f"A YAML file{f', or one of: {presets}' if presets else ''}"),
-        *_row("--resume RUN", "Go on with the run in a folder"),
+        *_row("--resume RUN", "Resume the run in a folder"),
     ]
     if is_long:
         for section, keys in groupby(options, lambda key: key.rpartition(".")[0]):
@@ -54,7 +54,7 @@ def help_text(
     if not any(asked.values()):
         for group in groups:
             lines += ["", group.heading, *_rows(options, group.keys)]
-    lines += ["", *_row("--core NAME --help", f"The options of a core; {flag} --help alike")]
+    lines += ["", *_row("--core NAME --help", f"The options of a core; likewise {flag} --help")]
     return "\n".join([*lines, *_row("--help-all", "Every option")])
 
 

@@ -1,6 +1,6 @@
 """The options of a run as a flat list: their names, types, defaults and descriptions.
 
-Preset files and the command line are checked against this one list: both give the same errors.
+Preset files and the command line are checked against the same list, with the same errors.
 """
 
 import ast
@@ -20,7 +20,7 @@ _ALL_FLAGS = "--help-all lists them."
 
 
 class OptionError(ValueError):
-    """The command line or a preset asks for what cannot be done; the message says what."""
+    """The command line or a preset is not valid; the message says why."""
 
 
 class Option(NamedTuple):
@@ -33,7 +33,7 @@ class Option(NamedTuple):
 
     @property
     def flag(self) -> str:
-        """How the command line spells it."""
+        """Its flag on the command line."""
         return "--" + self.key.replace("_", "-")
 
     @property
@@ -78,13 +78,13 @@ def _descriptions(config_class: type) -> dict[str, str]:
 
 
 def key_of(spelling: str) -> str:
-    """The key that a flag, or a key of a preset with dashes, stands for."""
+    """The key of an option, from a flag or from a key with dashes."""
     key = spelling.removeprefix("--").replace("-", "_")
     return ALIASES.get(key, key)
 
 
 def find_option(spelling: str, options: dict[str, Option]) -> Option | None:
-    """The option meant by a key of a preset (`batch`) or a flag (`--policy.no-last-action`)."""
+    """The option of a key of a preset (`batch`) or a flag (`--policy.no-last-action`)."""
     key = key_of(spelling)
     owner, dot, name = key.rpartition(".")
     mapping, switch = options.get(owner), options.get(owner + dot + name.removeprefix("no_"))
@@ -96,7 +96,7 @@ def find_option(spelling: str, options: dict[str, Option]) -> Option | None:
 
 
 def kind_text(kind: Any) -> str:
-    """A type as the command line takes it: `INT`, `INT|auto`, `INT ...`, `INT INT`."""
+    """A type in the notation of the help: `INT`, `INT|auto`, `INT ...`, `INT INT`."""
     if get_origin(kind) is tuple:
         parts = get_args(kind)
         return " ".join("..." if part is ... else kind_text(part) for part in parts)
@@ -110,19 +110,19 @@ def kind_text(kind: Any) -> str:
 
 
 def nearest(given: str, allowed: Iterable[str]) -> str:
-    """What ends a message about a name that does not exist: the nearest that does, or all."""
+    """The end of a message about an unknown name: the nearest name, or all names."""
     allowed = list(allowed)
     return did_you_mean(given, allowed) or f"There are: {', '.join(allowed)}."
 
 
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:
-    """A question about the nearest name; empty if none is near."""
+    """A suggestion of the nearest name; empty if none is near."""
     close = get_close_matches(given, list(allowed), n=1, cutoff=0.6)
     return f"Did you mean {close[0]}?" if close else ""
 
 
 def unknown_flag(given: str, options: dict[str, Option], names: dict[str, str]) -> OptionError:
-    """The error for a flag that no option has; `names` are the chosen `env` and `core`."""
+    """The error for an unknown flag; `names` are the chosen `env` and `core`."""
     section = given.removeprefix("--").partition(".")[0]
     if "." not in given or section not in names:
         return OptionError(f"{given}: no such option. {_nearest_flag(given, options)}")
@@ -142,7 +142,7 @@ def _nearest_flag(given: str, options: dict[str, Option]) -> str:
 
 
 def idle_options(config: Any, prefix: str = "") -> dict[str, str]:
-    """What `idle()` of a configuration and of its sections returns, by key."""
+    """The options without effect, by key: `idle()` of a configuration and its sections."""
     own: dict[str, str] = getattr(config, "idle", dict)()
     found = {prefix + name: reason for name, reason in own.items()}
     for field in fields(config):
@@ -155,8 +155,8 @@ def check_effect(config: Any, given: Collection[str], defaults: dict[str, Option
     """Refuse options that were set but change nothing in this combination.
 
     Args:
-        config: the run asked for.
-        given: keys given on the command line: set, even where they repeat the default.
+        config: the run.
+        given: keys given on the command line, including those that repeat the default.
         defaults: the options of the chosen environment and core before anything was set.
     """
     values = options_of(config)

@@ -1,4 +1,4 @@
-"""Preset files: runs and parts of runs as YAML, in the folder of a program or anywhere."""
+"""Preset files: options of runs as YAML, in the folder of a program or elsewhere."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -23,7 +23,7 @@ since that host would receive the cluster's token."""
 
 
 class Entry(NamedTuple):
-    """One value of a preset, and the line it stands on."""
+    """One value of a preset, and its line."""
 
     value: Any
     line: int
@@ -43,12 +43,11 @@ class Preset(NamedTuple):
 
 
 def find_preset(program: Program, given: str) -> Path:
-    """The file meant by `--config`: the path of a file, or the name of a preset."""
+    """The file of `--config`: a path, or the name of a preset."""
     path = _path_of(program.folder, given)
     if path.parent == program.folder and (parts := _parts_of(path)):
         raise OptionError(
-            f"--config {given}: goes with its preset only; use --config {parts[0]} --core "
-            f"{parts[1]}."
+            f"--config {given}: extends a preset; use --config {parts[0]} --core {parts[1]}."
         )
     return path
 
@@ -82,7 +81,7 @@ def _parts_of(path: Path) -> tuple[str, str] | None:
 
 
 def read_preset(program: Program, path: Path) -> Preset:
-    """Read one file; the keys are not yet checked against any list of options."""
+    """Read one file, without checking its keys against options."""
     text = _text(path)
     try:
         entries = dict(_entries(path, text))
@@ -116,20 +115,20 @@ def _entries(path: Path, text: str) -> Iterator[tuple[str, Entry]]:
 
 
 def _check_shape(path: Path, text: str) -> None:
-    """Refuse what could make a short file a long wait: aliases, and depth without end."""
+    """Refuse aliases and deep nesting, which make short files slow to load."""
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
             line = event.start_mark.line + 1
-            raise OptionError(f"{path}, line {line}: no place for aliases or deep nesting.")
+            raise OptionError(f"{path}, line {line}: aliases and deep nesting are not allowed.")
 
 
 def _flatten(
     path: Path, loader: yaml.SafeLoader, node: yaml.MappingNode, prefix: str = ""
 ) -> Iterator[tuple[str, Entry]]:
-    """The two levels that options have: `batch`, `loss.discount`. What lies deeper is a value."""
+    """The two levels of options: `batch`, `loss.discount`. Deeper mappings are values."""
     seen: set[str] = set()
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
@@ -152,7 +151,7 @@ def _take_name(path: Path, entries: dict[str, Entry], section: str) -> str | Non
 
 
 def preset_settings(preset: Preset, options: dict[str, Option]) -> Iterator[Setting]:
-    """The values of a preset, converted; raises `OptionError` with the line of a mistake."""
+    """The converted values of a preset; raises `OptionError` with the line of an error."""
     for key, (value, line) in preset.entries.items():
         source = f"{preset.path}, line {line}"
         option = find_option(key, options)
@@ -179,7 +178,7 @@ def to_yaml(program: Program, config: Any, names: Names | None = None) -> str:
 
     Args:
         config: the run.
-        names: its subject and core in the registries; the nearest entries if left out.
+        names: its subject and core in the registries; by default the nearest entries.
     """
     names = names or Names(
         _nearest_entry(getattr(config, program.subject), program.subjects),
@@ -194,7 +193,7 @@ def to_yaml(program: Program, config: Any, names: Names | None = None) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Mappings as lines, lists in brackets."""
+    """Writes mappings in block style and lists in flow style."""
 
 
 _Dumper.add_representer(
@@ -213,7 +212,7 @@ def _nearest_entry(config: Any, registry: Mapping[str, Any]) -> str:
 
 
 def _tree(config: Any) -> dict[str, Any]:
-    """A configuration as the plain values that YAML knows."""
+    """A configuration as YAML values."""
     return {field.name: _plain(getattr(config, field.name)) for field in fields(config)}
 
 

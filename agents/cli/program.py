@@ -1,4 +1,4 @@
-"""What a training command is made of: its name, what it chooses between, and its presets."""
+"""Description of a training command: its name, registries, options and presets."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,38 +19,38 @@ class HelpGroup(NamedTuple):
 class Program(NamedTuple):
     """A training command.
 
-    It chooses one entry from each of two registries: the subject, what is to be learnt (an
-    environment), and the core.
+    Two registries give the subject, which is an environment or a task, and the core.
     """
 
     name: str
-    """As it is typed: `impala.py`."""
+    """File name of its script, such as `impala.py`."""
     about: str
-    """What it does, in a sentence."""
+    """One sentence for the help."""
     subject: str
-    """The section of the subject's options, and the flag that names it."""
+    """Section of the subject's options, and its flag."""
     kind: str
-    """What a subject is called."""
+    """Word for a subject."""
     subjects: Mapping[str, Any]
     """Configurations of subjects, or their classes, by name."""
     usual: "Names"
-    """What is chosen where nothing is."""
+    """The default subject and core."""
     config: Callable[..., Any]
     """The configuration of a run, given its subject and its core."""
     folder: Path
-    """Where presets are looked for by name."""
+    """Folder of the presets."""
     resumable: frozenset[str]
-    """Options that may change when a run is resumed; the others would make it another run."""
+    """Options that may change when a run is resumed."""
     help: tuple[HelpGroup, ...]
-    """The first group has no heading; the others are left out where one entry is asked about."""
+    """Groups of the short help. The first has no heading; the others are omitted in the help of one
+    entry."""
 
     @property
     def registries(self) -> dict[str, Mapping[str, Any]]:
-        """The entries of each section, by the section."""
+        """The registry of each section."""
         return {self.subject: self.subjects, "core": CORES}
 
     def defaults(self, names: "Names") -> Any:
-        """A run of the entries named, nothing else set."""
+        """The configuration of a subject and a core with default options."""
         entries = {
             section: entry() if isinstance(entry := registry[name], type) else entry
             for (section, registry), name in zip(self.registries.items(), names, strict=True)
@@ -59,7 +59,7 @@ class Program(NamedTuple):
 
 
 class Names(NamedTuple):
-    """What the registries call the subject and the core of a run."""
+    """Names of a run's subject and core in the registries."""
 
     subject: str
     core: str

@@ -28,7 +28,7 @@ class Setting(NamedTuple):
     value: Any
     """For a mapping, only the entries that were set."""
     source: str
-    """The flag as it was typed, or the file and the line."""
+    """The flag as given, or the file and line."""
     is_flag: bool
 
 
@@ -41,7 +41,7 @@ def read_flags(
         names: the entry chosen from each registry, for the messages.
 
     Raises:
-        OptionError: a value has another type, or some options do not exist: all are named.
+        OptionError: a value has the wrong type, or options do not exist; names all of them.
     """
     found, unknown = list[Setting](), list[str]()
     for flag, words in _split(arguments):
@@ -56,7 +56,7 @@ def read_flags(
 
 
 def _split(arguments: Iterable[str]) -> list[tuple[str, list[str]]]:
-    """Every flag and the words that follow it."""
+    """Each flag with the words after it."""
     groups = list[tuple[str, list[str]]]()
     for word in arguments:
         if word.startswith("--"):
@@ -84,7 +84,7 @@ def _flag_value(option: Option, flag: str, words: list[str]) -> Any:
 
 
 def convert(option: Option, words: Sequence[str]) -> Any:
-    """The value that words on the command line stand for; raises `OptionError` for none."""
+    """Convert words of the command line; raises `OptionError` if they are not valid."""
     try:
         if get_origin(option.kind) is not tuple:
             (word,) = words
@@ -116,10 +116,10 @@ def _choices(kind: Any) -> tuple[Any, ...]:
 
 
 def apply(config: Any, settings: Iterable[Setting]) -> Any:
-    """The configuration changed by settings, of which the later win.
+    """Apply settings to a configuration; later ones override earlier ones.
 
     Raises:
-        OptionError: a value is refused; the message names the option, and the line of its preset.
+        OptionError: a value is not valid; names the option, and the line of its preset.
     """
     last = dict[str, Setting]()
     for setting in settings:
@@ -145,7 +145,7 @@ def apply(config: Any, settings: Iterable[Setting]) -> Any:
 def _explain(
     text: str, section: str, options: dict[str, Option], settings: dict[str, Setting]
 ) -> str:
-    """The error of a section with its option as a flag, and with the lines of presets."""
+    """The error of a section, with flags in place of names, and lines of presets."""
     prefix = f"{section}." if section else ""
     name, equals, rest = text.partition("=")
     if equals and (option := options.get(prefix + name)):

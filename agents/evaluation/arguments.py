@@ -1,4 +1,4 @@
-"""Arguments that the programs which measure and film agents share."""
+"""Arguments of the programs that evaluate and record agents."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ def add_agent(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("--best", action="store_true", help="the best checkpoint, not the newest")
     parser.add_argument(
-        "--greedy", action="store_true", help="take the likeliest action, do not draw one"
+        "--greedy", action="store_true", help="take the most likely action instead of sampling"
     )
     add_seed(parser)
 
@@ -35,11 +35,11 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
 
 def add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--episodes", type=at_least(1), default=100, help="default: 100")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it there, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all scores to a file")
 
 
 def check_json(file: Path | None) -> None:
-    """Find out before the work, not after it, that its result has no place to go."""
+    """Refuse, before the evaluation, a file that cannot be written after it."""
     if file is not None and not file.parent.is_dir():
         raise CommandError(f"--json {file}: there is no folder {file.parent}.")
     if file is not None and file.is_dir():
@@ -57,7 +57,7 @@ def write_json(file: Path | None, content: Mapping[str, Any]) -> None:
 
 @contextmanager
 def progress(episodes: int) -> Generator[Callable[[int], object], None, None]:
-    """A line on a terminal's standard error that is gone afterwards; takes how many are over."""
+    """Show a progress bar on a terminal; yields a function of the number of finished episodes."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("episodes", total=episodes)

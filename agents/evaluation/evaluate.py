@@ -1,4 +1,4 @@
-"""Measuring an agent on fresh levels."""
+"""Evaluate an agent on fresh levels."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from envs.fault import EnvironmentFault
 from memory.options import positive
 
 MOST_GAMES = 100
-"""Games that are played at a time."""
+"""Largest number of games played at a time."""
 
 
 def evaluate(
@@ -25,17 +25,17 @@ def evaluate(
     greedy: bool = False,
     watch: Callable[[int], object] | None = None,
 ) -> Evaluation:
-    """Play episodes on levels that training never draws, many games at a time.
+    """Play episodes on levels that training never uses, many games at a time.
 
-    Each game plays a fixed number of episodes. Taking the first that end, whichever games they are
-    of, would take too many of the short ones.
+    Each game plays a fixed number of episodes: taking the first that end in any game would favour
+    short ones.
 
     Args:
-        agent: a policy, or what makes a scripted player from the vector environment and a seed.
-        env_config: an entry of `envs.ENVS`, or another of its kind.
-        seed: of the levels and the actions; the same seed, the same evaluation.
-        greedy: a policy takes the likeliest action instead of drawing one.
-        watch: told how many episodes are over, whenever some end.
+        agent: a policy, or a function that makes a scripted player.
+        env_config: an `EnvConfig`, such as an entry of `envs.ENVS`.
+        seed: of the levels and the actions; determines the evaluation.
+        greedy: a policy takes the most likely action instead of sampling.
+        watch: called with the number of finished episodes whenever some end.
 
     Raises:
         EnvironmentFault: an environment failed.
@@ -52,7 +52,7 @@ def evaluate(
 
 
 def quotas(episodes: int, games: int) -> np.ndarray:
-    """How many episodes each game plays: int64 `[games]`, all the same or one more."""
+    """Number of episodes of each game, int64 `[games]`; they differ by at most one."""
     return episodes // games + (np.arange(games) < episodes % games)
 
 
@@ -63,7 +63,7 @@ def _play(
         observations, rewards, terminated, truncated, info = env.step(player.act())
         ended = terminated | truncated
         sheet.note(rewards, ended, info.get("final_info", {}))
-        player.see(observations, rewards, ended)
+        player.observe(observations, rewards, ended)
         if ended.any():
             watch(sheet.count)
 
@@ -78,7 +78,7 @@ class ScoreSheet:
         self._lengths = np.zeros(len(quotas), np.int64)
 
     def note(self, rewards: np.ndarray, ended: np.ndarray, final: Mapping[str, Any]) -> None:
-        """One step of all games; a game that has played its quota plays on uncounted."""
+        """Add one step of all games; episodes beyond the quota are not counted."""
         if not np.isfinite(rewards).all():
             game = int((~np.isfinite(rewards)).argmax())
             raise EnvironmentFault(
@@ -99,7 +99,7 @@ class ScoreSheet:
 
     @property
     def count(self) -> int:
-        """Episodes noted."""
+        """Number of finished episodes."""
         return sum(map(len, self._episodes))
 
     @property
@@ -108,5 +108,5 @@ class ScoreSheet:
         return self.count == int(self.quotas.sum())
 
     def episodes(self) -> list[Episode]:
-        """Game by game."""
+        """The episodes, game by game."""
         return [episode for of_game in self._episodes for episode in of_game]

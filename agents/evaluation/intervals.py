@@ -33,8 +33,8 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def student_interval(values: Iterable[float]) -> tuple[float, float]:
-    """Mean, and half the width of its 95 % interval after Student; not a number of one value."""
-    from scipy.stats import t  # comes with the extra `plot`, which only benches ask for
+    """Mean and half-width of its 95 % interval by Student's t distribution; nan for one value."""
+    from scipy.stats import t  # part of the extra `plot`
 
     sample = np.array(list(values))
     if len(sample) < 2:
@@ -59,7 +59,7 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """The 95 % percentile interval of a statistic over runs, stratified by task.
 
-    Source: Agarwal et al. 2021, section 4.1: each task's runs are drawn anew with replacement.
+    Source: Agarwal et al. 2021, section 4.1: the runs of each task are resampled with replacement.
 
     Args:
         scores: `[runs, tasks]`.

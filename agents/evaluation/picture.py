@@ -1,4 +1,4 @@
-"""A picture of a game: the whole of it, what the agent sees, and a line of text."""
+"""A picture of a game: the full frame, the agent's view, and a line of text."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 from envs.config import Caption
 
 HEIGHT = 480
-"""Height in pixels to which a picture is enlarged, by a whole factor."""
+"""Largest height in pixels to which a picture is enlarged, by an integer factor."""
 MARGIN, LINE = 16, 40
 """Pixels around the pictures, and height of the text line."""
 SHORTEST = 400
@@ -15,7 +15,7 @@ BACKGROUND, LABEL, TEXT = (24, 24, 27), (150, 150, 160), (240, 240, 240)
 
 
 def caption(of_game: Caption, episode_return: float, step: int) -> Caption:
-    """The line of text: return and step, then what the game adds.
+    """The line of text: return, step, then the game's own values.
 
     Args:
         of_game: from `EnvConfig.caption`.
@@ -29,8 +29,8 @@ def compose(frame: np.ndarray, view: np.ndarray | None, text: Caption) -> np.nda
     """One picture, uint8 `[rows, columns, 3]` of even size.
 
     Args:
-        frame: the whole game.
-        view: what the agent sees; left out if it is the whole game.
+        frame: of the full game.
+        view: of the agent; omitted if it equals the frame.
         text: the line of text.
     """
     parts = [_enlarge(frame, HEIGHT)]

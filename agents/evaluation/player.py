@@ -1,6 +1,6 @@
-"""Whoever plays a batch of games to be measured or filmed: a trained policy, or a script."""
+"""Players of a batch of games, for evaluation and videos: a policy, or a scripted player."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,38 +11,30 @@ from gymnasium.vector import VectorEnv
 from agents.impala.streams import ActionStreams, actor_seeds
 from agents.networks.inputs import Inputs
 from agents.networks.policy import Policy
+from envs.players import MakePlayer, ScriptedPlayer
 from memory.fused.held import weights_held
 
 EVALUATION = 2**32 - 1
-"""Stands where training's seeds have the number of updates made: more than any run makes, so that
-the levels and the actions are never those of training."""
+"""Used in the seeds in place of the number of updates: larger than in any run, so that levels and
+actions differ from those of training."""
 
-
-@runtime_checkable
-class Script(Protocol):
-    """A player that looks at the environment by itself."""
-
-    def act(self) -> np.ndarray:
-        """The next action of each game, int64 `[N]`."""
-        ...
-
-
-MakeScript = Callable[[Any, int], Script]
-"""From the vector environment and a seed; the entries of each game's `PLAYERS` are such."""
-
-Agent = Policy | MakeScript
+Agent = Policy | MakePlayer
 
 
 @runtime_checkable
 class Player(Protocol):
-    """Acts for all games of a vector environment, and is told what came of it."""
+    """Chooses actions for all games of a vector environment from what it observes."""
 
     def act(self) -> np.ndarray:
         """The next action of each game, int64 `[N]`."""
         ...
 
-    def see(self, observations: np.ndarray, rewards: np.ndarray, opens: np.ndarray) -> None:
-        """What the last actions led to; `opens` says where the observation opens an episode."""
+    def observe(self, observations: np.ndarray, rewards: np.ndarray, is_first: np.ndarray) -> None:
+        """Take in the results of the last actions.
+
+        Args:
+            is_first: where the observation is the first of an episode.
+        """
         ...
 
 
@@ -50,9 +42,9 @@ class PolicyPlayer:
     """A policy with one recurrent state and one stream of random numbers per game.
 
     Args:
-        observations: that open the first episodes.
+        observations: the first of each game.
         seeds: uint64 `[N]`, of the actions.
-        greedy: take the likeliest action instead of drawing one.
+        greedy: take the most likely action instead of sampling.
     """
 
     def __init__(
@@ -64,7 +56,7 @@ class PolicyPlayer:
         self.random = ActionStreams(seeds, 1 + policy.decision_size)
         self.state = policy.initial_state(count)
         self.actions = torch.zeros(count, dtype=torch.long, device=self.device)
-        self.see(observations, np.zeros(count), np.ones(count, bool))
+        self.observe(observations, np.zeros(count), np.ones(count, bool))
 
     @torch.no_grad()
     def act(self) -> np.ndarray:
@@ -75,41 +67,42 @@ class PolicyPlayer:
         self.actions = action.actions
         return self.actions.cpu().numpy()
 
-    def see(self, observations: np.ndarray, rewards: np.ndarray, opens: np.ndarray) -> None:
-        """What the last actions led to."""
+    def observe(self, observations: np.ndarray, rewards: np.ndarray, is_first: np.ndarray) -> None:
+        """Keep the results of the last actions as the next inputs."""
         self.now = Inputs(
             torch.as_tensor(np.array(observations), device=self.device),
             self.actions,
             torch.as_tensor(rewards, dtype=torch.float32, device=self.device),
-            torch.as_tensor(opens, device=self.device),
+            torch.as_tensor(is_first, device=self.device),
         )
 
 
-class ScriptPlayer:
-    """A script, which needs not be told anything."""
+class EnvironmentReader:
+    """A scripted player, which reads the environment and needs no observations."""
 
-    def __init__(self, script: Script) -> None:
-        self.act = script.act
+    def __init__(self, player: ScriptedPlayer) -> None:
+        self.act = player.act
 
-    def see(self, observations: np.ndarray, rewards: np.ndarray, opens: np.ndarray) -> None:
-        """The script has looked already."""
+    def observe(self, observations: np.ndarray, rewards: np.ndarray, is_first: np.ndarray) -> None:
+        """Does nothing."""
 
 
 @contextmanager
 def playing(
     agent: Agent, env: VectorEnv, *, seed: int, greedy: bool
 ) -> Generator[Player, None, None]:
-    """Begin episodes of fresh levels in `env`, and seat the agent before them.
+    """Reset `env` to fresh levels and yield the agent's player.
 
-    A policy is in evaluation mode inside, and as it was after; no global random state is touched.
-    Game i meets the same levels and luck however many others are played beside it.
+    A policy is in evaluation mode inside the block; its modes are restored after it. Global random
+    state does not change. The levels and random numbers of game i do not depend on the number of
+    games.
     """
     seeds = actor_seeds(seed, range(env.num_envs), EVALUATION)
-    # Gymnasium's types know one seed for all games only.
+    # Gymnasium's types allow only one seed for all games.
     level_seeds: Any = [int(s) for s in seeds[:, 0] >> np.uint64(1)]
     observations, _ = env.reset(seed=level_seeds)
     if not isinstance(agent, Policy):
-        yield ScriptPlayer(agent(env, seed))
+        yield EnvironmentReader(agent(env, seed))
         return
     modes = {module: module.training for module in agent.modules()}
     agent.eval()

@@ -1,4 +1,4 @@
-"""Agents as they were saved by a run."""
+"""Load the agent of a run."""
 
 import logging
 from pathlib import Path
@@ -15,28 +15,28 @@ _log = logging.getLogger(__name__)
 
 
 class SavedAgent(NamedTuple):
-    """A policy, the run it is of, and how far that run was."""
+    """A policy, and the configuration and frame of its run."""
 
     config: ImpalaConfig
     policy: Policy
     """In evaluation mode, on the CPU."""
     frame: int
-    """Environment steps learnt from."""
+    """Environment steps learned from."""
 
 
 def load_agent(run_path: Path, *, best: bool = False) -> SavedAgent:
-    """The agent of a run folder: of its newest checkpoint, or of its best.
+    """Load the newest checkpoint of a run folder, or the best one.
 
-    A damaged checkpoint is told and passed over.
+    Damaged checkpoints are skipped with a warning.
 
     Raises:
         RunError: there is no such run, or its configuration cannot be read.
-        CheckpointError: there is no good checkpoint, or it is of another architecture.
+        CheckpointError: there is no valid checkpoint, or its architecture differs.
     """
     run = Run.open(run_path, IMPALA)
     checkpoint = run.load(best=best)
     for warning in checkpoint.warnings:
-        _log.warning("%s The one before it is used.", warning)
+        _log.warning("%s The previous one is used.", warning)
     policy = build_policy(run.config)
     load_weights(policy, checkpoint)
     return SavedAgent(run.config, policy.eval(), checkpoint.frame)

@@ -1,4 +1,4 @@
-"""What an evaluation found: scores with intervals, overall and level by level."""
+"""Scores of an evaluation with intervals, overall and by level."""
 
 import math
 from collections import defaultdict
@@ -12,7 +12,7 @@ from agents.impala.episodes import Episode
 
 Interval = tuple[float, float]
 Level = tuple[float, ...]
-"""Values of some of the infos that an environment reports."""
+"""Values of some of the level parameters that an environment reports."""
 
 
 class Score(NamedTuple):
@@ -24,11 +24,11 @@ class Score(NamedTuple):
     mean_length: float
     """Steps."""
     solved_rate: float | None
-    """None where the environment does not tell."""
+    """None if the environment does not report it."""
     solved_interval: Interval | None
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it; an interval without an end, of a single episode, is null there."""
+        """JSON values; the infinite interval of a single episode is null."""
         low, high = (x if math.isfinite(x) else None for x in self.return_interval)
         solved = None
         if self.solved_rate is not None and self.solved_interval is not None:
@@ -57,33 +57,33 @@ def score(episodes: Sequence[Episode]) -> Score:
 
 
 class Evaluation(NamedTuple):
-    """The episodes of an evaluation, and how they came about."""
+    """The episodes of an evaluation, with its settings."""
 
     episodes: list[Episode]
-    """Actor by actor, each actor's in the order in which it played them."""
+    """Ordered by actor, then by time."""
     report: tuple[str, ...]
-    """Infos by which it is broken down."""
+    """Level parameters of the breakdown."""
     seed: int
     greedy: bool
 
     @property
     def score(self) -> Score:
-        """Over all episodes."""
+        """The score of all episodes."""
         return score(self.episodes)
 
     def breakdowns(self) -> list[tuple[str, ...]]:
-        """What to look at apart: each reported info, and then each pair of them."""
+        """Keys of the breakdowns: each level parameter, then each pair."""
         return [keys for size in (1, 2) for keys in combinations(self.report, size)]
 
     def by(self, keys: tuple[str, ...]) -> dict[Level, Score]:
-        """The score of each level, in order; a level is a value for each of the keys."""
+        """The score by values of the keys, sorted."""
         groups: defaultdict[Level, list[Episode]] = defaultdict(list)
         for episode in self.episodes:
             groups[tuple(episode.info[key] for key in keys)].append(episode)
         return {level: score(groups[level]) for level in sorted(groups)}
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, in values that JSON knows."""
+        """All scores and episodes as JSON values."""
         return {
             "seed": self.seed,
             "greedy": self.greedy,
@@ -105,5 +105,5 @@ def _result(episode: Episode) -> dict[str, Any]:
 
 
 def tidy(value: float) -> float | int:
-    """A whole number without its `.0`."""
+    """An integral value as an int."""
     return int(value) if float(value).is_integer() else value

@@ -6,10 +6,10 @@ from agents.evaluation.scores import Evaluation
 
 
 def summary(evaluation: Evaluation) -> dict[str, Any]:
-    """Scores in values that JSON knows, without the single episodes.
+    """Scores as JSON values, without single episodes.
 
-    `measure` names the score that counts: the solved rate where the environment reports it, else
-    the mean return.
+    `measure` names the main score: the solved rate where the environment reports it, else the mean
+    return.
     """
     whole = evaluation.as_dict()
     solved = whole["solved"]

@@ -12,7 +12,7 @@ from agents.evaluation.scores import Evaluation, Score, tidy
 
 
 def show(evaluation: Evaluation, console: Console, title: str) -> None:
-    """Print the overall score, the score by each info reported, and by each pair of them."""
+    """Print the overall score, and the scores by each level parameter and each pair of them."""
     table = _scores_table("levels")
     _add(table, "all", evaluation.score)
     for keys in evaluation.breakdowns():
@@ -28,7 +28,7 @@ def show(evaluation: Evaluation, console: Console, title: str) -> None:
 
 
 def compare(evaluations: Mapping[str, Evaluation], console: Console, title: str) -> None:
-    """Print the overall scores of several players, one in each line."""
+    """Print the overall scores of several players, one per line."""
     table = _scores_table("player")
     for name, evaluation in evaluations.items():
         _add(table, name, evaluation.score)
@@ -36,7 +36,7 @@ def compare(evaluations: Mapping[str, Evaluation], console: Console, title: str)
 
 
 def _print(table: Table, console: Console, title: str) -> None:
-    console.print(Text(title, "bold"))  # not the table's own title, which it would break into lines
+    console.print(Text(title, "bold"))  # not the table's own title, which would be wrapped
     console.print(table)
 
 

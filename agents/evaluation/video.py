@@ -1,4 +1,4 @@
-"""Episodes of an agent as a film."""
+"""Videos of an agent."""
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
@@ -19,7 +19,7 @@ from memory.options import positive
 
 ENCODINGS = {
     ".mp4": ("libx264", ["-vf", "format=yuv420p", "-movflags", "+faststart"]),
-    # A palette for each frame: pixel art has few colours, and so they stay exact.
+    # A palette per frame keeps the few colours of pixel art exact.
     ".gif": (
         "gif",
         [
@@ -28,10 +28,10 @@ ENCODINGS = {
         ],
     ),
 }
-"""Codec and its settings for each kind of file that can be written."""
+"""Codec and settings of each file format."""
 
 DEFAULT_FPS = 8
-"""Frames per second where the environment does not say."""
+"""Frames per second if the environment does not specify them."""
 
 
 class VideoError(RuntimeError):
@@ -39,25 +39,26 @@ class VideoError(RuntimeError):
 
 
 def check_suffix(out: Path) -> None:
-    """Refuse a kind of file that cannot be written."""
+    """Refuse file formats that cannot be written."""
     if out.suffix not in ENCODINGS:
-        raise VideoError(f"{out}: a video is written as {' or '.join(ENCODINGS)}; name it so.")
+        raise VideoError(f"{out}: expected a file name that ends in {' or '.join(ENCODINGS)}.")
 
 
 def film(
     agent: Agent, env_config: EnvConfig, *, episodes: int, seed: int, greedy: bool, out: Path
 ) -> list[Episode]:
-    """Play episodes and film them: the whole game beside what the agent sees, over a line of text.
+    """Record episodes: the whole game, the agent's view, and a line of text below.
 
-    They are the episodes that the first game of `evaluate` plays with the same seed. Each ends with
-    a second of standing still. No file is there until it is whole. The agent's mode and the global
-    random state stay as they are.
+    The episodes are those of the first game of `evaluate` with the same seed. The last frame of
+    each is shown for a second. The file is written atomically. The agent's mode and the global
+    random state do not change.
 
     Args:
         out: an mp4 or a gif.
 
     Raises:
-        VideoError: another kind of file, an environment that cannot be drawn, a failure to write.
+        VideoError: the file format is not supported, the environment cannot be rendered, or the
+            file cannot be written.
         EnvironmentFault: the environment failed.
     """
     check_suffix(out)
@@ -79,19 +80,19 @@ def film(
 
 
 def _drawable(env_config: EnvConfig) -> VectorEnv:
-    """One game that waits at the end of an episode, so that its last moment can be drawn."""
+    """One game without automatic reset, so that the last frame of an episode can be rendered."""
     try:
         return env_config.make_vector(
             1, autoreset_mode=AutoresetMode.DISABLED, render_mode="rgb_array"
         )
     except (gymnasium.error.Error, TypeError) as error:
-        raise VideoError(f"{env_config} cannot be drawn: {error}") from error
+        raise VideoError(f"{env_config} cannot be rendered: {error}") from error
 
 
 def _pictures(
     player: Player, env: VectorEnv, env_config: EnvConfig, played: list[Episode], rest: int
 ) -> Iterator[np.ndarray]:
-    """Every moment of one episode, the last one `rest` times more; then notes it in `played`."""
+    """Yield the pictures of one episode, the last one `rest` more times; adds it to `played`."""
     episode_return, step, ended = 0.0, 0, False
     yield _picture(env, env_config, episode_return, step)
     while not ended:
@@ -103,28 +104,28 @@ def _pictures(
         if ended:
             yield from [picture] * rest
             observations, _ = env.reset(options={"reset_mask": np.array([True])})
-        player.see(observations, rewards, np.array([ended]))
+        player.observe(observations, rewards, np.array([ended]))
     played.append(Episode(0, episode_return, step, {}))
 
 
 def _picture(env: VectorEnv, env_config: EnvConfig, episode_return: float, step: int) -> np.ndarray:
-    """The game as it is now."""
+    """The current frame of the game."""
     if isinstance(env, GameVectorEnv):
         info = {name: values[0] for name, values in env.game.info().items()}
         text = caption(env_config.caption(info), episode_return, step)
         return compose(env.game.frame(0), env.game.view(0), text)
     try:
         (frame,) = env.render() or (None,)
-    except Exception as error:  # whatever somebody's environment may raise
-        raise VideoError(f"{env} cannot be drawn: {error}") from error
+    except Exception as error:  # an external environment may raise anything
+        raise VideoError(f"{env} cannot be rendered: {error}") from error
     if not isinstance(frame, np.ndarray):
-        raise VideoError(f"{env} cannot be drawn: it gives {type(frame).__name__}, not a picture.")
+        raise VideoError(f"{env} cannot be rendered: it returns {type(frame).__name__}.")
     return compose(frame, None, caption({}, episode_return, step))
 
 
 @contextmanager
 def _writing(out: Path, fps: int) -> Generator[Callable[[np.ndarray], None], None, None]:
-    """Write pictures to a file, which appears only once it is complete."""
+    """Write pictures to a file, atomically."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(out) as unfinished, closing(Encoder(unfinished, fps)) as encoder:
@@ -136,7 +137,7 @@ def _writing(out: Path, fps: int) -> Generator[Callable[[np.ndarray], None], Non
 
 
 class Encoder:
-    """One file, written picture by picture; the first decides the size."""
+    """Writes a file picture by picture; the first sets the size."""
 
     def __init__(self, path: Path, fps: int) -> None:
         self.path, self.fps = path, fps
@@ -145,7 +146,7 @@ class Encoder:
     def write(self, picture: np.ndarray) -> None:
         """Add a picture."""
         if self._writer is None:
-            # A second to import, and most runs make no video.
+            # Slow to import, and most runs record no video.
             from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
 
             codec, settings = ENCODINGS[self.path.suffix]
@@ -156,13 +157,13 @@ class Encoder:
         self._writer.write_frame(picture)
 
     def finish(self) -> None:
-        """Wait until all is written; the writer itself does not tell whether that went well."""
+        """Wait for the encoder, and raise an error if it failed, which MoviePy does not."""
         process = self._writer.proc
         _, complaint = process.communicate()
         if process.returncode:
             raise OSError((complaint or b"").decode(errors="replace").strip() or "ffmpeg failed")
 
     def close(self) -> None:
-        """Let go of the file, finished or not."""
+        """Close the file, finished or not."""
         if self._writer is not None:
             self._writer.close()

@@ -1,9 +1,8 @@
 """Cores on tasks and environments, many runs from one file to one table: `scripts/benchmark.py`.
 
-Each run is a process of its own, `scripts/supervised.py` or `scripts/impala.py` as one would type
-it; several run side by side, on this machine or on a Ray cluster whose nodes share the output
-folder. A run that has ended is not repeated, and one that was interrupted is resumed from its last
-checkpoint.
+Each run is a process of its own that runs `scripts/supervised.py` or `scripts/impala.py`. Several
+run in parallel, on this machine or on a Ray cluster whose nodes share the output folder. A finished
+run is not repeated, and an interrupted one is resumed from its last checkpoint.
 """
 
 import argparse
@@ -26,37 +25,37 @@ Executor = Callable[[Sequence[Job], Started], Iterator[Outcome]]
 
 
 def main(argv: list[str]) -> int:
-    """Run what is missing, then write the tables and figures of all; returns the exit status."""
+    """Make the missing runs, then write the report; returns the exit status."""
     parser = argparse.ArgumentParser("benchmark.py", description=__doc__)
     parser.add_argument("plan", help="a YAML file, or the name of one in configs/benchmark")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the report")
-    parser.add_argument("--jobs", type=at_least(1), help="runs side by side (default: one per CPU)")
+    parser.add_argument("--jobs", type=at_least(1), help="runs in parallel (default: one per CPU)")
     parser.add_argument("--ray", action="store_true", help="spread the runs over Ray")
-    parser.add_argument("--ray-address", help="of a running cluster; this machine if left out")
+    parser.add_argument("--ray-address", help="of a running cluster; default: this machine")
     parser.add_argument("--report-only", action="store_true", help="run nothing")
     asked = parser.parse_args(argv)
     if asked.ray_address and not asked.ray:
         parser.error("--ray-address has no effect without --ray")
     if asked.ray and asked.jobs:
-        parser.error("--jobs has no effect beside --ray, which gives each run a CPU or GPU")
+        parser.error("--jobs has no effect with --ray, which gives each run a CPU or GPU")
     with plain_errors(parser.prog):
         plan = find_plan(asked.plan)
         jobs = read_plan(plan, asked.out)
         for job in jobs:
             if not is_of(job, check(job)):
                 raise CommandError(
-                    f"{job.folder} holds a run of other settings; give another --out, or remove it."
+                    f"{job.folder} holds a run with other settings; use another --out or remove it."
                 )
         failed = {} if asked.report_only else _run(jobs, plan, asked)
         for job, words in failed.items():
             print(f"{job.folder} failed: {words}", file=sys.stderr)
         write_report(asked.out, plan, jobs, failed)
-        print(f"{asked.out / 'report.md'} and report.html have the results.")
+        print(f"{asked.out / 'report.md'} and report.html hold the results.")
     return 1 if failed else 0
 
 
 def _run(jobs: Sequence[Job], plan: Path, asked: argparse.Namespace) -> dict[Job, str]:
-    """Run what is missing; returns the runs that failed, with their last line."""
+    """Make the missing runs; returns those that failed, with the last line of their output."""
     missing = [job for job in jobs if not is_done(job)]
     failed: dict[Job, str] = {}
     with held(asked.out, plan):

@@ -22,8 +22,8 @@ from agents.runs.run import RunError
 
 
 def main(argv: list[str]) -> int:
-    """`scripts/evaluate.py`: return and solved rate of a trained agent."""
-    arguments = parser("evaluate.py", "Measure a trained agent on levels it was not trained on.")
+    """Evaluate a trained agent; returns the exit status."""
+    arguments = parser("evaluate.py", "Evaluate a trained agent on fresh levels.")
     add_agent(arguments)
     add_measuring(arguments)
     args = arguments.parse_args(argv)

@@ -65,7 +65,8 @@ def prepare_training(parsed: ParsedRun) -> Training:
         check_run_dir(config)
     elif checkpoint.frame >= config.frames:
         raise RunError(
-            f"{parsed.resume} has reached its last frame, {config.frames}; --frames adds more."
+            f"{parsed.resume} has reached its last frame, {config.frames}; "
+            "a larger --frames continues it."
         )
 
     def open_run() -> Run:

@@ -1,4 +1,4 @@
-"""Play a game: each key pressed is one step."""
+"""Play a game with the keyboard, one step per key press."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -20,8 +20,8 @@ class Table:
     """A game, its score, and its picture.
 
     Args:
-        view: `full` shows the whole game and what the agent sees; `agent` only the latter.
-        seed: of the levels; None for other levels each time.
+        view: `full` shows the game and the agent's view; `agent` only the view.
+        seed: of the levels; None draws a random one.
     """
 
     def __init__(self, config: GameConfig, view: str, seed: int | None) -> None:
@@ -67,7 +67,7 @@ def play(table: Table, keys: Iterator[str], show: Callable[[np.ndarray], None]) 
 
 
 def main(argv: list[str]) -> int:
-    """`scripts/play.py`: play a game in a window."""
+    """Play a game in a window; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="play.py",
         description="Play a game with the keyboard; WASD act as the arrow keys. The title of the "
@@ -79,7 +79,7 @@ def main(argv: list[str]) -> int:
         "--view",
         choices=("full", "agent"),
         default="full",
-        help="the whole game, or only what an agent sees",
+        help="the whole game, or only the agent's view",
     )
     parser.add_argument("--seed", type=at_least(0), help="of the levels (default: random)")
     args, env_flags = parser.parse_known_args(argv)

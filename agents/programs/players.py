@@ -18,12 +18,12 @@ from agents.evaluation.arguments import (
     write_json,
 )
 from agents.evaluation.evaluate import evaluate
-from agents.evaluation.player import MakeScript
 from agents.evaluation.tables import compare, show
+from envs.players import MakePlayer
 
 
 def main(argv: list[str]) -> int:
-    """`scripts/players.py`: lower and upper bounds for a learning curve."""
+    """Measure scripted players, the bounds of a learning curve; returns the exit status."""
     arguments = parser("players.py", "Measure scripted players of an environment.")
     add_env(arguments)
     arguments.add_argument("--player", help="which one (default: all)")
@@ -55,8 +55,8 @@ def main(argv: list[str]) -> int:
 
 
 def _chosen_players(
-    players: Mapping[str, MakeScript], args: argparse.Namespace
-) -> Mapping[str, MakeScript]:
+    players: Mapping[str, MakePlayer], args: argparse.Namespace
+) -> Mapping[str, MakePlayer]:
     if args.player is None:
         return players
     if args.player not in players:

@@ -1,4 +1,4 @@
-"""Learning curves of runs, drawn and as a table: `scripts/plot.py RUN ...`."""
+"""Learning curves of runs as a figure and a table: `scripts/plot.py RUN ...`."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from agents.runs.run import RunError
 
 
 def main(argv: list[str]) -> int:
-    """Draw the runs into one figure; keep their curves as one table where asked."""
+    """Plot the runs into one figure, and optionally write one table; returns the exit status."""
     parser = argparse.ArgumentParser("plot.py", description=__doc__)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders")
     parser.add_argument("--out", type=Path, required=True, help="figure: .png, .svg or .pdf")

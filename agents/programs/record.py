@@ -12,8 +12,8 @@ from agents.runs.run import RunError
 
 
 def main(argv: list[str]) -> int:
-    """`scripts/record.py`: a film of a trained agent."""
-    arguments = parser("record.py", "Film a trained agent: the game, what it sees, its score.")
+    """Record a trained agent; returns the exit status."""
+    arguments = parser("record.py", "Record videos of a trained agent.")
     add_agent(arguments)
     arguments.add_argument("--episodes", type=at_least(1), default=1, help="how many (default: 1)")
     arguments.add_argument(

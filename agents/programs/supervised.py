@@ -1,4 +1,4 @@
-"""One supervised run from its command line to its exit status: `scripts/supervised.py`."""
+"""The supervised training program, from the command line to the exit status."""
 
 import importlib
 import sys
@@ -22,7 +22,7 @@ from memory.supervised.trainer import check_shared
 
 
 def main(argv: list[str]) -> int:
-    """Train as the command line says; returns the exit status."""
+    """Train with the options of a command line; returns the exit status."""
     parsed = parse(argv, SUPERVISED)
     try:
         training = prepare_training(parsed)
@@ -56,13 +56,15 @@ def _train_together(config: SupervisedConfig, folder: Path) -> int:
 
 
 def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
-    """Check all that can be checked, and only then touch the run folder."""
+    """Check all options, and only then write the run folder."""
     config: SupervisedConfig = parsed.config
     if config.threads != "auto":
         torch.set_num_threads(config.threads)
     task, reader = build(config)
     if config.stop_at is not None and config.stop_at > 1 and not task.lower_is_better:
-        raise ValueError(f"--stop-at {config.stop_at}: must be at most 1, as {task.measure} is")
+        raise ValueError(
+            f"--stop-at {config.stop_at}: expected at most 1, the largest {task.measure}"
+        )
     if config.data_parallel > 1:
         check_shared(reader)
     resumed = Run.open(parsed.resume, SUPERVISED) if parsed.resume else None
@@ -72,13 +74,13 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
     if not resumed:
         check_run_dir(config)
     elif checkpoint and (resumed.folder / RESULTS).exists():
-        _check_goes_on(config, task, checkpoint)
+        _check_continues(config, task, checkpoint)
     device = compute_device(config.device)
     graphs = uses_graphs(config.graphs, device)
     trainer = Trainer(
         reader, task, config.training, device, config.seed, config.reinforcement, graphs=graphs
     )
-    task.batch(0, config.training.batch)  # raises where there cannot be such batches
+    task.batch(0, config.training.batch)  # raises an error if such batches are impossible
     if config.data_parallel > 1:
         _connect_ray(config)
     if resumed and checkpoint:
@@ -90,31 +92,33 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
 
 
 def _checkpoint_of(run: Run, reader: Reader, task: Task) -> Checkpoint:
-    """The newest good checkpoint of the run to resume, its weights put into the reader."""
+    """Load the newest valid checkpoint of a run to resume, and its weights into the reader."""
     checkpoint = run.load()
     for warning in checkpoint.warnings:
         print(warning, file=sys.stderr)
     if checkpoint.state["identity"] != task.identity():
         raise RunError(
-            f"{run.folder} was trained on other data, of {checkpoint.state['identity']}; "
-            f"these are of {task.identity()}."
+            f"{run.folder} was trained on other data: its identity is "
+            f"{checkpoint.state['identity']}, that of the present data {task.identity()}."
         )
     load_weights(reader, checkpoint)
     return checkpoint
 
 
-def _check_goes_on(config: SupervisedConfig, task: Task, checkpoint: Checkpoint) -> None:
-    """Refuse to go on with a run that was concluded and is given nothing more to do."""
+def _check_continues(config: SupervisedConfig, task: Task, checkpoint: Checkpoint) -> None:
+    """Refuse to resume a run that has ended unless an option extends it."""
     folder = config.run_dir
     if checkpoint.frame >= config.steps:
-        raise RunError(f"{folder} has reached its last step, {config.steps}; --steps adds more.")
+        raise RunError(
+            f"{folder} has reached its last step, {config.steps}; a larger --steps continues it."
+        )
     if has_reached(config, task, checkpoint.state["validation"]):
         raise RunError(
             f"{folder} has reached the {task.measure} of --stop-at {config.stop_at}; "
-            "a better one goes on."
+            "a better one continues it."
         )
     if config.patience is not None and checkpoint.state["since_best"] >= config.patience:
         raise RunError(
-            f"{folder} has had {config.patience} validations without a better one; "
-            "a larger --patience goes on."
+            f"{folder} has had {config.patience} validations without improvement; "
+            "a larger --patience continues it."
         )

@@ -16,7 +16,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("plan", help="a YAML file, or the name of one in configs/sweep")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the table")
     parser.add_argument("--ray-address", help="of a running cluster; this machine if left out")
-    parser.add_argument("--seed", type=int, default=0, help="of the values that are drawn")
+    parser.add_argument("--seed", type=int, default=0, help="of the sampled values")
     asked = parser.parse_args(argv)
     with plain_errors(parser.prog, ConnectionError):
         sweep = read_sweep(find_sweep(asked.plan))

@@ -1,4 +1,4 @@
-"""From a configuration to the parts of a supervised run."""
+"""Builds the parts of a supervised run from its configuration."""
 
 import torch
 
@@ -7,7 +7,7 @@ from memory.supervised import Reader, Task, build_reader
 
 
 def build(config: SupervisedConfig) -> tuple[Task, Reader]:
-    """The task, and the network at its start."""
+    """Build the task and the network; its weights are drawn from the run's seed."""
     task = config.task.build(config.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)

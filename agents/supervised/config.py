@@ -1,4 +1,4 @@
-"""The settings of a supervised run, each with its description; `--help-all` shows them."""
+"""All options of a supervised run."""
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -27,27 +27,27 @@ class SupervisedConfig:
     seed: int = 0
     """Seed of the weights and the sequences."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute."""
+    """Device of the network."""
     threads: int | Literal["auto"] = "auto"
     """CPU threads."""
     graphs: Literal["auto", "never"] = "auto"
-    """Capture the update as CUDA graphs where a GPU computes it and need not be asked for numbers
-    on the way: without it, most of the time goes into launching kernels."""
+    """Capture the update as CUDA graphs on a GPU, if it does not read values back to the CPU;
+    without it, most of the time is spent on launching kernels."""
     data_parallel: int = 1
-    """Processes that share each batch, over Ray; 1 needs no Ray."""
+    """Processes that share each batch, over Ray; 1 runs without Ray."""
     ray_address: str | None = None
-    """Address of a Ray cluster to join; None starts Ray on this machine."""
+    """Address of a running Ray cluster; None starts one on this machine."""
     validate_every: int = 1000
     """Updates between validations."""
     stop_at: float | None = None
-    """Validation at which the run ends early: an accuracy, or what the task is judged by."""
+    """Value of the task's measure, on the validation set, at which the run ends early."""
     patience: int | None = None
-    """Validations without a better one after which the run ends early."""
+    """Validations in a row without improvement after which the run ends early."""
 
     run_dir: Path | None = None
     """Run folder; None makes runs/<task>-<core>-<seed>-<time>."""
     overwrite: bool = False
-    """Replace a run folder that exists."""
+    """Replace an existing run folder."""
     checkpoint_minutes: float = 1.0
     """Minutes between checkpoints."""
     log_seconds: float = 5.0

@@ -1,4 +1,4 @@
-"""What a supervised run writes and shows: metrics, checkpoints and the final test."""
+"""Output of a supervised run: metrics, checkpoints and the final test."""
 
 import json
 import math
@@ -188,7 +188,7 @@ class RunRecord:
             self.monitor.note(remark)
 
     def _best_checkpoint(self) -> tuple[Checkpoint, list[str]]:
-        """The best by validation; if it is damaged the newest, and a remark that says so."""
+        """The best by validation; if it is damaged the newest, with a remark."""
         damage: list[str] = []
         try:
             best = self.run.load(best=True)

@@ -43,9 +43,9 @@ class SupervisedTraining:
         self.record = None if run is None else RunRecord(config, trainer, run, checkpoint)
 
     def train(self, stop: StopSignal | StopFile | None = None) -> None:
-        """Train to the last step, to `--stop-at` or `--patience`, or until asked to stop.
+        """Train to the last step, to `--stop-at` or `--patience`, or until a stop is requested.
 
-        Ends with a checkpoint, and unless asked to stop with the test of the best weights.
+        Ends with a checkpoint and, unless a stop was requested, the test of the best weights.
 
         Args:
             stop: requests to stop; by default signals to this process. Only rank 0's count.

@@ -1,4 +1,4 @@
-"""One supervised run by processes that share each batch; the first writes the run folder."""
+"""A supervised run in several processes that share each batch; rank 0 writes the run folder."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -23,19 +23,17 @@ from memory.supervised.distributed import over_ray
 from memory.supervised.group import DistributedGroup
 
 OUTPUT = "output.txt"
-"""File of a run folder while it runs: what the first process prints, and this one shows."""
+"""File of a run folder during the run: what rank 0 prints, which this process shows."""
 
 
 def train_together(config: SupervisedConfig, folder: Path) -> int:
-    """Train in processes of the Ray that was connected to; returns the exit status.
+    """Train in processes of the connected Ray cluster, whose nodes share the run folder.
 
-    Its nodes share the run folder.
-
-    Signals to this process reach the first of them as a file.
+    Returns the exit status. Signals to this process are passed to rank 0 as a file.
 
     Raises:
         ValueError: the cluster is too small.
-        ProcessFailed: one of the processes did.
+        ProcessFailed: one of the processes failed.
     """
     folder = folder.resolve()
     output = folder / OUTPUT
@@ -58,7 +56,7 @@ def train_together(config: SupervisedConfig, folder: Path) -> int:
 
 
 def threads_of(config: SupervisedConfig) -> int:
-    """CPUs of each process: one, if nothing is said."""
+    """Number of CPUs of each process; `auto` is 1."""
     return 1 if config.threads == "auto" else config.threads
 
 

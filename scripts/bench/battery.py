@@ -9,7 +9,7 @@ part of the core.
 
 import time
 from dataclasses import fields, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import yaml
@@ -59,7 +59,7 @@ def config_of(name: str, width: int) -> CoreConfig:
     """
     core, *options = name.split(", ")
     one_of("core", core, CORES)
-    config = CORES[core].of_width(width)
+    config: Any = CORES[core].of_width(width)
     for option in options:
         key, _, value = option.partition("=")
         one_of(f"option of {core}", key, [field.name for field in fields(config)])

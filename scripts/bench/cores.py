@@ -86,7 +86,7 @@ class Bench:
 
 def main() -> None:
     """Measure every core and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cores", nargs="+", choices=CORES, default=[*CORES])
     parser.add_argument("--rounds", type=int, default=7)

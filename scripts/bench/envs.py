@@ -37,14 +37,15 @@ import matplotlib
 import numpy as np
 
 from agents.runs.versions import versions
-from envs import BoxWorldConfig
+from envs import ENVS, BoxWorldConfig
 from envs.boxworld import BoxWorld
 from envs.boxworld.plan import count_unsolvable
+from envs.game_config import GameConfig
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-IDS = ("BoxWorldViewport-v0", "BoxWorld-v0", "MiniPacmanViewport-v0", "MiniPacman-v0")
+IDS = tuple(config.id for config in ENVS.values() if isinstance(config, GameConfig))
 LEVELS = {
     "mix": BoxWorldConfig(),
     "hardest": BoxWorldConfig(solution_length=(5,), num_distractors=(5,)),

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -30,8 +31,8 @@ from torch import Tensor, nn
 
 from agents.cli.command_line import parse
 from agents.supervised.program import SUPERVISED
-from memory import CORES, Core
-from memory.cores.lstm import LSTMState
+from memory import Core
+from memory.cores.lstm import LSTMConfig, LSTMState
 from memory.supervised import LanguageModelConfig, ReaderConfig, Trainer, TrainingConfig
 from memory.supervised.head import Head
 from memory.supervised.reader import build_reader, num_parameters
@@ -77,7 +78,7 @@ def random_text(words: int, config: LanguageModelConfig) -> LanguageModel:
     drawn = np.minimum(words ** random.random(400_000), words - 1).astype(np.int32)
     counts = np.bincount(drawn, minlength=words)
     names = ["<unk>", *(str(number) for number in range(1, words))]
-    tokens = dict.fromkeys(("train", "validation", "test"), drawn)
+    tokens: dict[str, np.ndarray] = dict.fromkeys(("train", "validation", "test"), drawn)
     return LanguageModel(config, Corpus(tokens, names, counts, True), 1)
 
 
@@ -126,9 +127,9 @@ def measure_memory(kind: str) -> dict[str, Any]:
     """Two updates in this process, which should be fresh."""
     config = LanguageModelConfig(embedding=512, unroll=100, cutoffs=KINDS[kind])
     task = random_text(VOCABULARY, config)
-    reader = build_reader(task, CORES["lstm"](hidden=1024), ReaderConfig())
+    reader = build_reader(task, LSTMConfig(hidden=1024), ReaderConfig())
     if kind == "whole":
-        reader.head.answer = lambda *given: Head.answer(reader.head, *given)
+        reader.head.answer = MethodType(Head.answer, reader.head)
     trainer = Trainer(reader, task, TrainingConfig(batch=LANES))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begun = time.perf_counter()

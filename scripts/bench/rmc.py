@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -31,6 +32,7 @@ from torch.nn import functional
 from agents.runs.versions import versions
 from memory import RMC, RMCConfig
 from memory.core import select
+from memory.fused.call import Fused
 from memory.fused.held import weights_held
 from memory.fused.rmc import library
 
@@ -85,9 +87,10 @@ class Port:
 class Bench:
     """The ways to compute one case."""
 
-    def __init__(self, sizes: dict[str, int], steps: int, batch: int) -> None:
-        options = {"plain": "never", "fused": "auto", "bf16": "bf16"}
-        if not library().engram_rmc_halves():
+    def __init__(self, sizes: dict[str, Any], steps: int, batch: int) -> None:
+        options: dict[str, Fused] = {"plain": "never", "fused": "auto", "bf16": "bf16"}
+        compiled = library()
+        if isinstance(compiled, str) or not compiled.engram_rmc_halves():
             del options["bf16"]
         cores = {
             way: RMCConfig(**sizes, fused=how).build((FEATURES,)) for way, how in options.items()
@@ -143,7 +146,7 @@ class Bench:
 
 def main() -> None:
     """Measure every case with each number of threads, and write the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=[*CASES])
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])

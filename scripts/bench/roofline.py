@@ -40,7 +40,7 @@ WEIGHT_PASSES = 8
 
 def main() -> None:
     """Count and time every agent, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--envs", nargs="+", default=["boxworld", "minipacman"])
     parser.add_argument("--cores", nargs="+", default=["lstm", "rmc", "convlstm"])

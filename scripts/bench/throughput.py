@@ -31,7 +31,7 @@ from agents.runs.versions import versions
 
 def main() -> None:
     """Measure each core and write the figures."""
-    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     arguments.add_argument("--env", default="boxworld")
     arguments.add_argument("--cores", nargs="+", default=["lstm", "rmc"])
     arguments.add_argument("--actors", default="100")

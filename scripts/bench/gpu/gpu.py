@@ -29,7 +29,6 @@ from agents.runs.process import prepare
 prepare()
 
 import torch
-from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from agents.impala.build import build_policy
@@ -85,7 +84,7 @@ class Agent:
 
 def main() -> None:
     """Measure each core at each size and precision, and write the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--traces", type=Path, help="folder for the traces")
     parser.add_argument("--env", default="boxworld")
     parser.add_argument("--cores", nargs="+", default=["lstm", "rmc"])
@@ -157,7 +156,7 @@ def measure(
     return {key: float(f"{value:.4g}") for key, value in found.items()}
 
 
-def time_of(work: Callable[[], None], device: str, least: float) -> float:
+def time_of(work: Callable[[], object], device: str, least: float) -> float:
     """Seconds of a call, of as many as take some time."""
     calls = 0
     wait(device)
@@ -175,7 +174,7 @@ def wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def kernel_seconds(work: Callable[[], None], device: str, trace: Path | None) -> float:
+def kernel_seconds(work: Callable[[], object], device: str, trace: Path | None) -> float:
     """Of the GPU's kernels and copies in one call; writes its trace. On a CPU there are none."""
     activities = [ProfilerActivity.CPU]
     if device == "cuda":
@@ -191,7 +190,7 @@ def kernel_seconds(work: Callable[[], None], device: str, trace: Path | None) ->
 
 def device_seconds(events: Iterable[Any]) -> float:
     """Of what ran on the GPU; the operations that launched it are told the same time again."""
-    on_gpu = (event for event in events if event.device_type == DeviceType.CUDA)
+    on_gpu = (event for event in events if event.device_type.name == "CUDA")
     return sum(event.self_device_time_total for event in on_gpu) / 1e6
 
 

@@ -40,7 +40,7 @@ RUNS = {
 
 def main() -> None:
     """Measure all runs that are asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--batch", type=int, help="sequences; as in the run if left out")
     asked, figures = begin(parser)

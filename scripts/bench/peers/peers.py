@@ -65,7 +65,7 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="CSV of all rounds; figure beside")
     parser.add_argument("--page", type=Path, help="Markdown whose measured part is replaced")
     parser.add_argument("--venvs", type=Path, required=True, help="folder of the peers' Pythons")

@@ -173,7 +173,7 @@ def acted(greedy):
         for _ in range(10):
             actions.append(player.act())
             observations, rewards, terminated, truncated, _ = env.step(actions[-1])
-            player.see(observations, rewards, terminated | truncated)
+            player.observe(observations, rewards, terminated | truncated)
     return np.bincount(np.concatenate(actions), minlength=4)
 
 

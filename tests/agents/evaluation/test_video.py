@@ -126,14 +126,14 @@ def test_any_environment_that_can_draw_itself_is_filmed(tmp_path):
 @pytest.mark.filterwarnings("ignore:.*render_mode")
 def test_an_environment_that_cannot_draw_itself_is_refused(tmp_path):
     env = GymnasiumConfig(id="Counter-v0")
-    with pytest.raises(VideoError, match="cannot be drawn"):
+    with pytest.raises(VideoError, match="cannot be rendered"):
         film(policy_for(env), env, episodes=1, seed=0, greedy=False, out=tmp_path / "x.mp4")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["agent.avi", "agent", "agent.mp4.part"])
 def test_another_suffix_is_refused_before_anything_is_played(tmp_path, name):
-    with pytest.raises(VideoError, match=r"written as \.mp4 or \.gif"):
+    with pytest.raises(VideoError, match=r"ends in \.mp4 or \.gif"):
         film(oracle, BOXWORLD, episodes=1, seed=0, greedy=False, out=tmp_path / name)
 
 

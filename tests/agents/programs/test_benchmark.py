@@ -114,7 +114,7 @@ def test_runs_of_other_settings_are_not_mixed_in(plan, tmp_path, in_process, cap
     plan.write_text(PLAN.replace("task.delay: 1", "task.delay: 2"))
     with pytest.raises(SystemExit) as end:
         main([str(plan), "--out", str(out)])
-    assert end.value.code == 2 and "a run of other settings" in capsys.readouterr().err
+    assert end.value.code == 2 and "a run with other settings" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "results.json"])
@@ -153,13 +153,13 @@ def test_a_run_that_fails_is_named_and_the_others_are_reported(
     ("text", "words"),
     [
         ("tsks: {}", "no section `tsks`. Did you mean tasks?"),
-        ("tasks: {a: {task: logic}}", "`cores` must name at least one"),
+        ("tasks: {a: {task: logic}}", "`cores` must have at least one"),
         (
             PLAN.replace("core.hidden: 4", "core.hidd: 4"),
             "task `recall` (line 5 of the plan) with core `small`",
         ),
         (PLAN.replace("threads: 1", "seed: 1"), "`settings` sets seed"),
-        (PLAN.replace("[1, 2]", "[1, 1]"), "several runs would go to"),
+        (PLAN.replace("[1, 2]", "[1, 1]"), "several runs would use"),
         (PLAN.replace("large one", "large-one").replace("small", "large one"), "several runs"),
         (PLAN.replace("[1, 2]", "many"), "`seeds` is a list of whole numbers, got 'many'"),
         ("- 1", "expected sections seeds, settings, tasks, environments, cores"),
@@ -211,9 +211,7 @@ def test_a_cell_is_the_mean_with_its_interval():
 
 def test_a_run_that_has_not_ended_is_reported_as_such():
     results = Results([row(1, 0.5, is_done=False)], {"t": {}}, [], {}, [])
-    assert (
-        "have not ended, with their newest evaluation: t · c · seed 1 at 1" in notes_of(results)[1]
-    )
+    assert "nfinished runs, with their last evaluation: t · c · seed 1 at 1" in notes_of(results)[1]
 
 
 def test_nothing_ended_is_nothing_to_report(plan, tmp_path, capsys):
@@ -279,7 +277,7 @@ def test_a_plan_of_fewer_frames_is_a_run_of_other_settings(agents, capsys):
     file.write_text(AGENTS.replace("frames: 80", "frames: 40"))
     with pytest.raises(SystemExit):
         main([str(file), "--out", str(out)])
-    assert "a run of other settings" in capsys.readouterr().err
+    assert "a run with other settings" in capsys.readouterr().err
 
 
 def test_another_plan_into_the_same_folder_is_refused(agents, tmp_path, capsys):

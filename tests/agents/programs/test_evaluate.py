@@ -120,13 +120,13 @@ def test_a_run_without_a_best_checkpoint_is_told(main, run, capsys):
 
 def test_a_film_of_an_unknown_kind_is_refused(run, capsys):
     error = refusal(record_main, run, "--out", "agent.avi", capsys=capsys)
-    assert "agent.avi: a video is written as .mp4 or .gif" in error
+    assert "agent.avi: expected a file name that ends in .mp4 or .gif" in error
 
 
 @pytest.mark.parametrize("episodes", ["0", "-1", "many", "1.5"])
 def test_a_number_of_episodes_that_is_none_is_refused(run, episodes, capsys):
     error = refusal(evaluate_main, run, f"--episodes={episodes}", capsys=capsys)
-    assert f"{episodes} is not a whole number from 1 on" in error
+    assert f"{episodes} is not an integer of at least 1" in error
 
 
 def test_json_that_has_no_place_to_go_is_refused_before_the_work(run, tmp_path, capsys):

@@ -144,7 +144,7 @@ def test_a_run_cut_off_before_its_test_is_tested_when_resumed(tmp_path, capsys):
     run = tmp_path / "run"
     assert main([*RECALL, "--steps", "2", "--run-dir", str(run)]) == 0
     assert main(["--resume", str(run)]) == 2
-    assert "has reached its last step, 2; --steps adds more" in capsys.readouterr().err
+    assert "has reached its last step, 2; a larger --steps continues it" in capsys.readouterr().err
     results = (run / "results.json").read_text()
     (run / "results.json").unlink()
     assert main(["--resume", str(run)]) == 0
@@ -185,7 +185,7 @@ def test_patience_ends_a_run_that_gets_no_better(tmp_path, capsys, monkeypatch):
     results = json.loads((run / "results.json").read_text())
     assert results["step"] == 2 and load(run / "checkpoints").frame == 4
     assert main(["--resume", str(run)]) == 2
-    assert "has had 2 validations without a better one; a larger" in capsys.readouterr().err
+    assert "has had 2 validations without improvement; a larger" in capsys.readouterr().err
     assert main(["--resume", str(run), "--patience", "3"]) == 0  # 0.7 and three worse
     assert load(run / "checkpoints").frame == 9
     assert json.loads((run / "results.json").read_text())["step"] == 6
@@ -213,8 +213,9 @@ def test_weights_are_not_taken_up_with_other_data(tmp_path, capsys, monkeypatch)
     assert main([*RECALL, "--steps", "1", "--run-dir", str(run)]) == 0
     monkeypatch.setattr(DelayedRecall, "identity", lambda task: "vocabulary b2")
     assert main(["--resume", str(run), "--steps", "2"]) == 2
-    message = f"{run} was trained on other data, of vocabulary a1; these are of vocabulary b2."
-    assert message in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert f"{run} was trained on other data: its identity is vocabulary a1" in message
+    assert "that of the present data vocabulary b2" in message
     monkeypatch.setattr(DelayedRecall, "identity", lambda task: "vocabulary a1")
     assert main(["--resume", str(run), "--steps", "2"]) == 0
 
@@ -288,7 +289,7 @@ def test_remarks_and_every_test_stand_in_the_results(tmp_path, capsys, monkeypat
         ("--core lstn", "--core lstn: no such core. Did you mean lstm?"),
         ("--task.vectorz 3", "--task.vectorz: task nth_farthest has no such option."),
         ("--steps 0", "--steps 0: must be at least 1"),
-        ("--stop-at 2", "--stop-at 2.0: must be at most 1, as accuracy is"),
+        ("--stop-at 2", "--stop-at 2.0: expected at most 1, the largest accuracy"),
         ("--task.vectors 0", "vectors=0: must be at least 1"),
         ("--core rmc --core.slots 3", "units=2048: must be a multiple of slots=3"),
         ("--training.batch 0", "--training.batch 0: must be at least 1"),
@@ -324,8 +325,8 @@ def test_a_run_is_not_resumed_with_another_vocabulary(tmp_path, capsys):
         file.write_text(file.read_text().replace("went", "walked"))
     assert main(["--resume", str(run), "--steps", "2"]) == 2
     message = capsys.readouterr().err
-    assert "was trained on other data, of 12 words, at most 5 to a sentence" in message
-    assert "these are of 12 words" in message and "Traceback" not in message
+    assert "was trained on other data: its identity is 12 words, at most 5 to a sentence" in message
+    assert "that of the present data 12 words" in message and "Traceback" not in message
 
 
 def test_help_fits_a_screen_and_names_every_task(capsys):

@@ -12,6 +12,7 @@ import gymnasium
 import job
 import numpy as np
 import torch
+from gymnasium import spaces
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
@@ -25,9 +26,11 @@ class Agent(nn.Module):
 
     def __init__(self, envs: gymnasium.vector.VectorEnv) -> None:
         super().__init__()
-        self.torso = job.Torso(envs.single_observation_space)
+        images, actions = envs.single_observation_space, envs.single_action_space
+        assert isinstance(images, spaces.Box) and isinstance(actions, spaces.Discrete)
+        self.torso = job.Torso(images)
         self.lstm = nn.LSTM(self.torso.output_size, job.HIDDEN)
-        self.actor = nn.Linear(job.HIDDEN, int(envs.single_action_space.n))
+        self.actor = nn.Linear(job.HIDDEN, int(actions.n))
         self.critic = nn.Linear(job.HIDDEN, 1)
 
     def forward(
@@ -50,10 +53,10 @@ class Rollout:
     def __init__(self, envs: gymnasium.vector.VectorEnv, agent: Agent) -> None:
         self.envs, self.agent = envs, agent
         shape = (job.UNROLL, envs.num_envs)
-        self.images = torch.zeros(*shape, *envs.single_observation_space.shape)
+        self.next_image = torch.as_tensor(envs.reset(seed=0)[0])
+        self.images = torch.zeros(*shape, *self.next_image.shape[1:])
         self.ended, self.actions = torch.zeros(shape), torch.zeros(shape, dtype=torch.long)
         self.log_probs, self.values, self.rewards = (torch.zeros(shape) for _ in range(3))
-        self.next_image = torch.as_tensor(envs.reset(seed=0)[0])
         self.next_ended = torch.zeros(envs.num_envs)
         zeros = torch.zeros(1, envs.num_envs, job.HIDDEN)
         self.state = self.first_state = (zeros, zeros)
