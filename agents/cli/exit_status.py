@@ -1,6 +1,7 @@
 """Exit statuses of every program; `docs/command_line.md` lists them."""
 
 import sys
+from contextlib import suppress
 
 OK = 0
 BAD_INPUT = 2
@@ -13,5 +14,6 @@ INTERRUPTED = 130
 
 def fail(program: str, error: object, status: int) -> int:
     """Print an error message; returns the status."""
-    print(f"{program}: error: {error}", file=sys.stderr)
+    with suppress(OSError):  # where nobody reads it, the status still counts
+        print(f"{program}: error: {error}", file=sys.stderr, flush=True)
     return status

@@ -117,6 +117,9 @@ class ImpalaConfig:
     time is spent on launching kernels."""
     ray_address: str | None = None
     """Address of a running Ray cluster; None starts one on this machine."""
+    worker_deadline: float = 300.0
+    """Seconds without an unroll after which a worker is replaced; a whole unroll of all its actors
+    must fit."""
     on_env_error: Literal["stop", "restart"] = "stop"
     """What to do when an environment fails: stop with a checkpoint, or restart its worker."""
 
@@ -141,6 +144,7 @@ class ImpalaConfig:
             at_least(1, **{name: getattr(self, name)})
         for name in ("seed", "max_lag", "checkpoint_minutes", "log_seconds"):
             at_least(0, **{name: getattr(self, name)})
+        above_zero(worker_deadline=self.worker_deadline)
         if self.video_minutes is not None:
             above_zero(video_minutes=self.video_minutes)
         at_least(1, evaluate_levels=self.evaluate_levels)
@@ -159,6 +163,7 @@ class ImpalaConfig:
         idle: dict[str, str] = {}
         if self.workers == 0:
             idle["ray_address"] = "--workers 0, which runs without Ray"
+            idle["worker_deadline"] = "--workers 0: there is no worker to replace"
             if self.on_env_error == "restart":
                 idle["on_env_error"] = "--workers 0: there is no worker to restart"
         if self.run_dir is None:

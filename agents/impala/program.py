@@ -22,6 +22,7 @@ IMPALA = Program(
             "graphs",
             "learner_threads",
             "ray_address",
+            "worker_deadline",
             "checkpoint_minutes",
             "log_seconds",
             "on_env_error",

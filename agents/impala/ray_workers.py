@@ -5,6 +5,7 @@ the unrolls that are ready. The number of trajectories in between is bounded: a 
 another unroll only while there is room, and trajectories that are too old are dropped.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -24,8 +25,7 @@ MAX_IN_FLIGHT = 2
 """Unrolls requested from a worker at a time, so that it does not wait for the learner."""
 MAX_LOSSES = 10
 """Losses of one worker in a row, with no unroll in between, after which the run ends."""
-DEADLINE = 300.0
-"""Seconds without an unroll after which a worker counts as lost."""
+_log = logging.getLogger(__name__)
 
 
 class _Worker:
@@ -54,6 +54,8 @@ class _Host:
         self.losses: list[BaseException] = []
         """Causes of the losses since the last unroll."""
         self.worker = self._start()
+        self.heard = time.monotonic()
+        """Time of the last unroll, or of the start."""
 
     def request(self, weights: ray.ObjectRef[Any], request: UnrollRequest) -> None:
         """Request one more unroll."""
@@ -64,15 +66,17 @@ class _Host:
         """Return an unroll that is ready; raises the error of one that failed."""
         del self.in_flight[ref]
         result = ray.get(ref)
+        self.heard = time.monotonic()
         self.losses.clear()
         return result
 
     @property
     def is_overdue(self) -> bool:
-        """Whether the oldest request is older than the deadline."""
+        """Whether the deadline has passed since the last unroll, or since the oldest request."""
         if not self.in_flight:
             return False
-        return time.monotonic() - min(self.in_flight.values()) > DEADLINE
+        since = max(self.heard, min(self.in_flight.values()))
+        return time.monotonic() - since > self.config.worker_deadline
 
     def restart(self, cause: BaseException) -> None:
         """Start a new process in place of the worker; its requests are dropped.
@@ -86,14 +90,25 @@ class _Host:
                 f"The worker of actors {self.actors[0]} to {self.actors[-1]} was lost "
                 f"{len(self.losses)} times in a row. First cause: {self.losses[0]}"
             ) from self.losses[0]
+        _log.warning(
+            "The worker of actors %d to %d is replaced: %s",
+            self.actors[0],
+            self.actors[-1],
+            _first_line(cause),
+        )
         ray.kill(self.worker)
         self.in_flight.clear()
         self.attempt += 1
         self.worker = self._start()
+        self.heard = time.monotonic()
 
     def _start(self) -> Any:
         worker = ray.remote(_Worker).options(
-            num_cpus=self.cpus, num_gpus=self.gpus, scheduling_strategy="SPREAD"
+            num_cpus=self.cpus,
+            num_gpus=self.gpus,
+            scheduling_strategy="SPREAD",
+            # Ray's control process keeps some 3 kB of each unroll's events for ever.
+            enable_task_events=False,
         )
         return worker.remote(self.config, self.actors, self.attempt)
 
@@ -134,7 +149,11 @@ class RayWorkers(Workers):
         results = [self._receive(in_flight[ref], ref) for ref in ready]
         for host in self._hosts:
             if host.is_overdue:
-                self._restart(host, TimeoutError(f"no unroll for {DEADLINE:.0f} seconds"))
+                deadline = self.config.worker_deadline
+                self._restart(
+                    host,
+                    TimeoutError(f"no unroll for {deadline:g} seconds, its --worker-deadline"),
+                )
         return [result for result in results if result is not None]
 
     def close(self) -> None:
@@ -176,6 +195,10 @@ class RayWorkers(Workers):
     def _restart(self, host: _Host, cause: BaseException) -> None:
         host.restart(cause)
         self.num_restarts += 1
+
+
+def _first_line(cause: BaseException) -> str:
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
 
 
 def num_workers(config: ImpalaConfig) -> int:

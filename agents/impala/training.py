@@ -1,7 +1,7 @@
 """A training run: collects unrolls, updates the weights, writes metrics, checkpoints and videos."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.clock import Every
 from agents.runs.monitor import Monitor
 from agents.runs.run import Run
+from agents.runs.side_work import SideWork
 from agents.runs.stop_signal import StopSignal
 from agents.runs.weights import flatten
 from memory.core import state_leaves
@@ -73,6 +74,9 @@ class Training:
             self.workers.close()
             raise
         state = checkpoint.state if checkpoint else {}
+        self.queue.dropped = state.get("dropped", 0)
+        self.workers.num_restarts = state.get("restarts", 0)
+        self.side_work = SideWork()
         self.speed = SpeedMeter(
             self.learner.frames, state.get("seconds", 0.0), state.get("cpu_seconds", 0.0)
         )
@@ -84,15 +88,18 @@ class Training:
         self._checkpoint_due = Every(60 * config.checkpoint_minutes)
         self._video_due = Every(config.video_minutes and 60 * config.video_minutes)
 
-    def train(self) -> None:
+    def train(self, stop: StopSignal | None = None) -> None:
         """Train until the last frame or a stop signal; writes a checkpoint in both cases.
+
+        Args:
+            stop: an entered one; by default signals count from here on.
 
         Raises:
             NotFinite: the loss or gradient is not finite; no checkpoint is written.
             CheckpointError: the last checkpoint could not be written.
             Exception: any other error that ended the run, after a checkpoint.
         """
-        with StopSignal() as stop, self.monitor:
+        with nullcontext(stop) if stop else StopSignal() as stop, self.monitor:
             try:
                 while self.learner.frames < self.config.frames and not stop.requested:
                     self._gather()
@@ -104,7 +111,7 @@ class Training:
             except NotFinite:
                 raise
             except Exception:
-                self._save()
+                self._checkpoint()
                 raise
             else:
                 self._save()
@@ -171,7 +178,7 @@ class Training:
             return
         frames = self.learner.frames
         speed = self.speed.report(frames, self.workers, self.queue.dropped)
-        stage = {"levels/stage": self.curriculum.stage}
+        stage = {"levels/stage": self.curriculum.stage, "side_work/failures": self._num_failures}
         self.run.log(self.episodes.metrics() | losses | speed | stage, frames)
         status = Status(
             frames=frames,
@@ -185,6 +192,11 @@ class Training:
             loss=losses["loss/total"],
         )
         self.monitor.update(frames, progress(status, self.config.frames), condition(status))
+
+    @property
+    def _num_failures(self) -> int:
+        parts = (self.side_work, self.monitor.side_work, self.run)
+        return sum(part.num_failures for part in parts)
 
     def _checkpoint(self) -> None:
         """Write a checkpoint; if that fails, show the error and continue."""
@@ -209,6 +221,8 @@ class Training:
             "seconds": self.speed.clock.seconds,
             "cpu_seconds": self.speed.clock.cpu_seconds,
             "best_return": best,
+            "dropped": self.queue.dropped,
+            "restarts": self.workers.num_restarts,
         }
         if isinstance(self.workers, LocalWorkers):
             state["actors"] = self.workers.get_state()
@@ -234,8 +248,9 @@ class Training:
     def _record_video(self) -> None:
         """Record a video of one episode with the current weights."""
         out = self.run.videos / f"{self.learner.frames:012d}.mp4"
-        message = self.record_video(self.learner.policy, self.config, self.learner.frames, out)
-        self.monitor.note(message)
+        with self.side_work.attempt("video"):
+            message = self.record_video(self.learner.policy, self.config, self.learner.frames, out)
+            self.monitor.note(message)
 
     def _restore_learner(self, checkpoint: Checkpoint | None) -> None:
         if checkpoint is None:

@@ -11,6 +11,7 @@ from agents.impala.build import build_policy, build_rollout
 from agents.impala.config import ImpalaConfig
 from agents.impala.rollout import Unroll
 from agents.runs.weights import unflatten
+from envs.fault import EnvironmentFault
 
 
 class UnrollRequest(NamedTuple):
@@ -83,7 +84,10 @@ class ActingGroup:
         if request.level_options != self._level_options:
             self.rollout.env.set_options(request.level_options)
             self._level_options = request.level_options
-        unroll = self.rollout.unroll(request.version)
+        try:
+            unroll = self.rollout.unroll(request.version)
+        except SystemExit as end:
+            raise EnvironmentFault(0, f"an environment called sys.exit({end.code!r})") from end
         return UnrollResult(unroll, time.perf_counter() - started)
 
 
@@ -97,9 +101,9 @@ class LocalWorkers(Workers):
     """
 
     num_processes = 1
-    num_restarts = 0
 
     def __init__(self, config: ImpalaConfig, next_request: Callable[[], UnrollRequest]) -> None:
+        self.num_restarts = 0
         self.group = ActingGroup(config, range(config.actors), next_request())
         self.next_request = next_request
 

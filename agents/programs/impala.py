@@ -11,6 +11,7 @@ from agents.cli.command_line import ParsedRun, parse
 from agents.cli.exit_status import (
     BAD_INPUT,
     ENVIRONMENT_FAILED,
+    INTERRUPTED,
     NOT_FINITE,
     NOT_SAVED,
     OK,
@@ -26,21 +27,33 @@ from agents.impala.workers import LocalWorkers, WorkersLost
 from agents.networks.policy import Policy
 from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.run import Run, RunError, check_run_dir
+from agents.runs.stop_signal import StopSignal
 from agents.runs.weights import load_weights
 from envs.fault import EnvironmentFault
+
+
+class Interrupted(RuntimeError):
+    """A stop was requested before there was anything to save."""
 
 
 def main(argv: list[str]) -> int:
     """Train with the options of a command line; returns the exit status."""
     parsed = parse(argv, IMPALA)
+    with StopSignal() as stop:
+        return _train(parsed, stop)
+
+
+def _train(parsed: ParsedRun, stop: StopSignal) -> int:
     try:
-        training = prepare_training(parsed)
+        training = prepare_training(parsed, stop)
+    except Interrupted as error:
+        return fail(IMPALA.name, error, INTERRUPTED)
     except (RunError, CheckpointError, ValueError, ConnectionError) as error:
         return fail(IMPALA.name, error, BAD_INPUT)
     except EnvironmentFault as error:
         return fail(IMPALA.name, f"environment {parsed.names.subject}: {error}", ENVIRONMENT_FAILED)
     try:
-        training.train()
+        training.train(stop)
     except NotFinite as error:
         return fail(IMPALA.name, error, NOT_FINITE)
     except EnvironmentFault as error:
@@ -52,8 +65,12 @@ def main(argv: list[str]) -> int:
     return OK
 
 
-def prepare_training(parsed: ParsedRun) -> Training:
-    """Check all options, start Ray, and only then write the run folder."""
+def prepare_training(parsed: ParsedRun, stop: StopSignal) -> Training:
+    """Check all options, start Ray, and only then write the run folder.
+
+    Raises:
+        Interrupted: a stop was requested before that.
+    """
     config = parsed.config
     torch.set_num_threads(learner_threads(config))
     policy = build_policy(config)
@@ -70,8 +87,12 @@ def prepare_training(parsed: ParsedRun) -> Training:
         )
 
     def open_run() -> Run:
+        if stop.requested:
+            raise Interrupted("interrupted before training began; nothing was written.")
         if resumed is None or checkpoint is None:
             return Run.create(config, parsed.names, IMPALA)
+        if resumed.config.frames != config.frames and config.optimizer.schedule == "linear":
+            print(_changed_schedule(checkpoint.frame, resumed.config, config))
         resumed.resume(checkpoint.frame, config)
         return resumed
 
@@ -83,6 +104,16 @@ def prepare_training(parsed: ParsedRun) -> Training:
         record_video,
         evaluate_agent,
         checkpoint,
+    )
+
+
+def _changed_schedule(frame: int, old: ImpalaConfig, new: ImpalaConfig) -> str:
+    """What another `--frames` does to the linear schedule of the learning rate."""
+    rates = (c.optimizer.learning_rate * max(0.0, 1 - frame / c.frames) for c in (old, new))
+    before, after = (f"{rate:.3g}" for rate in rates)
+    return (
+        f"--frames {new.frames} in place of {old.frames}: the learning rate, which decreases to "
+        f"zero at the last frame, goes from {before} to {after} at frame {frame}."
     )
 
 

@@ -1,16 +1,16 @@
 """The metrics of a run: one line of JSON per report, and the same as TensorBoard curves."""
 
-import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from agents.runs.json_lines import JsonLines
+from agents.runs.side_work import SideWork
 
 METRICS = "metrics.jsonl"
-_log = logging.getLogger(__name__)
 
 
 class MetricsLog:
@@ -20,6 +20,8 @@ class MetricsLog:
         self.lines, self.tensorboard = JsonLines(folder / METRICS), folder / "tensorboard"
         self._first_frame: int | None = None
         self._curves: Any = None
+        self.side_work = SideWork()
+        """Counts lines and points that were lost."""
 
     def drop_after(self, frame: int) -> None:
         """Drop the lines and points after a frame, from which the run resumes."""
@@ -27,16 +29,15 @@ class MetricsLog:
         self.lines.drop_after(frame)
 
     def log(self, metrics: Mapping[str, Any], frame: int) -> None:
-        """Add a line and points; if the disk is full they are lost and the run continues."""
+        """Add a line and points; if that fails they are lost and the run continues."""
         numbers = {name: _number(value) for name, value in metrics.items()}
         line = {"frame": frame, "time": round(time.time(), 3), **numbers}
-        try:
+        with self.side_work.attempt(f"log {self.lines.file}"):
             self.lines.append(line)
+        with self._curves_attempt():
             for name, number in numbers.items():
                 if number is not None:
                     self._writer().add_scalar(name, number, frame)
-        except OSError as error:
-            _log.warning("The metrics of frame %d are not written: %s", frame, error)
 
     def read(self) -> list[dict[str, Any]]:
         """The lines logged so far."""
@@ -45,7 +46,17 @@ class MetricsLog:
     def close(self) -> None:
         """Flush the curves."""
         if self._curves is not None:
-            self._curves.close()
+            with self._curves_attempt():
+                self._curves.close()
+            self._curves = None
+
+    @contextmanager
+    def _curves_attempt(self) -> Generator[None, None, None]:
+        """After an error the next points go to a new file: the writer's thread has ended."""
+        before = self.side_work.num_failures
+        with self.side_work.attempt(f"log of curves {self.tensorboard}"):
+            yield
+        if self.side_work.num_failures > before:
             self._curves = None
 
     def _writer(self) -> Any:

@@ -1,10 +1,16 @@
 """Progress of a run on the screen: a live bar on a terminal, plain lines elsewhere."""
 
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from types import TracebackType
+from typing import IO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Column
+
+from agents.runs.side_work import SideWork
 
 
 class Monitor:
@@ -32,8 +38,12 @@ class Monitor:
         )
         self._bar = self._progress.add_task("", total=total, completed=start)
 
+        self.side_work = SideWork()
+        """Counts displays that failed."""
+
     def __enter__(self) -> "Monitor":
-        self._progress.start()
+        with self._attempt():
+            self._progress.start()
         return self
 
     def __exit__(
@@ -42,7 +52,8 @@ class Monitor:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        with self._attempt():
+            self._progress.stop()
 
     def update(self, done: int, *lines: str) -> None:
         """Show the state of the run.
@@ -53,10 +64,30 @@ class Monitor:
         """
         if self.console.is_terminal:
             text = "\n".join(lines)
-            self._progress.update(self._bar, completed=done, description=text, refresh=True)
+            with self._attempt():
+                self._progress.update(self._bar, completed=done, description=text, refresh=True)
         else:
             self.note(" · ".join(lines))
 
     def note(self, text: str) -> None:
         """Print a message that stays on the screen."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        with self._attempt():
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def _attempt(self) -> Generator[None, None, None]:
+        """Nothing is shown any more after an error: a closed pipe or a lost terminal stays so."""
+        before = self.side_work.num_failures
+        with self.side_work.attempt("status line"):
+            yield
+        if self.side_work.num_failures > before:
+            self.console.quiet = True
+            _discard(self.console.file)
+
+
+def _discard(stream: IO[str]) -> None:
+    """Send what is still buffered nowhere, so that the end of the process does not fail on it."""
+    with suppress(OSError, ValueError):
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(descriptor, stream.fileno())
+        os.close(descriptor)

@@ -166,6 +166,11 @@ class Run:
         """Add metrics; see `MetricsLog.log`."""
         self._metrics.log(metrics, frame)
 
+    @property
+    def num_failures(self) -> int:
+        """Number of times that metrics could not be written."""
+        return self._metrics.side_work.num_failures
+
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of `metrics.jsonl`."""
         return self._metrics.read()

@@ -7,14 +7,19 @@ from types import FrameType
 
 
 class StopSignal:
-    """While entered, SIGINT and SIGTERM set `requested`; a second signal exits at once."""
+    """While entered, SIGINT, SIGTERM and SIGHUP set `requested`; a second signal exits at once.
+
+    An ignored SIGHUP, as under `nohup`, stays ignored.
+    """
 
     def __init__(self) -> None:
         self.requested = False
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "StopSignal":
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue
             self._before[number] = signal.signal(number, self._receive)
         return self
 
@@ -23,7 +28,7 @@ class StopSignal:
             signal.signal(number, handler)  # pyright: ignore[reportArgumentType]
 
     def _receive(self, number: int, _: FrameType | None) -> None:
-        if self.requested:
+        if self.requested and number != signal.SIGHUP:  # which comes twice when a shell ends
             os._exit(128 + number)
         self.requested = True
 

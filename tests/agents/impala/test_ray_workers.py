@@ -11,7 +11,7 @@ from ray.exceptions import RayActorError
 
 from agents.impala import ray_workers
 from agents.impala.config import ImpalaConfig
-from agents.impala.ray_workers import DEADLINE, MAX_LOSSES, RayWorkers
+from agents.impala.ray_workers import MAX_LOSSES, RayWorkers
 from agents.impala.rollout import Unroll
 from agents.impala.workers import UnrollRequest, UnrollResult, WorkersLost
 from envs.fault import EnvironmentFault
@@ -31,6 +31,7 @@ class FakeRay:
         self.attempts: list[int] = []
         """Of each worker that was started."""
         self.killed = 0
+        self.options: list[dict[str, Any]] = []
         self.in_flight: dict[ray.ObjectRef, tuple[Any, ...]] = {}
         """What each unroll in flight was requested with."""
         self.finished: dict[ray.ObjectRef, UnrollResult | BaseException] = {}
@@ -55,7 +56,11 @@ class FakeRay:
         self.killed += 1
 
     def remote(self, cls: type) -> Any:
-        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=self._start))
+        return SimpleNamespace(options=self._with_options)
+
+    def _with_options(self, **options: Any) -> Any:
+        self.options.append(options)
+        return SimpleNamespace(remote=self._start)
 
     def _start(self, config: ImpalaConfig, actors: range, attempt: int) -> Any:
         self.attempts.append(attempt)
@@ -134,17 +139,54 @@ def test_finished_unrolls_are_returned_once(fake) -> None:
     assert workers.gather(room=0, wait=False) == []
 
 
-def test_a_worker_without_an_unroll_for_too_long_is_restarted(fake, monkeypatch) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(ray_workers.time, "monotonic", lambda: clock.now)
-    workers = start()
+    return clock
+
+
+def test_a_worker_without_an_unroll_for_too_long_is_restarted_and_why_is_printed(
+    fake, clock, caplog
+) -> None:
+    workers = start(worker_deadline=7.5)
     workers.gather(room=2, wait=False)
-    clock.now = DEADLINE
+    clock.now = 7.5
     workers.gather(room=0, wait=False)
     assert workers.num_restarts == 0
-    clock.now = DEADLINE + 1
+    clock.now = 7.6
     workers.gather(room=0, wait=False)
     assert workers.num_restarts == 1 and fake.killed == 1
+    assert "actors 0 to 1 is replaced: no unroll for 7.5 seconds, its --worker-" in caplog.text
+
+
+def test_the_deadline_counts_from_the_last_unroll_not_from_the_request(fake, clock) -> None:
+    workers = start(worker_deadline=10.0)
+    workers.gather(room=4, wait=False)  # two unrolls of one worker, which takes 8 s for each
+    first = next(iter(fake.in_flight))
+    fake.in_flight.pop(first)
+    clock.now = 8.0
+    fake.finished[first] = RESULT
+    assert len(workers.gather(room=0, wait=False)) == 1
+    clock.now = 16.0
+    assert workers.gather(room=0, wait=False) == [] and workers.num_restarts == 0
+    clock.now = 18.1
+    workers.gather(room=0, wait=False)
+    assert workers.num_restarts == 1
+
+
+def test_a_worker_that_idled_has_the_whole_deadline_for_its_next_unroll(fake, clock) -> None:
+    workers = start(worker_deadline=10.0)
+    clock.now = 100.0
+    workers.gather(room=2, wait=False)
+    clock.now = 109.0
+    workers.gather(room=0, wait=False)
+    assert workers.num_restarts == 0
+
+
+def test_workers_do_not_let_ray_keep_an_event_of_each_unroll(fake) -> None:
+    start()
+    assert fake.options[0]["enable_task_events"] is False
 
 
 def test_each_restart_of_a_worker_has_the_next_attempt(fake) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from agents.cli.command_line import parse
 from agents.impala.program import IMPALA
 from agents.impala.workers import LocalWorkers
 from agents.programs import impala as door
-from agents.runs.checkpoint import accept_config, load
+from agents.runs.checkpoint import CheckpointError, accept_config, load, save
 
 
 def train(folder, *flags):
@@ -129,6 +130,100 @@ def test_a_loss_that_is_not_finite_stops_the_run_names_the_term_and_keeps_the_ch
     assert "loss/value is nan" in capsys.readouterr().err
     assert load(tmp_path / "run" / "checkpoints").frame == 200
     assert (tmp_path / "run" / "not_finite_batch.pt").exists()
+
+
+SHELL = """
+trap : INT
+{python} {script} --config boxworld-easy --core lstm --actors 8 --batch 4 --unroll 10 --workers 0 \\
+    --log-seconds 0 --checkpoint-minutes 30 --run-dir {run} 2>&1 | tee {run}.log > /dev/null
+echo ${{PIPESTATUS[0]}} > {run}.status
+"""
+
+
+def test_ctrl_c_through_a_pipe_writes_a_checkpoint(tmp_path):
+    run = tmp_path / "run"
+    script = Path(door.__file__).parents[2] / "scripts/impala.py"
+    line = SHELL.format(python=sys.executable, script=script, run=run)
+    shell = subprocess.Popen(["bash", "-c", line], start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not (run.is_dir() and len(lines(run)) > 2):
+        assert shell.poll() is None and time.monotonic() < deadline
+        time.sleep(0.2)
+    os.killpg(shell.pid, signal.SIGINT)  # ends tee, so that the next line of text has no reader
+    shell.wait(60)
+    assert Path(f"{run}.status").read_text() == "0\n"
+    assert load(run / "checkpoints").frame > 0
+
+
+def test_a_signal_before_training_writes_nothing(tmp_path, monkeypatch, capsys):
+    def interrupted(config):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return LocalWorkers
+
+    monkeypatch.setattr(door, "workers_for", interrupted)
+    assert train(tmp_path / "run", "--core", "lstm", "--frames", "40") == door.INTERRUPTED == 130
+    assert "interrupted before training began" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_environment_that_exits_ends_the_run_with_its_own_status(tmp_path, monkeypatch, capsys):
+    from agents.impala.rollout import Rollout
+
+    unroll, calls = Rollout.unroll, iter(range(100))
+
+    def exiting(self, version):
+        return sys.exit(3) if next(calls) == 2 else unroll(self, version)
+
+    monkeypatch.setattr(Rollout, "unroll", exiting)
+    status = train(tmp_path / "run", "--core", "lstm", "--frames", "4000")
+    assert status == door.ENVIRONMENT_FAILED
+    assert "an environment called sys.exit(3)" in capsys.readouterr().err
+    assert load(tmp_path / "run" / "checkpoints").frame > 0
+
+
+def test_an_error_is_not_hidden_by_a_checkpoint_that_cannot_be_written(
+    tmp_path, monkeypatch, capsys
+):
+    from agents.impala.learning.learner import Learner
+    from agents.runs.run import Run
+    from envs.fault import EnvironmentFault
+
+    def fail(*_, **__):
+        raise EnvironmentFault(0, "the joystick fell off")
+
+    def full(*_, **__):
+        raise CheckpointError("no space left")
+
+    monkeypatch.setattr(Learner, "learn", fail)
+    monkeypatch.setattr(Run, "save", full)
+    status = train(tmp_path / "run", "--core", "lstm", "--frames", "4000")
+    assert status == door.ENVIRONMENT_FAILED
+    said = capsys.readouterr()
+    assert "joystick" in said.err and "no space left" in said.out
+
+
+def test_a_video_that_fails_in_any_way_does_not_end_training(tmp_path, monkeypatch, caplog):
+    def fail(*_):
+        raise ValueError("no renderer")
+
+    monkeypatch.setattr(door, "record_video", fail)
+    flags = ("--core", "lstm", "--frames", "400", "--video-every", "0.000001")
+    assert train(tmp_path / "run", *flags) == 0
+    assert caplog.text.count("video failed, training continues without: ValueError") == 1
+    assert lines(tmp_path / "run")[-1]["side_work/failures"] > 1
+
+
+def test_counters_continue_after_a_resume_and_another_schedule_is_said(tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(run, "--core", "lstm", "--frames", "400") == 0
+    found = load(run / "checkpoints")
+    assert (found.state["dropped"], found.state["restarts"]) == (0, 0)
+    state = {**found.state, "dropped": 7, "restarts": 3}
+    config = (run / "config.yaml").read_bytes()
+    save(run / "checkpoints", frame=401, weights=found.weights, state=state, config=config)
+    assert train(None, "--resume", str(run), "--frames", "1000") == 0
+    assert (lines(run)[-1]["lag/dropped"], lines(run)[-1]["workers/restarts"]) == (7, 3)
+    assert "--frames 1000 in place of 400: the learning rate" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ class ScriptedWorkers(Workers):
     """Two actors, whose unrolls have the lags and episodes that a test gives."""
 
     num_processes = 1
-    num_restarts = 0
+    num_restarts: int = 0
 
     def __init__(self, config: ImpalaConfig, next_request: Callable[[], UnrollRequest]) -> None:
         self.group = ActingGroup(config, range(2), next_request())

@@ -277,4 +277,18 @@ def test_a_full_disk_does_not_end_the_run(tmp_path: Path, caplog: pytest.LogCapt
     (run.folder / "metrics.jsonl").unlink()
     (run.folder / "metrics.jsonl").mkdir()
     run.log({"loss": 1.0}, 1)
-    assert "frame 1 are not written" in caplog.text
+    run.log({"loss": 1.0}, 2)
+    assert len(caplog.records) == 1 and "metrics.jsonl failed" in caplog.text
+    assert run.num_failures == 2
+
+
+def test_curves_that_cannot_be_written_do_not_end_the_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run.create(config(tmp_path / "x"), NAMES, IMPALA)
+    (run.folder / "tensorboard").touch()
+    run.log({"loss": 1.0}, 1)
+    run.log({"loss": 1.0}, 2)
+    run.close()
+    assert [line["frame"] for line in run.metrics()] == [1, 2]
+    assert caplog.text.count("log of curves") == 1 and run.num_failures == 2

@@ -8,7 +8,7 @@ import pytest
 from agents.runs.stop_signal import StopSignal
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_a_wish_while_entered_and_what_it_was_after(number) -> None:
     before = signal.getsignal(number)
     with StopSignal() as stop:
@@ -26,3 +26,13 @@ def test_a_second_signal_ends_the_process_at_once(monkeypatch: pytest.MonkeyPatc
         assert ended == []
         signal.raise_signal(signal.SIGINT)
     assert ended == [128 + signal.SIGINT]
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignal() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop.requested
+    finally:
+        signal.signal(signal.SIGHUP, before)
