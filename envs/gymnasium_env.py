@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import partial
-from typing import Any, Self
+from importlib import import_module
+from typing import Any, Literal, Self
 
 import gymnasium
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
 from envs.config import EnvConfig
 from envs.leaves import Reading, Scale
-from envs.watched import Watched
+from envs.watched import Watched, working_folder_kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,10 @@ class GymnasiumConfig(EnvConfig):
     """Arguments of `gymnasium.make`."""
     channels_first: bool | None = None
     """Axis order of images; None decides by the shape, and the first lines of a run say how."""
+    wrappers: tuple[str, ...] = ()
+    """Wrappers to apply, `module:Class`, the innermost first."""
+    vectorise: Literal["sync", "async"] = "sync"
+    """How a batch is stepped: in turn, or `async`: in a process each, for slow environments."""
     scale: Scale = "auto"
     """What is scaled to (0, 1): `auto` integers, and images of any type, with finite bounds;
     `bounds` all numbers with finite bounds; `none` nothing. `categories` embeds integers."""
@@ -38,9 +44,18 @@ class GymnasiumConfig(EnvConfig):
         Raises:
             ValueError: no environment has this id, or it does not accept these arguments.
         """
-        render = {"render_mode": render_mode} if render_mode else {}
+        # Gymnasium's own checker fails in the step after a reset that refused its seed.
+        options = {"disable_env_checker": True, **self.kwargs}
+        if render_mode:
+            options["render_mode"] = render_mode
         try:
-            return gymnasium.make(self.id, **render, **self.kwargs)
+            with working_folder_kept():
+                env = gymnasium.make(self.id, **options)
+                for name in self.wrappers:
+                    env = load_wrapper(name)(env)
+                return env
+        except WrapperError:
+            raise
         except Exception as error:
             raise ValueError(
                 f"--env.id {self.id} cannot be made: {type(error).__name__}: {error}"
@@ -52,8 +67,8 @@ class GymnasiumConfig(EnvConfig):
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         render_mode: str | None = None,
-    ) -> SyncVectorEnv:
-        """Make environments that are stepped in turn; an error names the index of one.
+    ) -> VectorEnv:
+        """Make a batch of environments; an error names the index of one.
 
         Observations that are not one array are packed, see `envs.packing`.
 
@@ -61,6 +76,8 @@ class GymnasiumConfig(EnvConfig):
             ValueError: as `make`, or an observation space that is not supported.
         """
         makers = [partial(self._make_watched, i, render_mode) for i in range(num_envs)]
+        if self.vectorise == "async":
+            return AsyncVectorEnv(makers, autoreset_mode=autoreset_mode)
         return SyncVectorEnv(makers, autoreset_mode=autoreset_mode)
 
     def notes(self) -> Sequence[str]:
@@ -77,6 +94,37 @@ class GymnasiumConfig(EnvConfig):
 
     def _reading(self, env: gymnasium.Env) -> Reading:
         return Reading(self.channels_first, self.scale, grid_categories=_shows_categories(env))
+
+
+class WrapperError(ValueError):
+    """A wrapper cannot be found."""
+
+
+def load_wrapper(name: str) -> Any:
+    """The wrapper `module:Class`.
+
+    Raises:
+        WrapperError: there is no such module or class; names the nearest class.
+    """
+    module_name, colon, class_name = name.partition(":")
+    if not colon:
+        raise WrapperError(
+            f"--env.wrappers {name}: expected module:Class, such as "
+            f"gymnasium.wrappers:FlattenObservation"
+        )
+    try:
+        module = import_module(module_name)
+    except ImportError as error:
+        package = module_name.partition(".")[0]
+        raise WrapperError(
+            f"--env.wrappers {name}: {error}; is the package {package} installed?"
+        ) from error
+    wrapper: Any = getattr(module, class_name, None)
+    if not callable(wrapper):
+        close = get_close_matches(class_name, dir(module), n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise WrapperError(f"--env.wrappers {name}: {module_name} has no {class_name}.{hint}")
+    return wrapper
 
 
 def _shows_categories(env: gymnasium.Env) -> bool:

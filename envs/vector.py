@@ -261,6 +261,8 @@ def draw_seed(rng: np.random.Generator) -> int:
 def spread_seed(seed: int | Sequence[int] | np.ndarray, num_games: int) -> np.ndarray:
     """A seed for each game, uint64: s, s + 1, ... from an integer, else the ones given."""
     if isinstance(seed, int | np.integer):
+        if not 0 <= seed < 2**64:
+            raise ValueError("a seed is negative or 2**64 or more; seeds are 64-bit numbers")
         seeds = [(int(seed) + i) % 2**64 for i in range(num_games)]
     else:
         seeds = [int(s) for s in seed]

@@ -1,5 +1,9 @@
 """The guard around one environment of others in a batch."""
 
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import gymnasium
@@ -10,10 +14,20 @@ from envs.fault import EnvironmentFault
 from envs.leaves import Reading, is_read_as_it_is, path_of
 from envs.packing import PackedObservation
 
+MAX_SEED = 2**31
+"""Seeds are taken modulo this number for an environment that refuses larger ones."""
+INFOS = ("solved",)
+"""Infos that are passed on, where they are numbers."""
+_log = logging.getLogger(__name__)
+
 
 class Watched(gymnasium.Wrapper):
     """Turns any error of one environment of a batch into an `EnvironmentFault`, checks what the
     environment returns, and packs observations that are not one array.
+
+    Arrays of the environment are copied, so that it may use them again. Infos that nobody reads are
+    dropped. `Discrete` actions are counted from 0. The working folder stays what it is.
+    Observations out of bounds are counted in `num_out_of_bounds`, and reported once.
 
     Args:
         index: of the environment in its batch.
@@ -23,8 +37,14 @@ class Watched(gymnasium.Wrapper):
     def __init__(self, env: gymnasium.Env, index: int, reading: Reading) -> None:
         super().__init__(env)
         self.index = index
+        self.num_out_of_bounds = 0
+        self._has_small_seeds = False
         self.original_space = env.observation_space
         self.leaves = list(reading.leaves(self.original_space))
+        self.first_action = 0
+        if isinstance(env.action_space, spaces.Discrete) and env.action_space.start:
+            self.first_action = int(env.action_space.start)
+            self.action_space = spaces.Discrete(int(env.action_space.n))
         self.packed: PackedObservation | None = None
         if not is_read_as_it_is(self.original_space, self.leaves):
             self.packed = PackedObservation(self.leaves)
@@ -32,22 +52,38 @@ class Watched(gymnasium.Wrapper):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         """Start an episode."""
-        try:
-            observation, info = super().reset(seed=seed, options=options)
-        except Exception as error:
-            raise self._fault(f"reset raised {type(error).__name__}: {error}") from error
-        return self._take(observation), info
+        with working_folder_kept():
+            observation, info = self._reset(seed, options)
+        return self._take(observation), _asked(info)
 
     def step(self, action: Any):
         """Advance by one step."""
         try:
-            observation, reward, terminated, truncated, info = super().step(action)
+            with working_folder_kept():
+                observation, reward, terminated, truncated, info = super().step(
+                    action + self.first_action if self.first_action else action
+                )
             reward = float(reward)
         except Exception as error:
             raise self._fault(f"step raised {type(error).__name__}: {error}") from error
         if not np.isfinite(reward):
             raise self._fault(f"the reward is {reward}")
-        return self._take(observation), reward, terminated, truncated, info
+        for name, flag in (("terminated", terminated), ("truncated", truncated)):
+            if not isinstance(flag, bool | np.bool_):
+                raise self._fault(f"{name} is {flag!r}; expected a bool")
+        return self._take(observation), reward, bool(terminated), bool(truncated), _asked(info)
+
+    def _reset(self, seed: int | None, options: dict[str, Any] | None) -> tuple[Any, Any]:
+        """Reset, with a seed of 31 bits if the environment refuses larger ones."""
+        if seed is not None and self._has_small_seeds:
+            seed %= MAX_SEED
+        try:
+            return super().reset(seed=seed, options=options)
+        except Exception as error:
+            if seed is None or seed < MAX_SEED:
+                raise self._fault(f"reset raised {type(error).__name__}: {error}") from error
+        self._has_small_seeds = True
+        return self._reset(seed, options)
 
     def _fault(self, reason: str) -> EnvironmentFault:
         return EnvironmentFault(self.index, reason)
@@ -88,3 +124,38 @@ class Watched(gymnasium.Wrapper):
             raise self._fault(f"{name} is {observation.dtype}; its space says {space.dtype}")
         if not np.isfinite(observation).all():
             raise self._fault(f"{name} is not finite")
+        if (observation < space.low).any() or (observation > space.high).any():
+            self._note_out_of_bounds(observation, space, name)
+
+    def _note_out_of_bounds(self, observation: np.ndarray, space: spaces.Box, name: str) -> None:
+        self.num_out_of_bounds += 1
+        if self.num_out_of_bounds == 1 and self.index == 0:
+            _log.warning(
+                "%s has values from %g to %g; its space says %g to %g. It is used as it is.",
+                name,
+                observation.min(),
+                observation.max(),
+                space.low.min(),
+                space.high.max(),
+            )
+
+
+@contextmanager
+def working_folder_kept() -> Iterator[None]:
+    """Return to the working folder, which an environment may have changed."""
+    before = os.getcwd()
+    try:
+        yield
+    finally:
+        if os.getcwd() != before:
+            os.chdir(before)
+
+
+def _asked(info: Any) -> dict[str, float]:
+    """The infos that are read, where they are numbers."""
+    found = dict[str, float]()
+    for name in INFOS:
+        if isinstance(info, Mapping) and name in info:
+            with suppress(TypeError, ValueError):
+                found[name] = float(info[name])
+    return found

@@ -145,6 +145,7 @@ class ImpalaConfig:
         for name in ("seed", "max_lag", "checkpoint_minutes", "log_seconds"):
             at_least(0, **{name: getattr(self, name)})
         above_zero(worker_deadline=self.worker_deadline)
+        check("seed", self.seed, self.seed < 2**64, "below 2**64")
         if self.video_minutes is not None:
             above_zero(video_minutes=self.video_minutes)
         at_least(1, evaluate_levels=self.evaluate_levels)

@@ -257,7 +257,12 @@ def test_without_a_seed_the_games_differ_from_run_to_run(id):
 
 @pytest.mark.parametrize(
     ("seed", "message"),
-    [([1, 2], "2 seeds were given for 3 games"), ([1, -1, 2], "negative"), ([0, 1, 2**64], "64")],
+    [
+        ([1, 2], "2 seeds were given for 3 games"),
+        ([1, -1, 2], "negative"),
+        ([0, 1, 2**64], "64"),
+        (2**64, "64"),
+    ],
 )
 def test_seeds_that_do_not_fit_are_refused(id, seed, message):
     with pytest.raises(ValueError, match=message):

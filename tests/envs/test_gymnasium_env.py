@@ -1,5 +1,7 @@
 """Environments of others, as one of ours."""
 
+import os
+
 import gymnasium
 import numpy as np
 import pytest
@@ -159,3 +161,149 @@ def test_the_reading_of_pictures_can_be_set(structured):
     config = GymnasiumConfig(id="Structured-v0", channels_first=True, scale="none")
     leaf = config.make_vector(1).single_observation_space.slots[0].leaf
     assert leaf.shape == (5, 3, 5) and leaf.span == 1
+
+
+class Careless(gymnasium.Env):
+    """Uses one array for all observations, and does what `habit` names."""
+
+    observation_space = gymnasium.spaces.Box(0, 9, (2,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self, habit: str = "", render_mode: str | None = None):
+        self.habit, self.array, self.seeds = habit, np.zeros(2, np.float32), []
+        if habit == "changes folder":
+            os.chdir("/")
+
+    def reset(self, *, seed=None, options=None):
+        if seed is not None and seed >= 2**32 and self.habit == "small seeds":
+            raise ValueError("Seed must be between 0 and 2**32 - 1")
+        if seed is not None:
+            self.seeds.append(seed)
+        self.array[:] = 0
+        return self.array, {"text": "a", "solved": "no"}
+
+    def step(self, action):
+        self.array += 1
+        over = self.array[0] == 3
+        infos = {"shape": np.zeros(int(self.array[0])), "solved": over}
+        if self.habit == "changes folder":
+            os.chdir("/")
+        if self.habit == "out of bounds":
+            return self.array + 9, 0.0, False, over, infos
+        if self.habit == "whole number":
+            return self.array, 0.0, int(over), False, infos
+        return self.array, 0.0, False, bool(over), infos
+
+
+@pytest.fixture
+def careless():
+    gymnasium.register("Careless-v0", Careless)
+
+    def make(habit: str = "", **fields):
+        return GymnasiumConfig(id="Careless-v0", kwargs={"habit": habit}, **fields)
+
+    yield make
+    del gymnasium.registry["Careless-v0"]
+
+
+def test_an_array_that_is_used_again_does_not_change_the_final_observation(careless):
+    batch = careless().make_vector(2)
+    batch.reset(seed=0)
+    for _ in range(3):
+        observations, *_, infos = batch.step(np.zeros(2, np.int64))
+    assert infos["final_obs"][0].tolist() == [3, 3] and observations[0].tolist() == [0, 0]
+
+
+def test_infos_are_dropped_unless_they_are_numbers_that_are_read(careless):
+    batch = careless().make_vector(2)
+    _, infos = batch.reset(seed=0)
+    assert not infos
+    for _ in range(3):
+        *_, infos = batch.step(np.zeros(2, np.int64))
+    assert set(infos["final_info"]) == {"solved", "_solved"}
+    assert infos["final_info"]["solved"].tolist() == [1, 1]
+
+
+def test_an_environment_that_refuses_large_seeds_gets_smaller_ones(careless):
+    seeds = [2**62 + 5, 2**40 + 7]
+    small, large = (careless(habit).make_vector(2) for habit in ("small seeds", ""))
+    for batch, expected in ((small, [5, 7]), (large, seeds)):
+        batch.reset(seed=seeds)
+        assert [env.unwrapped.seeds for env in batch.envs] == [[seed] for seed in expected]
+        batch.step(np.zeros(2, np.int64))
+
+
+def test_the_working_folder_is_kept(careless, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    batch = careless("changes folder").make_vector(1)
+    assert os.getcwd() == str(tmp_path)
+    batch.reset(seed=0)
+    batch.step(np.zeros(1, np.int64))
+    assert os.getcwd() == str(tmp_path)
+
+
+def test_observations_out_of_bounds_are_counted_and_reported_once(careless, caplog):
+    batch = careless("out of bounds").make_vector(2)
+    batch.reset(seed=0)
+    for _ in range(2):
+        batch.step(np.zeros(2, np.int64))
+    assert [env.num_out_of_bounds for env in batch.envs] == [2, 2]
+    assert [record.message for record in caplog.records] == [
+        "an observation has values from 10 to 10; its space says 0 to 9. It is used as it is."
+    ]
+
+
+def test_a_flag_that_is_no_bool_is_refused(careless):
+    batch = careless("whole number").make_vector(1)
+    batch.reset(seed=0)
+    with pytest.raises(EnvironmentFault, match="terminated is 0; expected a bool"):
+        batch.step(np.zeros(1, np.int64))
+
+
+def test_processes_step_as_one_does_and_tell_the_same_faults(careless):
+    one, many = (careless(vectorise=how).make_vector(2) for how in ("sync", "async"))
+    for batch in (one, many):
+        batch.reset(seed=0)
+    for _ in range(4):
+        for a, b in zip(
+            *(batch.step(np.zeros(2, np.int64))[:4] for batch in (one, many)), strict=True
+        ):
+            assert np.array_equal(a, b)
+    many.close()
+    batch = careless("whole number", vectorise="async").make_vector(2)
+    batch.reset(seed=0)
+    with pytest.raises(EnvironmentFault, match="terminated is 0; expected a bool"):
+        batch.step(np.zeros(2, np.int64))
+    batch.close(terminate=True)
+
+
+def test_wrappers_are_applied_by_name_the_innermost_first(careless):
+    names = ("gymnasium.wrappers:TimeAwareObservation", "gymnasium.wrappers:FlattenObservation")
+    config = GymnasiumConfig(id="CartPole-v1", wrappers=names)
+    assert config.make_vector(1).single_observation_space.shape == (5,)
+    assert type(config.make()).__name__ == "FlattenObservation"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("gymnasium.wrappers:FlattenObservations", "has no .* Did you mean FlattenObservation"),
+        ("no_such_package.wrappers:Some", "is the package no_such_package installed"),
+        ("FlattenObservation", "expected module:Class"),
+    ],
+)
+def test_a_wrapper_that_cannot_be_found_is_named(name, reason):
+    with pytest.raises(ValueError, match=rf"--env.wrappers {name}.*{reason}"):
+        GymnasiumConfig(wrappers=(name,)).make()
+
+
+def test_actions_that_start_elsewhere_are_counted_from_zero(careless, monkeypatch):
+    monkeypatch.setattr(Careless, "action_space", gymnasium.spaces.Discrete(3, start=-1))
+    batch, seen = careless().make_vector(3), []
+    monkeypatch.setattr(
+        Careless, "step", lambda self, a: (seen.append(a), (self.array, 0.0, False, False, {}))[1]
+    )
+    assert batch.single_action_space == gymnasium.spaces.Discrete(3)
+    batch.reset(seed=0)
+    batch.step(np.arange(3))
+    assert seen == [-1, 0, 1]

@@ -1,7 +1,9 @@
 """Random streams that belong to an actor, not to the group it acts in."""
 
 import numpy as np
+import pytest
 
+from agents.impala.config import ImpalaConfig
 from agents.impala.streams import ActionStreams, actor_seeds
 
 
@@ -45,3 +47,9 @@ def test_a_stream_goes_on_from_its_counters() -> None:
     other = ActionStreams(actor_seeds(9, range(3))[:, 1], 2)
     other.streams[:] = streams.streams
     assert np.array_equal(streams.next(), other.next())
+
+
+def test_a_seed_of_more_than_64_bits_is_refused_by_its_option() -> None:
+    assert ImpalaConfig(seed=2**64 - 1).seed == 2**64 - 1
+    with pytest.raises(ValueError, match=r"seed=\d+: must be below 2\*\*64"):
+        ImpalaConfig(seed=2**64)
