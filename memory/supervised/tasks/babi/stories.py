@@ -66,7 +66,10 @@ def _questions(name: str, lines: list[str]) -> Iterator[Question]:
         if match[3] is None:
             facts.append(words)
         else:
-            yield Question(tuple(facts), words, match[3].lower())
+            answer = match[3].strip().lower()
+            if not answer:
+                raise MalformedData(f"{name}, line {number}: a question without an answer.")
+            yield Question(tuple(facts), words, answer)
 
 
 @lru_cache(maxsize=10_000)

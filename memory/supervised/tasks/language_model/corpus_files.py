@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from memory.supervised.data.data_folder import MissingData
-from memory.supervised.data.text_file import MalformedData
+from memory.supervised.data.text_file import MalformedData, check_regular
 
 Level = Literal["word", "character"]
 
@@ -142,6 +142,7 @@ def _lines(piece: Piece) -> Iterator[str]:
 
 
 def _encoding_of(file: Path) -> str:
+    check_regular(file)
     try:
         file.read_bytes().decode()
     except UnicodeDecodeError:
@@ -154,6 +155,7 @@ def _encoding_of(file: Path) -> str:
 def _checked(file: Path, encoding: str, whole_lines: bool) -> Iterator[str]:
     """Lines of a file, each looked at."""
     number, line = 0, ""
+    check_regular(file)
     try:
         with file.open("rb") as opened:
             for number, raw in enumerate(opened, start=1):

@@ -1,11 +1,12 @@
 """Text files of word vectors, in the format of GloVe: a word and its numbers, parted by spaces."""
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
-from memory.supervised.data.text_file import MalformedData
+from memory.supervised.data.text_file import MalformedData, check_regular
 
 
 def read_vectors(file: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
@@ -16,9 +17,12 @@ def read_vectors(file: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
     """
     found: dict[str, np.ndarray] = {}
     width = None
+    check_regular(file)
     try:
-        with file.open(encoding="utf-8", newline="\n") as lines:
+        with file.open(encoding="utf-8-sig", newline="\n") as lines:
             for number, line in enumerate(lines, start=1):
+                if number == 1 and re.fullmatch(r"\d+ \d+\s*", line):
+                    continue  # word2vec and fastText begin with the numbers of words and columns
                 # Some words of GloVe have spaces in them, so the numbers are counted from the end.
                 width = width or line.count(" ")
                 word, *numbers = line.rstrip("\n").rsplit(" ", width)
