@@ -47,7 +47,7 @@ test-pythons:
 
 # Not part of CI: it takes minutes.
 mutants: $(STAMP)
-	$(BIN)/python scripts/mutants.py --table docs/results/mutants.md
+	$(BIN)/python tests/mutants.py --jobs 2 --table docs/results/mutants.md
 
 # Leaves .venv and runs/ alone.
 clean:

@@ -1,352 +1,140 @@
-"""A whole run in this process: it resumes exactly, ends cleanly and loses nothing."""
+"""What a training run does with the unrolls of its workers, scripted."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
 
-from agents.cli.command_line import parse
+from agents.cli.program import Names
+from agents.impala.build import build_learner, build_policy
+from agents.impala.config import ImpalaConfig
+from agents.impala.episodes import Episode
 from agents.impala.program import IMPALA
-from agents.impala.workers import LocalWorkers
-from agents.programs import impala as door
-from agents.runs.checkpoint import CheckpointError, accept_config, load, save
+from agents.impala.rollout import Unroll
+from agents.impala.training import MIN_EPISODES_FOR_BEST, Training
+from agents.impala.workers import ActingGroup, UnrollRequest, UnrollResult, Workers
+from agents.networks.config import PolicyConfig
+from agents.runs.checkpoint import CheckpointError, load
+from agents.runs.run import Run
+from envs import BoxWorldConfig
+from memory import LSTMConfig
+
+SOLVED, FAILED = Episode(0, 1.0, 2, {"solved": 1.0}), Episode(0, 0.0, 2, {"solved": 0.0})
 
 
-def train(folder, *flags):
-    """A small run; returns its exit status."""
-    if "--resume" in flags:
-        return door.main([*flags])
-    small = [
-        "--actors",
-        "8",
-        "--batch",
-        "4",
-        "--unroll",
-        "10",
-        "--workers",
-        "0",
-        "--log-seconds",
-        "0",
-    ]
-    return door.main(["--config", "boxworld-easy", *small, "--run-dir", str(folder), *flags])
+class ScriptedWorkers(Workers):
+    """Two actors, whose unrolls have the lags and episodes that a test gives."""
+
+    num_processes = 1
+    num_restarts: int = 0
+
+    def __init__(self, config: ImpalaConfig, next_request: Callable[[], UnrollRequest]) -> None:
+        self.group = ActingGroup(config, range(2), next_request())
+        self.next_request = next_request
+        self.requests: list[UnrollRequest] = []
+        self.lags: list[int] = []
+        self.episodes: list[Episode] = []
+
+    def gather(self, room: int, wait: bool) -> list[UnrollResult]:
+        request = self.next_request()
+        self.requests.append(request)
+        trajectory = self.group.act(request).unroll.trajectory
+        lag = self.lags.pop(0) if self.lags else 0
+        old = trajectory._replace(version=trajectory.version - lag)
+        return [UnrollResult(Unroll(old, self.episodes), 0.0)]
+
+    def close(self) -> None:
+        self.group.rollout.env.close()
 
 
-def weights(folder):
-    return load(folder / "checkpoints").weights
+def no_video(*_: Any) -> str:
+    return ""
 
 
-def lines(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+def no_evaluation(*_: Any) -> dict[str, Any]:
+    return {}
 
 
-def interrupt_at(frames, monkeypatch):
-    """Send this process a SIGTERM when the learner has made so many frames."""
-    from agents.impala.learning.learner import Learner
-
-    learn = Learner.learn
-
-    def learn_and_interrupt(self, batch):
-        learn(self, batch)
-        if self.frames == frames:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Learner, "learn", learn_and_interrupt)
-
-
-@pytest.mark.parametrize(
-    "core",
-    [("lstm", "--core.hidden", "16"), ("memory_net", "--core.mode", "reinforce")],
-    ids=lambda core: core[0],
-)
-def test_a_run_interrupted_and_resumed_ends_with_the_same_weights_bit_for_bit(
-    core, tmp_path, monkeypatch
-):
-    flags = ("--core", *core, "--frames", "1200", "--grow-levels", "0.5", "--env.max-steps", "30")
-    assert train(tmp_path / "whole", *flags) == 0
-    with monkeypatch.context() as patch:
-        interrupt_at(440, patch)
-        assert train(tmp_path / "parts", *flags) == 0
-    assert load(tmp_path / "parts" / "checkpoints").frame == 440
-    assert train(None, "--resume", str(tmp_path / "parts")) == 0
-    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
-    assert whole.keys() == parts.keys()
-    assert all(torch.equal(whole[name], parts[name]) for name in whole)
-    frames = [line["frame"] for line in lines(tmp_path / "parts")]
-    assert frames == sorted(frames) and frames[-1] == 1200
-    assert lines(tmp_path / "parts")[-1]["episodes/return"] == pytest.approx(
-        lines(tmp_path / "whole")[-1]["episodes/return"]
+def prepare(folder: Path, updates: int, batch: int = 2, resume: bool = False, **fields: Any):
+    """A run of so many updates, of unrolls of two steps; and its workers."""
+    config = ImpalaConfig(
+        env=BoxWorldConfig(grid_size=8, solution_length=(1, 2), num_distractors=(0,)),
+        core=LSTMConfig(hidden=4),
+        policy=PolicyConfig(channels=(2, 2)),
+        actors=2,
+        batch=batch,
+        unroll=2,
+        frames=2 * batch * updates,
+        log_seconds=0.0,
+        device="cpu",
+        run_dir=folder,
+        **fields,
     )
+    learner = build_learner(config, build_policy(config))
+    checkpoint = load(folder / "checkpoints") if resume else None
+
+    def open_run() -> Run:
+        if resume:
+            return Run.open(folder, IMPALA)
+        return Run.create(config, Names("boxworld", "lstm"), IMPALA)
+
+    training = Training(
+        config, learner, open_run, ScriptedWorkers, no_video, no_evaluation, checkpoint
+    )
+    assert isinstance(training.workers, ScriptedWorkers)
+    return training, training.workers
 
 
-def test_the_same_seed_gives_the_same_run_and_another_seed_another(tmp_path):
-    for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
-        assert train(tmp_path / name, "--core", "lstm", "--frames", "400", "--seed", seed) == 0
-    a, b, c = (weights(tmp_path / name)["value_head.weight"] for name in "abc")
-    assert torch.equal(a, b) and not torch.equal(a, c)
+def test_old_trajectories_are_dropped_and_the_lag_of_the_others_is_logged(tmp_path) -> None:
+    training, workers = prepare(tmp_path / "x", updates=2, batch=4, max_lag=3)
+    workers.lags = [0, 1, 9, 0, 2]
+    training.train()
+    lines = training.run.metrics()
+    first, second = (next(x for x in lines if x["frame"] == frame) for frame in (8, 16))
+    assert (first["lag/mean"], first["lag/max"], first["lag/dropped"]) == (0.5, 1, 0)
+    assert (second["lag/mean"], second["lag/max"], second["lag/dropped"]) == (1, 2, 2)
 
 
-def test_a_corrupted_newest_checkpoint_is_named_and_the_one_before_is_resumed(tmp_path, capsys):
-    flags = ("--core", "lstm", "--checkpoint-minutes", "0", "--frames", "800")
-    assert train(tmp_path / "run", *flags) == 0
-    newest = load(tmp_path / "run" / "checkpoints").path
-    damaged = bytearray((newest / "weights.safetensors").read_bytes())
-    damaged[-5] ^= 1
-    (newest / "weights.safetensors").write_bytes(damaged)
-    assert train(None, "--resume", str(tmp_path / "run"), "--frames", "1000") == 0
-    assert newest.name in capsys.readouterr().err
-    assert load(tmp_path / "run" / "checkpoints").frame == 1000
-
-
-def test_the_checkpoint_with_the_best_return_is_kept_beside_the_newest(tmp_path):
-    flags = ("--core", "lstm", "--checkpoint-minutes", "0", "--frames", "2400")
-    assert train(tmp_path / "run", *flags, "--env.max-steps", "10") == 0
-    best = load(tmp_path / "run" / "checkpoints", best=True)
-    returns = {line["frame"]: line.get("episodes/return", 0) for line in lines(tmp_path / "run")}
-    assert best.state["best_return"] == pytest.approx(returns[best.frame])
-    late = [value for frame, value in returns.items() if frame >= best.frame]
-    assert returns[best.frame] == max(late) and len(late) > 1
-
-
-def test_a_loss_that_is_not_finite_stops_the_run_names_the_term_and_keeps_the_checkpoint(
-    tmp_path, capsys, monkeypatch
-):
-    from agents.impala.learning import losses
-
-    real, calls = losses.vtrace, iter(range(100))
-
-    def poisoned(*arguments):
-        target = real(*arguments)
-        return target._replace(targets=target.targets * (float("nan") if next(calls) == 5 else 1))
-
-    monkeypatch.setattr(losses, "vtrace", poisoned)
-    flags = ("--core", "lstm", "--checkpoint-minutes", "0", "--frames", "4000")
-    assert train(tmp_path / "run", *flags) == door.NOT_FINITE
-    assert "loss/value is nan" in capsys.readouterr().err
-    assert load(tmp_path / "run" / "checkpoints").frame == 200
-    assert (tmp_path / "run" / "not_finite_batch.pt").exists()
-
-
-SHELL = """
-trap : INT
-{python} {script} --config boxworld-easy --core lstm --actors 8 --batch 4 --unroll 10 --workers 0 \\
-    --log-seconds 0 --checkpoint-minutes 30 --run-dir {run} 2>&1 | tee {run}.log > /dev/null
-echo ${{PIPESTATUS[0]}} > {run}.status
-"""
-
-
-def test_ctrl_c_through_a_pipe_writes_a_checkpoint(tmp_path):
-    run = tmp_path / "run"
-    script = Path(door.__file__).parents[2] / "scripts/impala.py"
-    line = SHELL.format(python=sys.executable, script=script, run=run)
-    shell = subprocess.Popen(["bash", "-c", line], start_new_session=True)
-    deadline = time.monotonic() + 120
-    while not (run.is_dir() and len(lines(run)) > 2):
-        assert shell.poll() is None and time.monotonic() < deadline
-        time.sleep(0.2)
-    os.killpg(shell.pid, signal.SIGINT)  # ends tee, so that the next line of text has no reader
-    shell.wait(60)
-    assert Path(f"{run}.status").read_text() == "0\n"
-    assert load(run / "checkpoints").frame > 0
-
-
-def test_a_signal_before_training_writes_nothing(tmp_path, monkeypatch, capsys):
-    def interrupted(config):
-        os.kill(os.getpid(), signal.SIGTERM)
-        return LocalWorkers
-
-    monkeypatch.setattr(door, "workers_for", interrupted)
-    assert train(tmp_path / "run", "--core", "lstm", "--frames", "40") == door.INTERRUPTED == 130
-    assert "interrupted before training began" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_environment_that_exits_ends_the_run_with_its_own_status(tmp_path, monkeypatch, capsys):
-    from agents.impala.rollout import Rollout
-
-    unroll, calls = Rollout.unroll, iter(range(100))
-
-    def exiting(self, version):
-        return sys.exit(3) if next(calls) == 2 else unroll(self, version)
-
-    monkeypatch.setattr(Rollout, "unroll", exiting)
-    status = train(tmp_path / "run", "--core", "lstm", "--frames", "4000")
-    assert status == door.ENVIRONMENT_FAILED
-    assert "an environment called sys.exit(3)" in capsys.readouterr().err
-    assert load(tmp_path / "run" / "checkpoints").frame > 0
-
-
-def test_an_error_is_not_hidden_by_a_checkpoint_that_cannot_be_written(
-    tmp_path, monkeypatch, capsys
-):
-    from agents.impala.learning.learner import Learner
-    from agents.runs.run import Run
-    from envs.fault import EnvironmentFault
-
-    def fail(*_, **__):
-        raise EnvironmentFault(0, "the joystick fell off")
-
-    def full(*_, **__):
-        raise CheckpointError("no space left")
-
-    monkeypatch.setattr(Learner, "learn", fail)
-    monkeypatch.setattr(Run, "save", full)
-    status = train(tmp_path / "run", "--core", "lstm", "--frames", "4000")
-    assert status == door.ENVIRONMENT_FAILED
-    said = capsys.readouterr()
-    assert "joystick" in said.err and "no space left" in said.out
-
-
-def test_a_video_that_fails_in_any_way_does_not_end_training(tmp_path, monkeypatch, caplog):
-    def fail(*_):
-        raise ValueError("no renderer")
-
-    monkeypatch.setattr(door, "record_video", fail)
-    flags = ("--core", "lstm", "--frames", "400", "--video-every", "0.000001")
-    assert train(tmp_path / "run", *flags) == 0
-    assert caplog.text.count("video failed, training continues without: ValueError") == 1
-    assert lines(tmp_path / "run")[-1]["side_work/failures"] > 1
-
-
-def test_counters_continue_after_a_resume_and_another_schedule_is_said(tmp_path, capsys):
-    run = tmp_path / "run"
-    assert train(run, "--core", "lstm", "--frames", "400") == 0
-    found = load(run / "checkpoints")
-    assert (found.state["dropped"], found.state["restarts"]) == (0, 0)
-    state = {**found.state, "dropped": 7, "restarts": 3}
-    config = (run / "config.yaml").read_bytes()
-    save(run / "checkpoints", frame=401, weights=found.weights, state=state, config=config)
-    assert train(None, "--resume", str(run), "--frames", "1000") == 0
-    assert (lines(run)[-1]["lag/dropped"], lines(run)[-1]["workers/restarts"]) == (7, 3)
-    assert "--frames 1000 in place of 400: the learning rate" in capsys.readouterr().out
+def test_the_levels_of_a_stage_are_sent_to_the_actors_and_kept_over_a_resume(tmp_path) -> None:
+    easy, all_levels = BoxWorldConfig(solution_length=(1, 2), num_distractors=(0,)).stages
+    training, workers = prepare(tmp_path / "x", updates=2, grow_levels=0.5)
+    workers.episodes = [SOLVED] * 300
+    training.train()
+    assert [request.level_options for request in workers.requests] == [easy, all_levels]
+    resumed, workers = prepare(tmp_path / "x", updates=3, grow_levels=0.5, resume=True)
+    resumed.train()
+    assert [request.level_options for request in workers.requests] == [all_levels]
 
 
 @pytest.mark.parametrize(
-    ("cpus", "workers", "threads"), [(1, "auto", 1), (2, "auto", 2), (16, "auto", 2), (16, 4, 13)]
-)
-def test_the_learner_takes_what_workers_leave_and_one_cpu_more(cpus, workers, threads, monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cpus))
-    config = parse(["--workers", str(workers)], IMPALA).config
-    assert door.learner_threads(config) == threads
-
-
-def test_a_second_signal_ends_the_process_at_once():
-    program = """
-import os, signal, sys, time
-sys.path.insert(0, sys.argv[1])
-from agents.runs.stop_signal import StopSignal
-with StopSignal() as stop:
-    os.kill(os.getpid(), signal.SIGTERM)
-    assert stop.requested
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(10)
-"""
-    root = Path(door.__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", program, str(root)], timeout=60)
-    assert done.returncode == 128 + signal.SIGTERM
-
-
-@pytest.mark.parametrize(
-    ("flags", "complaint"),
+    ("episodes", "grow_levels", "has_best"),
     [
-        (("--env", "boxword"), "boxworld"),
-        (("--core", "rcm"), "rmc"),
-        (("--config", "boxworld-eazy"), "boxworld-easy"),
-        (("--actros", "3"), "--actors"),
-        (("--actors", "0"), "actors"),
-        (("--actors", "4", "--workers", "5"), "workers"),
-        (("--core", "rmc", "--core.units", "1023"), "units"),
-        (("--core", "lstm", "--core.slots", "4"), "slots"),
+        ([FAILED] * (MIN_EPISODES_FOR_BEST - 1), None, False),
+        ([FAILED] * MIN_EPISODES_FOR_BEST, None, True),
+        ([FAILED] * MIN_EPISODES_FOR_BEST, 0.5, False),
     ],
-    ids=lambda value: "_".join(value) if isinstance(value, tuple) else "",
+    ids=["too few episodes", "enough episodes", "not all levels"],
 )
-def test_bad_input_is_named_before_anything_is_written(flags, complaint, tmp_path, capsys):
-    try:
-        status = door.main([*flags, "--run-dir", str(tmp_path / "run")])
-    except SystemExit as end:
-        status = end.code
-    assert status == 2
-    assert complaint in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_run_folder_that_exists_is_left_alone_unless_told(tmp_path, capsys):
-    flags = ("--core", "lstm", "--frames", "40")
-    assert train(tmp_path / "run", *flags) == 0
-    before = weights(tmp_path / "run")["value_head.weight"]
-    assert train(tmp_path / "run", *flags, "--seed", "9") == 2
-    message = capsys.readouterr().err
-    assert "--resume" in message and "--overwrite" in message
-    assert torch.equal(weights(tmp_path / "run")["value_head.weight"], before)
-    assert train(tmp_path / "run", *flags, "--seed", "9", "--overwrite") == 0
-    assert not torch.equal(weights(tmp_path / "run")["value_head.weight"], before)
-
-
-@pytest.mark.parametrize("again", ["overwrite", "resume"])
-def test_a_run_that_cannot_be_replaced_or_resumed_is_left_as_it_was(
-    again, tmp_path, monkeypatch, capsys
-):
-    assert train(tmp_path / "run", "--core", "lstm", "--frames", "40") == 0
-    before = {p: p.read_bytes() for p in sorted((tmp_path / "run").rglob("*")) if p.is_file()}
-
-    def fail(*_):
-        raise ConnectionError("no cluster there")
-
-    monkeypatch.setattr(door, "workers_for", lambda config: fail)
-    if again == "overwrite":
-        flags = ("--core", "lstm", "--frames", "40", "--overwrite")
-        assert train(tmp_path / "run", *flags) == door.BAD_INPUT
+def test_a_best_checkpoint_needs_enough_episodes_on_all_levels(
+    episodes, grow_levels, has_best, tmp_path
+) -> None:
+    training, workers = prepare(tmp_path / "x", updates=1, grow_levels=grow_levels)
+    workers.episodes = episodes
+    training.train()
+    if has_best:
+        assert load(tmp_path / "x" / "checkpoints", best=True).frame == 4
     else:
-        assert train(None, "--resume", str(tmp_path / "run"), "--frames", "80") == door.BAD_INPUT
-    assert "no cluster there" in capsys.readouterr().err
-    monkeypatch.undo()
-    after = {p: p.read_bytes() for p in sorted((tmp_path / "run").rglob("*")) if p.is_file()}
-    before = {p: data for p, data in before.items() if p.name != ".lock"}
-    assert {p: data for p, data in after.items() if p.name != ".lock"} == before
+        with pytest.raises(CheckpointError, match="There is none"):
+            load(tmp_path / "x" / "checkpoints", best=True)
 
 
-def test_resuming_a_folder_that_is_no_run_says_so(tmp_path, capsys):
-    with pytest.raises(SystemExit) as end:
-        door.main(["--resume", str(tmp_path)])
-    assert end.value.code == 2
-    assert str(tmp_path) in capsys.readouterr().err
-
-
-def test_resuming_a_checkpoint_of_another_architecture_names_what_differs(tmp_path, capsys):
-    assert train(tmp_path / "run", "--core", "lstm", "--frames", "40") == 0
-    config = tmp_path / "run" / "config.yaml"
-    config.write_text(config.read_text().replace("hidden: 256", "hidden: 32"))
-    flags = ("--resume", str(tmp_path / "run"), "--frames", "80")
-    accept_config(tmp_path / "run" / "checkpoints", config.read_bytes())
-    assert train(None, *flags) == 2
-    assert "another architecture" in capsys.readouterr().err
-
-
-def test_a_run_with_an_edited_configuration_is_not_resumed_but_new_options_are_kept(
-    tmp_path, capsys
-):
-    run = tmp_path / "run"
-    assert train(run, "--core", "lstm", "--frames", "40") == 0
-    assert train(None, "--resume", str(run), "--frames", "80") == 0
-    assert train(None, "--resume", str(run), "--frames", "120") == 0
-    config = run / "config.yaml"
-    config.write_text(config.read_text().replace("frames: 120", "frames: 320"))
-    assert train(None, "--resume", str(run)) == 2
-    assert f"{config} is damaged or was edited" in capsys.readouterr().err
-
-
-def test_a_run_folder_from_elsewhere_connects_nowhere(tmp_path, monkeypatch):
-    run = tmp_path / "run"
-    assert train(run, "--core", "lstm", "--frames", "40") == 0
-    config = run / "config.yaml"
-    config.write_text(config.read_text() + "ray_address: evil.example.org:6379\n")
-    accept_config(run / "checkpoints", config.read_bytes())
-    asked = []
-    monkeypatch.setattr(door, "workers_for", lambda c: asked.append(c.ray_address) or LocalWorkers)
-    assert train(None, "--resume", str(run), "--frames", "80") == 0
-    assert asked == [None] and "ray_address" not in config.read_text()
+def test_a_resumed_run_that_gets_worse_keeps_its_best_checkpoint(tmp_path) -> None:
+    training, workers = prepare(tmp_path / "x", updates=1)
+    workers.episodes = [SOLVED] * MIN_EPISODES_FOR_BEST
+    training.train()
+    resumed, workers = prepare(tmp_path / "x", updates=2, resume=True)
+    workers.episodes = [FAILED] * MIN_EPISODES_FOR_BEST
+    resumed.train()
+    assert load(tmp_path / "x" / "checkpoints").frame == 8
+    assert load(tmp_path / "x" / "checkpoints", best=True).frame == 4

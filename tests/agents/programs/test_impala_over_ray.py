@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
 from agents.cli.exit_status import ENVIRONMENT_FAILED
 from agents.runs.checkpoint import load
+from tests.agents.programs.t_maze import T_MAZE
 
 ROOT = Path(__file__).parents[3]
 SMALL = ["--actors", "8", "--batch", "4", "--unroll", "10", "--log-seconds", "0.2"]
@@ -72,6 +74,14 @@ def _name(number):
         return ""
 
 
+def test_a_run_with_workers_learns_to_solve_the_t_maze(start, tmp_path):
+    process = start(*T_MAZE, "--frames", "24000", "--workers", "1")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    returns = load(tmp_path / "run" / "checkpoints").state["episodes"]["returns"]
+    assert fmean(returns[-100:]) > 3, "4 is the most, a random agent gets less than 2"
+
+
 def test_the_only_worker_is_killed_and_replaced_and_a_stopped_run_resumes(start, tmp_path):
     run = tmp_path / "run"
     process = start(*EASY, "--workers", "1", "--frames", "100000000")
@@ -102,6 +112,7 @@ def test_the_only_worker_is_killed_and_replaced_and_a_stopped_run_resumes(start,
 
 FAULTY = """
 from pathlib import Path
+from statistics import fmean
 
 import gymnasium as gym
 
