@@ -74,9 +74,10 @@ def _name(number):
         return ""
 
 
+@pytest.mark.slow
 def test_a_run_with_workers_learns_to_solve_the_t_maze(start, tmp_path):
     process = start(*T_MAZE, "--frames", "24000", "--workers", "1")
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     returns = load(tmp_path / "run" / "checkpoints").state["episodes"]["returns"]
     assert fmean(returns[-100:]) > 3, "4 is the most, a random agent gets less than 2"
