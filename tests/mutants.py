@@ -55,18 +55,17 @@ def main() -> int:
     mutants = [Mutant(**entry) for entry in yaml.safe_load(LIST.read_text())]
     mutants = [mutant for mutant in mutants if options.only in mutant.name]
     preload()
+    unchanged = Mutant("no mutant", "pyproject.toml", "[project]", "[project]", tests_of(mutants))
     results, started = list[Result](), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
-        first = copy_tree(ROOT, Path(temporary) / "1")
-        if not passes(tests_of(mutants, first), first):
-            print("The tests fail without any mutant; mend them first.", file=sys.stderr)
-            return 1
-        print(f"{'passed':10} {time.monotonic() - started:5.0f} s  no mutant", flush=True)
-        # The copies have what the first run compiled.
-        more = [copy_tree(first, first.with_name(str(n))) for n in range(2, options.jobs + 1)]
-        for result in try_all(mutants, [first, *more]):
-            results.append(result)
+        trees = [copy_tree(Path(temporary) / str(number)) for number in range(options.jobs)]
+        for result in try_all([unchanged, *mutants], trees):
             print(f"{result.outcome:10} {result.seconds:5.0f} s  {result.mutant.name}", flush=True)
+            results.append(result)
+    if any(result.mutant is unchanged and result.outcome != "survived" for result in results):
+        print("The tests fail without any mutant; mend them first.", file=sys.stderr)
+        return 1
+    results = [result for result in results if result.mutant is not unchanged]
     results.sort(key=lambda result: mutants.index(result.mutant))
     killed = sum(result.outcome == "killed" for result in results)
     print(f"{killed} of {len(results)} mutants killed in {time.monotonic() - started:.0f} s")
@@ -87,27 +86,21 @@ def preload() -> None:
     torch.set_num_threads(1)
 
 
-def copy_tree(source: Path, folder: Path) -> Path:
+def copy_tree(folder: Path) -> Path:
     """A copy of what tests need; times of change are kept, by which bytecode is known to be new."""
     folder.mkdir()
-    ignore = shutil.ignore_patterns("__pycache__") if source == ROOT else None
     for name in FOLDERS:
-        shutil.copytree(source / name, folder / name, ignore=ignore)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     for name in ("pyproject.toml", "README.md"):
-        shutil.copy2(source / name, folder / name)
+        shutil.copy2(ROOT / name, folder / name)
     return folder
 
 
-def tests_of(mutants: list[Mutant], tree: Path) -> list[str]:
+def tests_of(mutants: list[Mutant]) -> list[str]:
     """All tests of mutants, without those in files that do not exist."""
     names = sorted({name for mutant in mutants for name in mutant.tests})
-    return [name for name in names if (tree / name.partition("::")[0]).exists()]
-
-
-def passes(tests: list[str], tree: Path) -> bool:
-    """Whether tests pass in a tree."""
-    _, status = os.waitpid(start(tests, tree, {}), 0)
-    return os.waitstatus_to_exitcode(status) == 0
+    return [name for name in names if (ROOT / name.partition("::")[0]).exists()]
 
 
 def try_all(mutants: list[Mutant], trees: list[Path]) -> Iterator[Result]:
@@ -137,7 +130,7 @@ def original_text(mutant: Mutant, tree: Path) -> str | None:
     """The text of the file to change; None if it does not have the old text exactly once."""
     file = tree / mutant.file
     text = file.read_text() if file.exists() else ""
-    found = text.count(mutant.old) == 1 and len(tests_of([mutant], tree)) == len(mutant.tests)
+    found = text.count(mutant.old) == 1 and len(tests_of([mutant])) == len(mutant.tests)
     return text if found else None
 
 
