@@ -29,6 +29,8 @@ class GymnasiumConfig(EnvConfig):
     """Wrappers to apply, `module:Class`, the innermost first."""
     vectorise: Literal["sync", "async"] = "sync"
     """How a batch is stepped: in turn, or `async`: in a process each, for slow environments."""
+    gaussian: Literal["squashed", "clipped"] = "squashed"
+    """How a normal number becomes a `Box` action within finite bounds: by tanh, or clipped."""
     scale: Scale = "auto"
     """What is scaled to (0, 1): `auto` integers, and images of any type, with finite bounds;
     `bounds` all numbers with finite bounds; `none` nothing. `categories` embeds integers."""
@@ -90,7 +92,7 @@ class GymnasiumConfig(EnvConfig):
 
     def _make_watched(self, index: int, render_mode: str | None) -> Watched:
         env = self.make(render_mode=render_mode)
-        return Watched(env, index, self._reading(env))
+        return Watched(env, index, self._reading(env), self.gaussian == "squashed")
 
     def _reading(self, env: gymnasium.Env) -> Reading:
         return Reading(self.channels_first, self.scale, grid_categories=_shows_categories(env))

@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from envs.actions import PackedAction
 from envs.fault import EnvironmentFault
 from envs.leaves import Reading, is_read_as_it_is, path_of
 from envs.packing import PackedObservation
@@ -32,9 +33,12 @@ class Watched(gymnasium.Wrapper):
     Args:
         index: of the environment in its batch.
         reading: how observations are read.
+        squash: of the actions, see `PackedAction`.
     """
 
-    def __init__(self, env: gymnasium.Env, index: int, reading: Reading) -> None:
+    def __init__(
+        self, env: gymnasium.Env, index: int, reading: Reading, squash: bool = True
+    ) -> None:
         super().__init__(env)
         self.index = index
         self.num_out_of_bounds = 0
@@ -45,6 +49,10 @@ class Watched(gymnasium.Wrapper):
         if isinstance(env.action_space, spaces.Discrete) and env.action_space.start:
             self.first_action = int(env.action_space.start)
             self.action_space = spaces.Discrete(int(env.action_space.n))
+        self.packed_action: PackedAction | None = None
+        if not isinstance(env.action_space, spaces.Discrete):
+            self.packed_action = PackedAction(env.action_space, squash)
+            self.action_space = self.packed_action
         self.packed: PackedObservation | None = None
         if not is_read_as_it_is(self.original_space, self.leaves):
             self.packed = PackedObservation(self.leaves)
@@ -60,9 +68,7 @@ class Watched(gymnasium.Wrapper):
         """Advance by one step."""
         try:
             with working_folder_kept():
-                observation, reward, terminated, truncated, info = super().step(
-                    action + self.first_action if self.first_action else action
-                )
+                observation, reward, terminated, truncated, info = super().step(self._act(action))
             reward = float(reward)
         except Exception as error:
             raise self._fault(f"step raised {type(error).__name__}: {error}") from error
@@ -72,6 +78,12 @@ class Watched(gymnasium.Wrapper):
             if not isinstance(flag, bool | np.bool_):
                 raise self._fault(f"{name} is {flag!r}; expected a bool")
         return self._take(observation), reward, bool(terminated), bool(truncated), _asked(info)
+
+    def _act(self, action: Any) -> Any:
+        """The action in the environment's own space."""
+        if self.packed_action is not None:
+            return self.packed_action.unpack(action)
+        return action + self.first_action if self.first_action else action
 
     def _reset(self, seed: int | None, options: dict[str, Any] | None) -> tuple[Any, Any]:
         """Reset, with a seed of 31 bits if the environment refuses larger ones."""

@@ -53,9 +53,9 @@ class PolicyPlayer:
         count = len(seeds)
         self.policy, self.greedy = policy, greedy
         self.device = next(policy.parameters()).device
-        self.random = ActionStreams(seeds, 1 + policy.decision_size)
+        self.random = ActionStreams(seeds, policy.num_draws)
         self.state = policy.initial_state(count)
-        self.actions = torch.zeros(count, dtype=torch.long, device=self.device)
+        self.actions = policy.distribution.no_actions(count).to(self.device)
         self.observe(observations, np.zeros(count), np.ones(count, bool))
 
     @torch.no_grad()

@@ -25,7 +25,7 @@ class TrajectoryRecorder:
     def __init__(
         self, length: int, inputs: Inputs, policy: Policy, state: Any, version: int
     ) -> None:
-        count, num_actions = len(inputs.resets), policy.encoder.num_actions
+        count, num_actions = len(inputs.resets), policy.distribution.num_parameters
         self.policy = policy
         self.device = device = next(policy.parameters()).device
         self.inputs = Inputs(*(x.new_empty(length + 1, *x.shape) for x in inputs))

@@ -73,7 +73,7 @@ class Rollout:
         self.policy, self.actors, self.length = policy.eval(), actors, unroll
         self.report = (*report, "solved")
         seeds = actor_seeds(seed, actors, start_version, attempt)
-        self.random = ActionStreams(seeds[:, 1], 1 + policy.decision_size)
+        self.random = ActionStreams(seeds[:, 1], policy.num_draws)
         count = len(actors)
         self.returns = np.zeros(count)
         self.lengths = np.zeros(count, np.int64)
@@ -81,7 +81,7 @@ class Rollout:
             observations, _ = self.env.reset(seed=[int(s) for s in seeds[:, 0] >> np.uint64(1)])
         self.inputs = Inputs(
             torch.as_tensor(np.array(observations)),
-            torch.zeros(count, dtype=torch.long),
+            policy.distribution.no_actions(count),
             torch.zeros(count),
             torch.ones(count, dtype=torch.bool),
         )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from agents.networks.inputs import Inputs
@@ -17,7 +17,7 @@ class Trajectory(NamedTuple):
     inputs: Inputs
     """T + 1 steps; the action of transition t is `inputs.last_actions[t + 1]`."""
     logits: Float[Tensor, "T B A"]
-    """Logits of the behaviour policy."""
+    """Outputs of the policy head of the behaviour policy."""
     terminated: Bool[Tensor, "T B"]
     truncated: Bool[Tensor, "T B"]
     truncation_values: Float[Tensor, "T B"]
@@ -31,7 +31,7 @@ class Trajectory(NamedTuple):
     """Version of the weights that acted, in learner updates."""
 
     @property
-    def actions(self) -> Int[Tensor, "T B"]:
+    def actions(self) -> Shaped[Tensor, "T B *numbers"]:
         return self.inputs.last_actions[1:]
 
     @property

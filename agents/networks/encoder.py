@@ -6,9 +6,9 @@ import torch
 from gymnasium import spaces
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from agents.networks.config import PolicyConfig
+from agents.networks.distributions import Distribution
 from agents.networks.inputs import Inputs
 from agents.networks.leaves_torso import Features, LeavesTorso
 from agents.networks.torso import DiscreteTorso, ImageTorso, VectorTorso, downsample_of
@@ -23,17 +23,17 @@ class Encoder(nn.Module):
     def __init__(
         self,
         observation_space: spaces.Space[Any],
-        num_actions: int,
+        distribution: Distribution,
         kind: InputKind,
         config: PolicyConfig,
     ) -> None:
         super().__init__()
         self.torso = build_encoder_torso(observation_space, kind, config)
         self.kind = kind
-        self.num_actions = num_actions
+        self.distribution = distribution
         self.last_action, self.last_reward = config.last_action, config.last_reward
         depth, height, width = self.torso.output_shape
-        extra = config.last_action * num_actions + config.last_reward
+        extra = config.last_action * distribution.num_features + config.last_reward
         extra += self.torso.vector_size if isinstance(self.torso, LeavesTorso) else 0
         self.output_shape: tuple[int, ...] = {
             "vector": (depth * height * width + extra,),
@@ -60,7 +60,7 @@ class Encoder(nn.Module):
         """Last action, one-hot, and last reward in [-1, 1]; zeros at the first step."""
         parts = [inputs.last_rewards.new_zeros(*inputs.resets.shape, 0)]
         if self.last_action:
-            parts.append(F.one_hot(inputs.last_actions, self.num_actions).to(parts[0].dtype))
+            parts.append(self.distribution.encode(inputs.last_actions).to(parts[0].dtype))
         if self.last_reward:
             parts.append(inputs.last_rewards.clamp(-1, 1)[..., None])
         return torch.cat(parts, dim=-1) * ~inputs.resets[..., None]

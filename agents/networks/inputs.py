@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 
@@ -11,7 +11,8 @@ class Inputs(NamedTuple):
 
     observations: Tensor
     """`[T, B, ...]`, as returned by the environment."""
-    last_actions: Int[Tensor, "T B"]
+    last_actions: Shaped[Tensor, "T B *numbers"]
+    """Integers, or the numbers of packed actions."""
     last_rewards: Float[Tensor, "T B"]
     resets: Bool[Tensor, "T B"]
     """True at the first step of an episode: state, last action and last reward are ignored."""

@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 
 import torch
 from gymnasium import spaces
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from agents.networks.config import PolicyConfig
+from agents.networks.distributions import Categorical, Distribution, Gaussian, Joint
 from agents.networks.encoder import Encoder
 from agents.networks.inputs import Inputs
+from envs.actions import PackedAction
 from memory.core import CoreConfig, DecidingCore, TaughtCore, select
 
 MAX_WEIGHTS = 100_000_000
@@ -33,7 +35,7 @@ class PolicyOutput(NamedTuple):
 class Action(NamedTuple):
     """The action of one step, with its logits and the value."""
 
-    actions: Int[Tensor, " B"]
+    actions: Shaped[Tensor, "B *numbers"]
     logits: Float[Tensor, "B A"]
     values: Float[Tensor, " B"]
     decisions: Float[Tensor, "B K"]
@@ -58,12 +60,10 @@ class Policy(nn.Module):
         config: PolicyConfig,
     ) -> None:
         super().__init__()
-        if not isinstance(action_space, spaces.Discrete) or action_space.start != 0:
-            raise ValueError(f"action space {action_space} is not supported: expected Discrete(n).")
-        num_actions = int(action_space.n)
+        self.distribution = distribution_of(action_space)
         self.encoder = Encoder(
             observation_space,
-            num_actions,
+            self.distribution,
             core_config.input_kind,
             config,
         )
@@ -71,9 +71,14 @@ class Policy(nn.Module):
         self.core = core_config.build(self.encoder.output_shape)
         self.skip = config.skip
         width = self.core.output_size + config.skip * math.prod(self.encoder.output_shape)
-        self.policy_head = nn.Linear(width, num_actions)
+        self.policy_head = nn.Linear(width, self.distribution.num_parameters)
         self.value_head = nn.Linear(width, 1)
         self.decision_size = self.core.decision_size if isinstance(self.core, DecidingCore) else 0
+
+    @property
+    def num_draws(self) -> int:
+        """Uniform numbers that `act` takes per actor."""
+        return self.distribution.size + self.decision_size
 
     def initial_state(self, batch: int) -> Any:
         """Core state of `batch` actors at the start of an episode."""
@@ -109,14 +114,17 @@ class Policy(nn.Module):
         """One step of B actors; `inputs` has T = 1.
 
         Args:
-            uniforms: numbers in [0, 1), one for the action and one for each decision of the core;
+            uniforms: in [0, 1), for each number of the action and each decision of the core;
                 None selects the most likely action and decisions.
         """
         state = select(inputs.resets[0], self.initial_state(inputs.resets.shape[1]), state)
         features = self.encoder(inputs)[0]
         hidden, state, decisions, decision_logits = self._step_core(features, state, uniforms)
         logits, values = self._heads(hidden, features)
-        actions = logits.argmax(-1) if uniforms is None else draw(logits, uniforms[:, 0])
+        if uniforms is None:
+            actions = self.distribution.mode(logits)
+        else:
+            actions = self.distribution.draw(logits, uniforms[:, : self.distribution.size])
         return Action(actions, logits, values, decisions, decision_logits), state
 
     def _heads(
@@ -134,7 +142,7 @@ class Policy(nn.Module):
             none = hidden.new_zeros(len(hidden), 0)
             return hidden, state, none, none
         logits = self.core.decide(features, state)
-        threshold = 0.5 if uniforms is None else uniforms[:, 1:]
+        threshold = 0.5 if uniforms is None else uniforms[:, self.distribution.size :]
         decisions = (logits.sigmoid() > threshold).to(logits.dtype)
         hidden, state = self.core.apply_decision(features, state, decisions)
         return hidden, state, decisions, logits
@@ -160,7 +168,18 @@ def check_size(core_config: CoreConfig, input_shape: tuple[int, ...]) -> None:
         )
 
 
-def draw(logits: Float[Tensor, "B A"], uniforms: Float[Tensor, " B"]) -> Int[Tensor, " B"]:
-    """Sample by inverse transform: one uniform number per actor."""
-    cumulative = logits.softmax(-1).cumsum(-1)
-    return (cumulative < uniforms[:, None]).sum(-1).clamp(max=logits.shape[-1] - 1)
+def distribution_of(space: spaces.Space[Any]) -> Distribution:
+    """The distribution of the actions of a space.
+
+    Raises:
+        ValueError: the space is neither `Discrete` from 0 nor packed.
+    """
+    if isinstance(space, PackedAction):
+        parts = [Categorical(n) if n else Gaussian(size, space.squash) for n, size in space.parts]
+        return Joint(parts)
+    if isinstance(space, spaces.Discrete) and space.start == 0:
+        return Categorical(int(space.n))
+    raise ValueError(
+        f"action space {space} is not supported: expected Discrete(n), or a "
+        "envs.actions.PackedAction."
+    )

@@ -144,7 +144,7 @@ def learning_parts(agent: Agent) -> dict[str, Callable[[], object]]:
 def loss_of(output: PolicyOutput, batch: Trajectory, agent: Agent) -> torch.Tensor:
     """The loss behind the heads."""
     leaves = PolicyOutput(*(leaf.detach().requires_grad_() for leaf in output))
-    loss = impala_loss(leaves, batch, agent.config.loss)
+    loss = impala_loss(leaves, batch, agent.config.loss, agent.learner.policy.distribution)
     return loss.policy + loss.value - loss.entropy
 
 

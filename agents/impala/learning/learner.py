@@ -220,7 +220,7 @@ class Learner:
     ) -> tuple[Float[Tensor, " metrics"], Bool[Tensor, ""]]:
         """Compute and clip the gradients; returns metrics, and whether all terms are finite."""
         output = self.policy(batch.inputs, batch.state, batch.decisions)
-        loss = impala_loss(output, batch, self.loss_config)
+        loss = impala_loss(output, batch, self.loss_config, self.policy.distribution)
         total = self._total(loss)
         metrics = {f"loss/{name}": x for name, x in loss._asdict().items() if not x.dim()}
         if isinstance(self.policy.core, TaughtCore):

@@ -5,13 +5,14 @@ Source: Espeholt et al. 2018, section 4.2. Means over time and batch, where the 
 
 from typing import NamedTuple
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from agents.impala.config import LossConfig
 from agents.impala.learning.vtrace import vtrace
 from agents.impala.trajectory import Trajectory
+from agents.networks.distributions import Distribution
 from agents.networks.policy import PolicyOutput
 
 
@@ -32,11 +33,6 @@ class Loss(NamedTuple):
     Its source defines supervised losses only; this sum is our choice."""
 
 
-def log_probs_of(logits: Float[Tensor, "T B A"], actions: Int[Tensor, "T B"]) -> Tensor:
-    """Log-probability `[T, B]` of each action."""
-    return logits.log_softmax(-1).gather(-1, actions[..., None]).squeeze(-1)
-
-
 def decision_log_probs(logits: Float[Tensor, "T B K"], decisions: Float[Tensor, "T B K"]) -> Tensor:
     """Log-probability `[T, B]` of all decisions of the core at each step."""
     return -F.binary_cross_entropy_with_logits(logits, decisions, reduction="none").sum(-1)
@@ -52,18 +48,21 @@ def learning_rewards(rewards: Tensor, config: LossConfig) -> Tensor:
     )
 
 
-def impala_loss(output: PolicyOutput, batch: Trajectory, config: LossConfig) -> Loss:
+def impala_loss(
+    output: PolicyOutput, batch: Trajectory, config: LossConfig, actions: Distribution
+) -> Loss:
     """Loss of the unrolled policy on a batch.
 
     A decision of the core at step t is part of the action at t; the importance ratio covers both.
 
     Args:
         output: of T + 1 steps; the last value is the bootstrap.
+        actions: the distribution whose parameters are the logits.
     """
     logits, values = output.logits[:-1], output.values
     decisions, decided = batch.decisions[:-1], output.decision_logits[:-1]
-    log_probs = log_probs_of(logits, batch.actions) + decision_log_probs(decided, decisions)
-    behaviour = log_probs_of(batch.logits, batch.actions) + decision_log_probs(
+    log_probs = actions.log_prob(logits, batch.actions) + decision_log_probs(decided, decisions)
+    behaviour = actions.log_prob(batch.logits, batch.actions) + decision_log_probs(
         batch.decision_logits[:-1], decisions
     )
     log_rhos = log_probs.detach() - behaviour
@@ -89,19 +88,14 @@ def impala_loss(output: PolicyOutput, batch: Trajectory, config: LossConfig) -> 
     return Loss(
         policy=policy_losses.mean(),
         value=value_losses.mean(),
-        entropy=_entropy(logits),
+        entropy=actions.entropy(logits).mean(),
         decision_entropy=_bernoulli_entropy(decided),
         advantage_rms=target.advantages.square().mean().sqrt(),
         mean_value=values.detach().mean(),
         mean_rho=log_rhos.exp().mean(),
-        kl=_kl(batch.logits, logits.detach()),
+        kl=actions.kl(batch.logits, logits.detach()).mean(),
         per_step=(policy_losses + config.value_cost * value_losses).detach(),
     )
-
-
-def _entropy(logits: Float[Tensor, "T B A"]) -> Tensor:
-    log_probs = logits.log_softmax(-1)
-    return -(log_probs.exp() * log_probs).sum(-1).mean()
 
 
 def _bernoulli_entropy(logits: Float[Tensor, "T B K"]) -> Tensor:
@@ -111,8 +105,3 @@ def _bernoulli_entropy(logits: Float[Tensor, "T B K"]) -> Tensor:
         .sum(-1)
         .mean()
     )
-
-
-def _kl(behaviour: Float[Tensor, "T B A"], target: Float[Tensor, "T B A"]) -> Tensor:
-    p, q = behaviour.log_softmax(-1), target.log_softmax(-1)
-    return (p.exp() * (p - q)).sum(-1).mean()

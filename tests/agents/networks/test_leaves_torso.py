@@ -8,6 +8,7 @@ import torch
 from gymnasium import spaces
 
 from agents.networks.config import PolicyConfig
+from agents.networks.distributions import Categorical
 from agents.networks.encoder import Encoder
 from agents.networks.inputs import Inputs
 from agents.networks.leaves_torso import MAX_PLANES, PROJECTED, LeavesTorso, unpack
@@ -81,7 +82,7 @@ def test_every_leaf_reaches_the_core(name, kind) -> None:
     space = SPACES[name]
     packed = packed_of(space)
     torch.manual_seed(0)
-    encoder = Encoder(packed, ACTIONS, kind, SMALL)
+    encoder = Encoder(packed, Categorical(ACTIONS), kind, SMALL)
     inputs = inputs_of(space, packed)
     features = encoder(inputs)
     assert features.shape == (TIME, BATCH, *encoder.output_shape)
@@ -107,10 +108,10 @@ def test_values_are_unpacked_exactly(count) -> None:
 def test_packed_pictures_give_the_features_of_plain_ones() -> None:
     space = bytes_of(5, 4, 3)
     torch.manual_seed(0)
-    plain = Encoder(space, ACTIONS, "map", SMALL)
+    plain = Encoder(space, Categorical(ACTIONS), "map", SMALL)
     packed = packed_of(space)
     torch.manual_seed(0)
-    other = Encoder(packed, ACTIONS, "map", SMALL)
+    other = Encoder(packed, Categorical(ACTIONS), "map", SMALL)
     inputs = inputs_of(space, packed)
     pictures = inputs.observations[..., :60].reshape(TIME, BATCH, 5, 4, 3)
     assert torch.equal(plain(inputs._replace(observations=pictures)), other(inputs))

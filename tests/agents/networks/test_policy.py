@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from agents.networks.config import PolicyConfig
+from agents.networks.distributions import Categorical, draw
 from agents.networks.encoder import Encoder
 from agents.networks.inputs import Inputs
-from agents.networks.policy import Policy, draw
+from agents.networks.policy import Policy
 from agents.networks.torso import ImageTorso
 from memory import CORES
 
@@ -39,7 +40,7 @@ def inputs_of(space: spaces.Space, resets: bool = False, seed: int = 0) -> Input
 
 
 def encoder(space: spaces.Space, kind: Any = "vector", **fields: bool) -> Encoder:
-    return Encoder(space, ACTIONS, kind, PolicyConfig(channels=(4, 6), **fields))
+    return Encoder(space, Categorical(ACTIONS), kind, PolicyConfig(channels=(4, 6), **fields))
 
 
 def policy_for(space: spaces.Space, core: Any = LSTM) -> Policy:

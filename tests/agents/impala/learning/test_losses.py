@@ -8,8 +8,10 @@ import torch
 from torch.testing import assert_close
 
 from agents.impala.config import LossConfig
-from agents.impala.learning.losses import impala_loss, learning_rewards
+from agents.impala.learning.losses import impala_loss as loss_of
+from agents.impala.learning.losses import learning_rewards
 from agents.impala.trajectory import Trajectory
+from agents.networks.distributions import Categorical
 from agents.networks.inputs import Inputs
 from agents.networks.policy import PolicyOutput
 
@@ -50,6 +52,11 @@ def output(**fields: torch.Tensor) -> PolicyOutput:
 
 
 HALF = LossConfig(discount=0.5)
+
+
+def impala_loss(given: PolicyOutput, trajectory: Trajectory, config: LossConfig):
+    """The loss with one of two actions."""
+    return loss_of(given, trajectory, config, Categorical(2))
 
 
 def test_every_term_is_the_one_worked_by_hand() -> None:
