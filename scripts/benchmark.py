@@ -1,4 +1,4 @@
-"""Cores on tasks, many runs to one table: `python scripts/benchmark.py quick --out runs/quick`."""
+"""Run many cores on many tasks and report: `python scripts/benchmark.py quick --out runs/quick`."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Film a trained agent: `python scripts/record.py RUN --out agent.mp4`."""
+"""Record a video of a trained agent: `python scripts/record.py RUN --out agent.mp4`."""
 
 import sys
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""One agent, its acting and its learning measured alone: operations counted, CPU time taken.
+"""Operations and CPU time of acting and learning, each measured alone for one agent.
 
-Whoever imports this has called `agents.runs.process.prepare` before.
+Call `agents.runs.process.prepare` before importing this module.
 """
 
 import math
@@ -16,7 +16,7 @@ from agents.impala.program import IMPALA
 from agents.impala.trajectory import take
 
 PLAIN = ("--core.fused", "never")
-"""Flags with which PyTorch computes every product of `lstm` and `rmc`, where it can be counted."""
+"""Flags for plain PyTorch in `lstm` and `rmc`, whose operations can be counted."""
 
 
 class Agent:
@@ -24,7 +24,7 @@ class Agent:
 
     Args:
         flags: as `scripts/impala.py` takes them.
-        unrolls: acted before anything is measured; after three, episodes no longer end together.
+        unrolls: number before the measurement; after three, episodes end at different steps.
     """
 
     def __init__(self, flags: Sequence[str], unrolls: int = 3) -> None:
@@ -36,8 +36,8 @@ class Agent:
             self.rollout.unroll(0)
         trajectory = self.rollout.unroll(0).trajectory
         self.batch = take(trajectory, 0, min(self.config.batch, self.config.actors))
-        # An episode opens, as in most batches: where none does, an LSTM is one call of PyTorch,
-        # which takes another time, and of which no operation is counted.
+        # One episode starts inside the unroll, as in most batches. Without one, an LSTM is a single
+        # call of PyTorch, which takes a different time and whose operations are not counted.
         self.batch.inputs.resets[1, 0] = True
 
     @property
@@ -60,22 +60,22 @@ class Agent:
 
 
 def operations(work: Callable[[], object]) -> int:
-    """Floating-point operations in products and convolutions."""
+    """Number of floating-point operations in products and convolutions."""
     with FlopCounterMode(display=False) as counter:
         work()
     return counter.get_total_flops()
 
 
 def cpu_time(work: Callable[[], object], repeats: int = 9) -> float:
-    """Median CPU seconds of a call, after one that does not count."""
+    """Median CPU seconds of a call, after one warm-up call."""
     return statistics.median(time_of(work, repeats + 1)[1:])
 
 
 def time_of(work: Callable[[], object], repeats: int) -> list[float]:
-    """CPU seconds of each of some calls."""
+    """CPU seconds of each of `repeats` calls."""
     found = [math.inf] * repeats
     for i in range(repeats):
-        begun = time.process_time()
+        started = time.process_time()
         work()
-        found[i] = time.process_time() - begun
+        found[i] = time.process_time() - started
     return found

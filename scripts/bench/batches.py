@@ -1,10 +1,9 @@
-"""Whether batches are made as fast as they are learnt from: `python scripts/bench/batches.py`.
+"""Time to make a batch against time to learn from it: `python scripts/bench/batches.py`.
 
-Every task in turn, over and over: the processor time of one thread that making a batch takes, and
-that one update takes. Processor time is what other programs on the machine change least. Training
-makes batches in a thread of its own while it learns; `waiting` is the share of time that it had
-nothing to do all the same, of as many updates again. Tasks whose data are not there are left out,
-and named.
+Measures, for each task in turn and in several rounds, the processor time of one thread to make a
+batch and to do one update. Other programs on the machine change processor time less than wall time.
+Training makes batches in a background thread; `waiting` is the share of time, over further updates,
+in which it waits for a batch. Tasks without data are skipped, with a message.
 """
 
 import argparse
@@ -58,11 +57,11 @@ CASES = {
     "delayed recall, gru": "--task delayed_recall --core gru",
     "associative recall, gru": "--task associative_recall --core gru",
 }
-"""What is measured, by the command of a run."""
+"""Name and flags of each measured run."""
 
 
 class Case:
-    """One run and how long its parts take."""
+    """One run and the times of its parts."""
 
     def __init__(self, flags: str) -> None:
         config = parse(flags.split(), SUPERVISED).config
@@ -82,14 +81,14 @@ class Case:
         self.learnt.append(_milliseconds(self.trainer.update))
         prefetcher.take = take
         self.trainer.update()  # restarts the prefetcher, so its wait does not count
-        before, begun = prefetcher.seconds_waited, time.perf_counter()
+        before, started = prefetcher.seconds_waited, time.perf_counter()
         for _ in range(UPDATES):
             self.trainer.update()
         waited = prefetcher.seconds_waited - before
-        self.waited.append(waited / (time.perf_counter() - begun))
+        self.waited.append(waited / (time.perf_counter() - started))
 
     def row(self) -> tuple[float, float, float]:
-        """Medians, without the first: it finds nothing in any cache."""
+        """Medians without the first round, whose caches are empty."""
         made, learnt, waited = (
             statistics.median(values[1:]) for values in (self.made, self.learnt, self.waited)
         )
@@ -106,11 +105,11 @@ COLUMNS = (
     "sequences_per_cpu_second",
 )
 UPDATES = 3
-"""Made one after the other to see what training waits for."""
+"""Consecutive updates in which the waiting time is measured."""
 
 
 def cases() -> Iterator[tuple[str, Case]]:
-    """Every run whose data are there."""
+    """Every run whose data are available."""
     for name, flags in CASES.items():
         try:
             yield name, Case(flags)
@@ -119,7 +118,7 @@ def cases() -> Iterator[tuple[str, Case]]:
 
 
 def report(name: str, case: Case) -> tuple[str | int, ...]:
-    """Print what was measured of a run, and give its row."""
+    """Print the measurements of a run and return its row."""
     made, learnt, waited = case.row()
     speed = 1000 * case.size / (made + learnt)
     print(
@@ -131,13 +130,13 @@ def report(name: str, case: Case) -> tuple[str | int, ...]:
 
 
 def _milliseconds(work: Callable[[], object]) -> float:
-    begun = time.thread_time()
+    started = time.thread_time()
     work()
-    return 1000 * (time.thread_time() - begun)
+    return 1000 * (time.thread_time() - started)
 
 
 def main() -> None:
-    """Measure all and write a table."""
+    """Measure all runs and write a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path)

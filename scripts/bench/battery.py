@@ -1,10 +1,10 @@
-"""A small fixed battery of memory tasks, for cores of one size and as many frames.
+"""A small fixed set of memory tasks, for cores of equal size and equal numbers of frames.
 
-Every core has the same reader, optimiser, budget of parameters and stream of sequences, and the
-options that `of_width` of its configuration gives it. A core may be named with further options:
-"lstm, layers=2". No option was searched for: a figure says what a core does here, in a short
-training, not what it is capable of. The layer that lays vectors out for a core of maps counts as
-part of the core.
+Every core has the same reader, optimiser, number of parameters and stream of sequences, and the
+options that `of_width` of its configuration sets. The name of a core can include further options:
+"lstm, layers=2". Options were not tuned: a result shows what a core learns in a short training, not
+its best performance. The layer that turns vectors into maps for a core of maps counts as part of
+the core.
 """
 
 import time
@@ -39,20 +39,20 @@ class Result(NamedTuple):
     core: str
     seed: int
     budget: int
-    """Most parameters that the core may have."""
+    """Largest number of parameters of the core."""
     parameters: int
-    """That it has."""
+    """Number of parameters of the core."""
     updates: int
     frames: int
-    """Steps of sequences learnt from."""
+    """Training steps of sequences."""
     accuracy: float
-    """Over the test."""
+    """On the test."""
     loss: float
     seconds: float
 
 
 def config_of(name: str, width: int) -> CoreConfig:
-    """A core of some width; the name may go on with options: "lstm, layers=2".
+    """A core of a given width; the name can include options: "lstm, layers=2".
 
     Raises:
         ValueError: there is no such core, or option.
@@ -68,10 +68,10 @@ def config_of(name: str, width: int) -> CoreConfig:
 
 
 def sized(name: str, features: int, budget: int) -> CoreConfig:
-    """The widest configuration of a core with at most so many parameters.
+    """The widest configuration of a core with at most `budget` parameters.
 
     Raises:
-        ValueError: even the narrowest has more.
+        ValueError: the narrowest has more.
     """
     widest = 0
     while _size(name, widest + 1, features) <= budget:
@@ -86,7 +86,7 @@ def run(task_name: str, core_name: str, seed: int, frames: int, budget: int) -> 
     """Train one core on one task, in this process and on one thread; test it at the end.
 
     Args:
-        frames: steps of sequences to learn from; the last update may go a little beyond.
+        frames: steps of sequences to learn from; the last update may exceed it slightly.
         budget: parameters of the core, at most.
     """
     torch.set_num_threads(1)
@@ -95,10 +95,10 @@ def run(task_name: str, core_name: str, seed: int, frames: int, budget: int) -> 
     core = sized(core_name, task.encoder().output_shape[0], budget)
     trainer = Trainer(build_reader(task, core, READER), task, TRAINING)
     updates, per_update = updates_of(task, frames)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     for _ in range(updates):
         trainer.update()
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - started
     test = trainer.evaluate()
     return Result(
         task_name,
@@ -115,7 +115,7 @@ def run(task_name: str, core_name: str, seed: int, frames: int, budget: int) -> 
 
 
 def updates_of(task: Task, frames: int) -> tuple[int, int]:
-    """Updates for so many frames, or a few more; and the frames of each."""
+    """Number of updates for `frames` frames, rounded up, and frames per update."""
     per_update = TRAINING.batch * len(task.batch(0, 1).targets)
     return -(-frames // per_update), per_update
 

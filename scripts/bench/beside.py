@@ -1,12 +1,12 @@
-"""The learner beside one busy process per core: `python scripts/bench/beside.py --out FILE.json`.
+"""The learner next to one busy process per core: `python scripts/bench/beside.py --out FILE.json`.
 
-A fair share of a core is half of it, so an update should take twice its quiet time, and may take
-4.5 times. Rounds time some updates with nothing beside them, then as many beside processes that
-spin, one held on each core. Times are on the clock, medians of the rounds; ratios are medians of
-the ratios of each round, and the worst of them.
+A fair share of a core is half of it, so an update should take twice its quiet time; the limit is
+4.5 times. Each round times some updates alone, then as many next to processes that spin, one pinned
+to each core. Times are wall times, medians of the rounds; ratios are the median and the maximum of
+the ratios of each round.
 
-Threads that spin while they wait for one another are what `agents.runs.process.prepare` avoids:
-the last row has them, with `OMP_WAIT_POLICY=ACTIVE`, in a process of its own, as it must be set
+`agents.runs.process.prepare` prevents threads from spinning while they wait. The last row measures
+spinning threads, with `OMP_WAIT_POLICY=ACTIVE`, in a separate process, because it must be set
 before PyTorch is imported.
 """
 
@@ -34,7 +34,7 @@ from agent import Agent
 from agents.runs.versions import versions
 
 LIMIT = 4.5
-"""Times its quiet time that an update may take."""
+"""Largest ratio of an update's time to its quiet time."""
 BUSY = """
 import os, sys
 os.sched_setaffinity(0, {int(sys.argv[1])})
@@ -44,7 +44,7 @@ while os.getppid() == parent:
     for _ in range(1_000_000):
         pass
 """
-"""Computes nothing on one core, until it is ended or its parent is."""
+"""Keeps one core busy until this process or its parent ends."""
 Figures = dict[str, float]
 
 
@@ -76,7 +76,7 @@ def arguments() -> argparse.Namespace:
 
 
 def learners(asked: argparse.Namespace) -> Iterator[tuple[str, Figures]]:
-    """Name and figures of each learner; the last is one that spins, unless all of them do."""
+    """Name and figures of each learner; the last one spins, unless all do."""
     for core in asked.cores:
         learn = Agent(["--env", asked.env, "--core", core]).learn
         for threads in asked.threads:
@@ -88,12 +88,12 @@ def learners(asked: argparse.Namespace) -> Iterator[tuple[str, Figures]]:
 
 
 def row_name(core: str, threads: int) -> str:
-    """What the results of a learner are called."""
+    """Name of a learner in the results."""
     return f"{core}, threads: {threads}"
 
 
 def compare(work: Callable[[], object], rounds: int, calls: int) -> Figures:
-    """Milliseconds of a call, quiet and beside busy processes, and how many times as long."""
+    """Milliseconds of a call, alone and next to busy processes, and their ratio."""
     pairs: list[tuple[float, float]] = []
     for _ in range(rounds):
         quiet = wall_time(work, calls)
@@ -107,18 +107,18 @@ def compare(work: Callable[[], object], rounds: int, calls: int) -> Figures:
 
 
 def wall_time(work: Callable[[], object], calls: int) -> float:
-    """Median seconds of a call, after one that does not count."""
+    """Median seconds of a call, after one warm-up call."""
     times = []
     for _ in range(calls + 1):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         work()
-        times.append(time.perf_counter() - begun)
+        times.append(time.perf_counter() - started)
     return statistics.median(times[1:])
 
 
 @contextmanager
 def busy() -> Iterator[Sequence[subprocess.Popen]]:
-    """One process on each core that does nothing but compute."""
+    """One process on each core that computes all the time."""
     command = [sys.executable, "-c", BUSY]
     processes = [
         subprocess.Popen([*command, str(cpu)], stdout=subprocess.PIPE) for cpu in sorted(cpus())
@@ -126,7 +126,7 @@ def busy() -> Iterator[Sequence[subprocess.Popen]]:
     try:
         for process in processes:
             assert process.stdout is not None
-            process.stdout.readline()  # it says when it begins
+            process.stdout.readline()  # it prints a line when it starts
         yield processes
     finally:
         for process in processes:
@@ -135,7 +135,7 @@ def busy() -> Iterator[Sequence[subprocess.Popen]]:
 
 
 def spinning(env: str, core: str, threads: int) -> Figures:
-    """Figures of a learner whose threads spin, by this program; few, as they may take minutes."""
+    """Figures of a learner whose threads spin, in a new process; few, as they may take minutes."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "results.json"
         flags = ["--env", env, "--cores", core, "--threads", str(threads), "--out", str(out)]

@@ -1,7 +1,8 @@
 """Size and speed of every core in its default size: `python scripts/bench/cores.py --out FILE.csv`.
 
-Each core sees what the paper's torso makes of the BoxWorld viewport. Rounds go over all cores in
-turn, so that what else the machine does falls on all alike; the figures are medians of the rounds.
+The input of each core is the output of the paper's torso for the BoxWorld viewport. Each round
+measures all cores in turn, so that other load on the machine affects all equally; the figures are
+medians of the rounds.
 """
 
 import argparse
@@ -45,16 +46,16 @@ class Bench:
         self.times: dict[str, list[float]] = {"step": [], "unroll": []}
 
     def measure(self) -> None:
-        """Time both once, and keep the times."""
-        with weights_held(self.core):  # as all steps of an unroll hold them
+        """Time a step and an unroll once each."""
+        with weights_held(self.core):  # as in an unroll of the actors
             self._step()
             self._time("step", self._step)
         self._time("unroll", self._unroll)
 
     def _time(self, name: str, work: Callable[[], None]) -> None:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         work()
-        self.times[name].append(time.perf_counter() - begun)
+        self.times[name].append(time.perf_counter() - started)
 
     @torch.no_grad()
     def _step(self) -> None:
@@ -71,7 +72,7 @@ class Bench:
             self.core(inputs, self.learning, self.reset)[0].sum().backward()
 
     def row(self, name: str) -> dict[str, str | int]:
-        """What the table says of it."""
+        """Row of the table."""
         state = self.core.initial_state(1)
         step, unroll = (statistics.median(times[1:]) for times in self.times.values())
         return {
@@ -99,7 +100,7 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     torch.manual_seed(0)
     benches = {name: Bench(name) for name in asked.cores}
-    for _ in range(asked.rounds + 1):  # the first does not count
+    for _ in range(asked.rounds + 1):  # the first is a warm-up
         for bench in benches.values():
             bench.measure()
     rows = [bench.row(name) for name, bench in benches.items()]

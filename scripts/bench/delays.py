@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 Accuracies = dict[int, float]
-"""By delay."""
+"""Accuracy by delay."""
 
 
 def main(argv: list[str]) -> int:
-    """Draw what some runs came to in their tests at other delays, and write it as a table."""
+    """Draw the test accuracies of runs at other delays, and write them as a table."""
     parser = argparse.ArgumentParser("delays.py", description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, help="run folders with --task.test-delays")
     parser.add_argument("--out", type=Path, required=True, help="figure; a table goes beside it")

@@ -1,15 +1,15 @@
-"""How fast the environments are, and whether every level can be solved.
+"""Speed of the environments, and a check that every level can be solved.
 
     python scripts/bench/envs.py --out docs/results/envs.json
 
-Random actions, episodes begun anew in the same step, all through the public faces: `step` of the
-vector face at each batch size, and `step` of what `gymnasium.make` gives. Rounds go over all of
-them in turn, so that what else the machine does falls on all alike; figures are medians of the
-rounds, for each second on the clock and for each second of processor time (one thread). The first
-step is that of a fresh process, its imports included: once with an empty cache of compiled code,
-then with what that left there. Levels are drawn in batches, and each is checked by the planner of
-the scripted players: the chain from the gem back to the loose key is followed, and each object on
-it must have an empty cell beside it that the agent can walk to.
+Random actions, episodes restarted in the same step, through the public API: `step` of the vector
+environment at each batch size, and `step` of the environment from `gymnasium.make`. Each round
+measures all of them in turn, so that other load on the machine affects all equally; figures are
+medians of the rounds, per second of wall time and per second of processor time (one thread). The
+first step is that of a new process, imports included: once with an empty cache of compiled code,
+once with a filled one. Levels are drawn in batches and checked by the planner of the scripted
+players: it follows the chain from the gem back to the loose key, and each object on it must have an
+empty neighbouring cell that the agent can reach.
 """
 
 import argparse
@@ -50,7 +50,7 @@ LEVELS = {
     "mix": BoxWorldConfig(),
     "hardest": BoxWorldConfig(solution_length=(5,), num_distractors=(5,)),
 }
-"""The levels of the Relational Memory Core paper, and the hardest of them."""
+"""Levels of the Relational Memory Core paper, and the hardest of them."""
 FIRST_STEP = """
 import sys
 import gymnasium
@@ -85,7 +85,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """What was asked for on the command line."""
+    """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sizes", nargs="+", type=int, default=[1, 16, 256, 1024])
@@ -104,7 +104,7 @@ def arguments() -> argparse.Namespace:
 
 
 def player(id: str, size: int | str) -> Callable[[], int]:
-    """What plays some steps at random, and says how many."""
+    """A function that plays some steps at random and returns their number."""
     if size == "single":
         return single_player(id)
     env = gymnasium.make_vec(id, int(size), autoreset_mode="SameStep")
@@ -120,7 +120,7 @@ def player(id: str, size: int | str) -> Callable[[], int]:
 
 
 def single_player(id: str) -> Callable[[], int]:
-    """One game, as anybody would play it."""
+    """One game, through `gymnasium.make`."""
     env = gymnasium.make(id)
     env.reset(seed=0)
     actions = random_actions(int(env.action_space.n), 1000).tolist()  # type: ignore[attr-defined]
@@ -136,17 +136,17 @@ def single_player(id: str) -> Callable[[], int]:
 
 
 def random_actions(count: int, *shape: int) -> np.ndarray:
-    """Actions drawn beforehand, so that drawing them costs nothing."""
+    """Actions drawn in advance, so that drawing them is not timed."""
     return np.random.default_rng(0).integers(count, size=shape)
 
 
 def note(times: Times, work: Callable[[], int], seconds: float) -> None:
-    """Repeat some work for a while; how much of it was done in a second, by either clock."""
+    """Repeat `work` for some seconds and record its rates per second of wall and processor time."""
     work()
-    done, begun, begun_cpu = 0, time.perf_counter(), time.process_time()
-    while time.perf_counter() - begun < seconds:
+    done, started, started_cpu = 0, time.perf_counter(), time.process_time()
+    while time.perf_counter() - started < seconds:
         done += work()
-    wall, used = time.perf_counter() - begun, time.process_time() - begun_cpu
+    wall, used = time.perf_counter() - started, time.process_time() - started_cpu
     times.setdefault("per_second", []).append(done / wall)
     times.setdefault("per_cpu_second", []).append(done / used)
 
@@ -157,7 +157,7 @@ def middle(times: Times) -> dict[str, float]:
 
 
 def first_steps(id: str, starts: int) -> dict[str, dict[str, float]]:
-    """Seconds from the start of a process to the end of its first step, by either clock."""
+    """Seconds from the start of a process to the end of its first step, wall and processor time."""
     cold: Times = {}
     warm: Times = {}
     for _ in range(starts):
@@ -168,11 +168,11 @@ def first_steps(id: str, starts: int) -> dict[str, dict[str, float]]:
 
 
 def start(id: str, cache: str, times: Times) -> None:
-    """Take the first step in a fresh process."""
+    """Take the first step in a new process."""
     environment = os.environ | {"NUMBA_CACHE_DIR": cache, "PYTHONPATH": str(ROOT)}
-    before, begun = os.times(), time.perf_counter()
+    before, started = os.times(), time.perf_counter()
     subprocess.run([sys.executable, "-c", FIRST_STEP, id], env=environment, check=True)
-    wall, after = time.perf_counter() - begun, os.times()
+    wall, after = time.perf_counter() - started, os.times()
     used = after.children_user + after.children_system
     used -= before.children_user + before.children_system
     times.setdefault("wall", []).append(wall)
@@ -180,7 +180,7 @@ def start(id: str, cache: str, times: Times) -> None:
 
 
 def levels(config: BoxWorldConfig, count: int, rounds: int) -> dict[str, float]:
-    """Draw levels and count those that cannot be solved; how many are drawn in a second."""
+    """Draw levels, count those that cannot be solved, and measure levels per second."""
     size = min(count, 10_000)
     game, every = BoxWorld(size, config), np.ones(size, np.bool_)
     game.seed(np.arange(size, dtype=np.uint64), every)
@@ -189,7 +189,7 @@ def levels(config: BoxWorldConfig, count: int, rounds: int) -> dict[str, float]:
         game.begin(every)
         unsolvable += count_unsolvable(game.cells, game.rooms)
         drawn += size
-    few = np.arange(size) < 1000  # as many as are begun at once, and stay in the cache
+    few = np.arange(size) < 1000  # as many as start at once; they stay in the cache
     rates: Times = {}
     for _ in range(rounds):
         note(rates, lambda: game.begin(few) or int(few.sum()), 0.2)
@@ -197,7 +197,7 @@ def levels(config: BoxWorldConfig, count: int, rounds: int) -> dict[str, float]:
 
 
 def draw(steps: dict[str, dict[str, dict[str, float]]], sizes: list[int], file: Path) -> None:
-    """Steps in a second of processor time, by the size of the batch."""
+    """Steps per second of processor time against batch size."""
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
     for id, rates in steps.items():
         line = [rates[str(n)]["per_cpu_second"] for n in sizes]
@@ -215,7 +215,7 @@ def draw(steps: dict[str, dict[str, dict[str, float]]], sizes: list[int], file: 
 
 
 def cpu() -> str:
-    """The processor's name, where Linux tells it."""
+    """The processor's name, if Linux reports it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]

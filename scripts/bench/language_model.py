@@ -1,8 +1,8 @@
 """Speed and memory of language models: `python scripts/bench/language_model.py --out FILE.json`.
 
 Speed: whole updates of the preset language_model-wikitext2, on random words, of `rmc`, `lstm`, and
-torch.nn.LSTM in the place of a core. Rounds go over all in turn, forth and back, so that what else
-the machine does falls on all alike; ratios are taken within a round.
+torch.nn.LSTM as a core. Each round measures all in turn, in alternating order, so that other load
+on the machine affects all equally; ratios are computed within a round.
 
 Memory: the largest resident set of a process that makes two updates with a vocabulary of 250,000
 words, embeddings of 512 and an LSTM of 1024, by kind of softmax; `whole` holds all logits at once.
@@ -43,11 +43,11 @@ PRESET, WORDS = "language_model-wikitext2", 33_278
 VOCABULARY, LANES = 250_000, 16
 KINDS = {"tied": (), "adaptive": (20_000, 60_000), "whole": ()}
 UPDATES = 3
-"""Of each in a round."""
+"""Updates of each in a round."""
 
 
 class TorchLSTM(Core[LSTMState]):
-    """torch.nn.LSTM as it comes, for texts without resets."""
+    """torch.nn.LSTM as a core, for texts without resets."""
 
     def __init__(self, features: int, hidden: int) -> None:
         super().__init__()
@@ -100,13 +100,13 @@ def speed(precision: str, rounds: int) -> dict[str, Any]:
     """Words per second, and the ratio of each to torch.nn.LSTM."""
     made = trainers(precision)
     seconds: dict[str, list[float]] = {name: [] for name in made}
-    for number in range(rounds + 1):  # the first is for warming up
+    for number in range(rounds + 1):  # the first is a warm-up
         for name in list(made)[:: 1 if number % 2 else -1]:
             trainer = made[name]
-            begun = time.perf_counter()
+            started = time.perf_counter()
             for _ in range(UPDATES):
                 trainer.update()
-            seconds[name].append(time.perf_counter() - begun)
+            seconds[name].append(time.perf_counter() - started)
     task = made["rmc"].task
     assert isinstance(task, LanguageModel)
     words = UPDATES * task.config.unroll * made["rmc"].config.batch
@@ -124,7 +124,7 @@ def speed(precision: str, rounds: int) -> dict[str, Any]:
 
 
 def measure_memory(kind: str) -> dict[str, Any]:
-    """Two updates in this process, which should be fresh."""
+    """Peak memory of two updates in this process, which should be new."""
     config = LanguageModelConfig(embedding=512, unroll=100, cutoffs=KINDS[kind])
     task = random_text(VOCABULARY, config)
     reader = build_reader(task, LSTMConfig(hidden=1024), ReaderConfig())
@@ -132,7 +132,7 @@ def measure_memory(kind: str) -> dict[str, Any]:
         reader.head.answer = MethodType(Head.answer, reader.head)
     trainer = Trainer(reader, task, TrainingConfig(batch=LANES))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    begun = time.perf_counter()
+    started = time.perf_counter()
     for _ in range(2):
         trainer.update()
     return {
@@ -140,7 +140,7 @@ def measure_memory(kind: str) -> dict[str, Any]:
         "words_per_update": LANES * config.unroll,
         "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         "gib_before_training": before / 2**20,
-        "seconds_per_update": (time.perf_counter() - begun) / 2,
+        "seconds_per_update": (time.perf_counter() - started) / 2,
     }
 
 
@@ -167,7 +167,7 @@ def main() -> None:
 
 
 def _write(found: dict[str, dict[str, Any]], out: Path | None) -> None:
-    """What is known so far: the rest may take long."""
+    """Write the results so far."""
     text = json.dumps(found, indent=1)
     print(text, flush=True)
     if out:

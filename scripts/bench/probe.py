@@ -28,7 +28,7 @@ Job = tuple[str, str, int]
 
 
 def main(argv: list[str]) -> int:
-    """Run what the table does not hold yet, add it there, and draw the table."""
+    """Run what the table does not contain, append it, and draw the table."""
     parser = argparse.ArgumentParser("probe.py", description=battery.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="table; continued if it exists")
     parser.add_argument("--cores", nargs="+", default=[*CORES], help='names, or "lstm, layers=2"')
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
     if not all(_is_of(row, asked) for row in rows):
         parser.error(f"--out {asked.out}: holds runs of another --frames or --budget")
     done = {(row.task, row.core, row.seed) for row in rows}
-    # Seeds outermost: an interrupted table has whole columns.
+    # Seeds are the outer loop, so that an interrupted table has complete seeds.
     every = itertools.product(range(1, asked.seeds + 1), battery.TASKS, asked.cores)
     jobs = [(task, core, seed) for seed, task, core in every]
     _run([job for job in jobs if job not in done], asked)
@@ -96,7 +96,7 @@ def _is_of(row: Result, asked: argparse.Namespace) -> bool:
 
 
 def append(table: Path, result: Result) -> None:
-    """Add a row, under a line of names if it is the first."""
+    """Append a row; write the header first if the table is new."""
     new = not table.exists()
     with table.open("a", newline="") as file:
         writer = csv.writer(file)

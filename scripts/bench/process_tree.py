@@ -1,4 +1,4 @@
-"""CPU time and memory of a process and of all that descend from it, as `/proc` tells them."""
+"""CPU time and memory of a process and its descendants, from `/proc`."""
 
 import os
 import signal
@@ -10,17 +10,17 @@ PROC = Path("/proc")
 
 
 class Memory(NamedTuple):
-    """Of a whole process tree, in MiB."""
+    """Memory of a process tree, in MiB."""
 
     resident: float
-    """Summed over the processes: what they share counts once for each."""
+    """Sum over the processes; shared memory counts once for each."""
     proportional: float
-    """What processes share is split between them, so this is what the tree takes in truth."""
+    """Sum over the processes; shared memory is divided between them, so it counts once."""
     processes: int
 
 
 def family(process: int) -> set[int]:
-    """The process and all that descend from it."""
+    """The process and its descendants."""
     parents = {number: int(fields[1]) for number, fields in _stats().items()}
     found, grown = {process}, True
     while grown:
@@ -30,7 +30,7 @@ def family(process: int) -> set[int]:
 
 
 def cpu_seconds(process: int) -> float:
-    """CPU time of a process tree, that of members which have ended included."""
+    """CPU time of a process tree, including members that have ended."""
     members, stats = family(process), _stats()
     # User and system time of the process itself, then of its children that ended.
     ticks = sum(sum(map(int, stats[member][11:15])) for member in members if member in stats)
@@ -53,7 +53,7 @@ def memory(process: int) -> Memory:
 
 
 def end(process: subprocess.Popen, patience: float = 20.0) -> None:
-    """Ask a process to end, and make an end of whatever of its tree is left after `patience`."""
+    """Terminate a process, and kill what is left of its tree after `patience` seconds."""
     members = family(process.pid)
     process.send_signal(signal.SIGTERM)
     try:
@@ -70,7 +70,7 @@ def end(process: subprocess.Popen, patience: float = 20.0) -> None:
 
 
 def _stats() -> dict[int, list[str]]:
-    """Of each process, what follows its name in `/proc/PID/stat`: state, parent, and so on."""
+    """Fields of each process after its name in `/proc/PID/stat`: state, parent, and so on."""
     found = {}
     for stat in PROC.glob("[0-9]*/stat"):
         try:

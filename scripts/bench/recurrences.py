@@ -1,10 +1,10 @@
-"""LSTM and GRU beside torch.nn's: `python scripts/bench/recurrences.py --out FILE.json`.
+"""LSTM and GRU against torch.nn's: `python scripts/bench/recurrences.py --out FILE.json`.
 
-torch.nn knows no episodes, so it is timed without them; ours are timed without, with resets that
-fall nowhere, and with episodes that open at one step in fifty, which torch.nn cannot compute. Such
-unrolls come as `loop`, too: step by step, as PyTorch differentiates it. The unroll that learns has
-40 steps of 32; acting is forty single steps of 100. Inputs are those of the BoxWorld agent. Rounds
-go over all in turn; times are medians of the rounds, ratios medians of the ratios of each round.
+torch.nn does not support episodes and is timed without them. Ours are timed without resets, with
+resets that are all false, and with episodes that start at one step in fifty. The last are also
+timed as `loop`: step by step, with the gradient by autograd. The unroll for learning has 40 steps
+of 32; acting is forty single steps of 100. Inputs are those of the BoxWorld agent. Each round
+measures all in turn; times are medians of the rounds, ratios medians of the ratios of each round.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from memory.fused.held import weights_held
 
 FEATURES, UNITS, STEPS, LEARNING, ACTING = 655, 256, 40, 32, 100
 OPENING = 0.02
-"""Share of steps that open an episode."""
+"""Share of steps that start an episode."""
 THEIRS = "torch.nn"
 
 
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def cases() -> dict[str, dict[str, Callable[[], None]]]:
-    """What is compared, by the name of the comparison and of who does it."""
+    """The compared functions, by comparison and by implementation."""
     torch.manual_seed(0)
     found = {}
     for name, config, module in (("lstm", LSTMConfig, nn.LSTM), ("gru", GRUConfig, nn.GRU)):
@@ -114,13 +114,13 @@ def acting(core: Core, theirs: nn.Module) -> dict[str, Callable[[], None]]:
 
 
 def compare(works: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Milliseconds of each, and how many times faster than torch.nn; one round does not count."""
+    """Milliseconds of each, and speed relative to torch.nn; the first round is a warm-up."""
     times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds + 1):
         for name, work in works.items():
-            begun = time.perf_counter()
+            started = time.perf_counter()
             work()
-            times[name].append(time.perf_counter() - begun)
+            times[name].append(time.perf_counter() - started)
     figures = {f"{name}, ms": 1e3 * statistics.median(spent[1:]) for name, spent in times.items()}
     for name in [*works][1:]:
         pairs = zip(times[THEIRS][1:], times[name][1:], strict=True)

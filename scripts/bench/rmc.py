@@ -1,12 +1,12 @@
-"""The relational memory core: a straight port of its formulas, plain PyTorch and compiled code.
+"""The relational memory core: a direct port of its formulas, plain PyTorch and compiled code.
 
     python scripts/bench/rmc.py --out docs/results/rmc_speed.json
 
-The port is what one writes from the paper's program: each step by itself, queries and the
-perceptron for the input row as well. All have the same weights, and must give the same outputs, in
-bfloat16 nearly, before they are timed. Acting is forty single steps, which hold the weights as an
-unroll of the actors does. Rounds go over them in turn, so that what else the machine
-does falls on all alike; times are medians of the rounds, ratios medians of each round's own.
+The port follows the paper's program: step by step, with queries and the perceptron for the input
+row as well. All have the same weights, and their outputs are compared before they are timed, with a
+larger tolerance for bfloat16. Acting is forty single steps, which hold the weights as in an unroll
+of the actors. Each round measures all in turn, so that other load on the machine affects all
+equally; times are medians of the rounds, ratios medians of the ratios of each round.
 """
 
 import argparse
@@ -50,7 +50,7 @@ Unroll = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class Port:
-    """The formulas of the authors' program, step by step, with the weights of a core of ours."""
+    """The formulas of the authors' program, step by step, with the weights of an Engram core."""
 
     def __init__(self, core: RMC) -> None:
         self.core, self.block = core, core.blocks[0]
@@ -58,8 +58,8 @@ class Port:
     def __call__(self, inputs: Tensor, state: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs and last state of an unroll."""
         fresh, outputs = self.core.initial_state(inputs.shape[1]), []
-        for x, opens in zip(inputs, reset, strict=True):
-            state = self._step(x, select(opens, fresh, state))
+        for x, is_first in zip(inputs, reset, strict=True):
+            state = self._step(x, select(is_first, fresh, state))
             outputs.append(state.flatten(1))
         return torch.stack(outputs), state
 
@@ -71,9 +71,10 @@ class Port:
         rows = block.mlp_norm(rows + core.mlp(rows))
         candidate = torch.tanh(rows[:, : core.slots])
         gates = core.gate_memory(torch.tanh(memory)) + core.gate_input(embedded)
-        write, keep = gates.chunk(2, dim=2)
-        write, keep = torch.sigmoid(write + core.input_bias), torch.sigmoid(keep + core.forget_bias)
-        return write * candidate + keep * memory
+        input_gate, forget_gate = gates.chunk(2, dim=2)
+        input_gate = torch.sigmoid(input_gate + core.input_bias)
+        forget_gate = torch.sigmoid(forget_gate + core.forget_bias)
+        return input_gate * candidate + forget_gate * memory
 
     def _attend(self, rows: Tensor) -> Tensor:
         heads = self.block.heads
@@ -110,7 +111,7 @@ class Bench:
             for way in self.ways:
                 apart = (self._unroll(way) - expected).norm() / expected.norm()
                 if apart > (2e-2 if way == "bf16" else 1e-5):
-                    raise SystemExit(f"{way} computes something else: off by {apart:.1e}")
+                    raise SystemExit(f"{way}: outputs differ from the port by {apart:.1e}")
 
     def _unroll(self, way: str) -> Tensor:
         return self.ways[way](self.inputs, self.state, self.reset)[0]
@@ -120,20 +121,20 @@ class Bench:
         for way in self.ways:
             calls = ACTING_STEPS if len(self.inputs) == 1 else 1
             with torch.no_grad():
-                begun = time.perf_counter()
+                started = time.perf_counter()
                 with weights_held(nn.ModuleList(self.cores)):
                     for _ in range(calls):
                         self._unroll(way)
-                self.times["forward"][way].append((time.perf_counter() - begun) / calls)
+                self.times["forward"][way].append((time.perf_counter() - started) / calls)
             for core in self.cores:
                 core.zero_grad()
             self.inputs.grad = None
-            begun = time.perf_counter()
+            started = time.perf_counter()
             self._unroll(way).sum().backward()
-            self.times["forward_backward"][way].append(time.perf_counter() - begun)
+            self.times["forward_backward"][way].append(time.perf_counter() - started)
 
     def figures(self) -> dict[str, float]:
-        """Milliseconds, and how many times faster than the port; the first round does not count."""
+        """Milliseconds, and speed relative to the port; the first round is a warm-up."""
         figures = {}
         for work, times in self.times.items():
             for way, spent in times.items():
@@ -173,7 +174,7 @@ def main() -> None:
 
 
 def cpu() -> str:
-    """The processor's name, where Linux tells it."""
+    """The processor's name, if Linux reports it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]

@@ -1,13 +1,13 @@
-"""What a frame of each agent costs at least, and what it costs here.
+"""Minimum and measured cost of a frame for each agent.
 
     python scripts/bench/roofline.py --out docs/results/roofline.csv
 
-Multiplications are counted (two operations each) while PyTorch computes the plain way: a step of
-all actors, and an update of the learner. Bytes are those of the weights, read once per step and,
+Multiplications are counted (two operations each) in plain PyTorch: a step of all actors, and an
+update of the learner. Bytes are those of the weights, read once per step and,
 to learn, written three times and read five times per update (gradient and two moments), and those
 of the trajectory. The floor on a CPU is the larger of operations / peak and bytes / bandwidth, both
-measured here, with one thread; that on a GPU is the same for the one that --gpu describes. Then the
-two halves of the work are timed here, on one thread, part by part, in CPU time.
+measured with one thread; the floor on a GPU uses the figures of --gpu. Then acting and learning are
+timed on one thread, part by part, in CPU time.
 """
 
 import argparse
@@ -35,11 +35,11 @@ from memory.fused.held import weights_held
 GPU = (67.0, 4800.0)
 """An H200's float32 TFLOP/s outside its tensor cores, and GB/s."""
 WEIGHT_PASSES = 8
-"""Readings and writings of each weight, or of what belongs to it, per update."""
+"""Reads and writes of each weight, its gradient and its moments, per update."""
 
 
 def main() -> None:
-    """Count and time every agent, and write the table."""
+    """Count and time every agent and write the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--envs", nargs="+", default=["boxworld", "minipacman"])
@@ -93,7 +93,7 @@ def times(agent: Agent) -> dict[str, float]:
     acting, acted = acting_parts(agent.rollout), agent.config.actors
     learning, learnt = learning_parts(agent), agent.learnt
     found = {"acting_us": 1e6 * cpu_time(agent.act) / agent.acted}
-    with weights_held(agent.rollout.policy):  # as an unroll does
+    with weights_held(agent.rollout.policy):  # as in an unroll
         for name, part in acting.items():
             found[f"acting_{name}_us"] = 1e6 * cpu_time(part) / acted
     found["learning_us"] = 1e6 * cpu_time(agent.learn) / learnt
@@ -103,7 +103,7 @@ def times(agent: Agent) -> dict[str, float]:
 
 
 def acting_parts(rollout: Rollout) -> dict[str, Callable[[], object]]:
-    """What a step of all actors consists of; the rest is bookkeeping."""
+    """Parts of a step of all actors; the rest is bookkeeping."""
     policy = rollout.policy
     inputs = type(rollout.inputs)(*(leaf[None] for leaf in rollout.inputs))
     actions = torch.zeros(len(rollout.actors), dtype=torch.long).numpy()
@@ -118,7 +118,7 @@ def acting_parts(rollout: Rollout) -> dict[str, Callable[[], object]]:
 
 
 def learning_parts(agent: Agent) -> dict[str, Callable[[], object]]:
-    """What an update consists of, forward and backward; the rest is bookkeeping."""
+    """Parts of an update, forward and backward; the rest is bookkeeping."""
     learner, batch = agent.learner, agent.batch
     policy = learner.policy
     with torch.no_grad():
@@ -142,16 +142,16 @@ def learning_parts(agent: Agent) -> dict[str, Callable[[], object]]:
 
 
 def loss_of(output: PolicyOutput, batch: Trajectory, agent: Agent) -> torch.Tensor:
-    """The loss behind the heads."""
+    """The loss, given the outputs of the heads."""
     leaves = PolicyOutput(*(leaf.detach().requires_grad_() for leaf in output))
     loss = impala_loss(leaves, batch, agent.config.loss, agent.learner.policy.distribution)
     return loss.policy + loss.value - loss.entropy
 
 
 def peak(side: int = 1024, channels: int = 256, places: int = 30) -> float:
-    """Operations per second of the best of some products of square matrices and convolutions.
+    """Highest operations per second of some products of square matrices and convolutions.
 
-    Convolutions, since what multiplies matrices for PyTorch does not use every CPU to the full.
+    Convolutions are included because matrix products in PyTorch do not reach the peak of every CPU.
     """
     a, b = torch.randn(side, side), torch.randn(side, side)
     last = torch.channels_last
@@ -164,7 +164,7 @@ def peak(side: int = 1024, channels: int = 256, places: int = 30) -> float:
 
 
 def bandwidth(floats: int = 50_000_000) -> float:
-    """Bytes per second, read and written, of the best of some copies."""
+    """Highest bytes per second, read and written, of some copies."""
     a, b = torch.ones(floats), torch.ones(floats)
     return 8 * floats / min(time_of(lambda: b.copy_(a), 10))
 

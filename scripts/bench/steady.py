@@ -1,6 +1,6 @@
-"""A training program at steady state: what it learns from per second, and what it takes.
+"""Frames per second and resources of a training program at steady state.
 
-The program adds a line of JSON with `frame`, `time` and whatever else to a file while it learns;
+The program appends lines of JSON with `frame`, `time` and other keys to a file while it learns;
 `metrics.jsonl` of a run is such a file.
 """
 
@@ -17,15 +17,15 @@ from process_tree import cpu_seconds, end, memory
 
 IMPALA = Path(__file__).resolve().parents[1] / "impala.py"
 START_LIMIT = 600.0
-"""Seconds until a program must have learned from its first frames."""
+"""Time limit for the first learned frames, seconds."""
 
 
 class Ended(RuntimeError):
-    """The program ended, or learned nothing, while it was watched."""
+    """The program ended, or made no progress, during the measurement."""
 
 
 class Steady(NamedTuple):
-    """What was measured between the end of the warm-up and the end of the count."""
+    """Measurements after the warm-up."""
 
     frames_per_second: float
     frames_per_cpu_second: float
@@ -43,17 +43,17 @@ def watch(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Steady:
-    """Start a program, watch it at steady state, and end it.
+    """Start a program, measure it at steady state, and end it.
 
     Args:
         progress: file of its lines.
-        warm_up: seconds not counted, from the first frames learned on.
-        seconds: that count.
-        output: file for all it says.
-        folder: where it is started.
+        warm_up: seconds that are not measured, after the first learned frames.
+        seconds: length of the measurement.
+        output: file for its output.
+        folder: working directory of the program.
 
     Raises:
-        Ended: it ended or stood still; tells the last that it said.
+        Ended: it ended or made no progress; the message has its last output.
     """
     with output.open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)
@@ -66,10 +66,10 @@ def watch(
 
 
 def watch_training(flags: Sequence[str], warm_up: float, seconds: float) -> Steady:
-    """Watch a run of `scripts/impala.py` as `watch` does; its folder is not kept.
+    """Measure a run of `scripts/impala.py` as `watch` does; its folder is deleted.
 
     Raises:
-        Ended: it ended or stood still; tells the last that it said.
+        Ended: it ended or made no progress; the message has its last output.
     """
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
@@ -78,7 +78,7 @@ def watch_training(flags: Sequence[str], warm_up: float, seconds: float) -> Stea
 
 
 def newest(progress: Path) -> tuple[int, float]:
-    """The newest frame of a file of progress, and when it was written; zeros if there is none."""
+    """The newest frame of a progress file, and its time; zeros if there is none."""
     lines = progress.read_text().split("\n")[:-1] if progress.exists() else []
     last = json.loads(lines[-1]) if lines else {"frame": 0, "time": 0.0}
     return last["frame"], last["time"]
@@ -90,19 +90,23 @@ def _wait_for_frames(process: subprocess.Popen, progress: Path, output: Path) ->
         if process.poll() is not None:
             raise Ended(f"it ended with status {process.returncode}: {_last_words(output)}")
         if time.monotonic() > limit:
-            raise Ended(f"it learned nothing in {START_LIMIT:.0f} s: {_last_words(output)}")
+            raise Ended(f"no frames were learned in {START_LIMIT:.0f} s: {_last_words(output)}")
         time.sleep(0.1)
 
 
 def _count(process: subprocess.Popen, progress: Path, seconds: float, output: Path) -> Steady:
-    cpu, begun, before = cpu_seconds(process.pid), time.monotonic(), newest(progress)
+    cpu, started, before = cpu_seconds(process.pid), time.monotonic(), newest(progress)
     time.sleep(seconds)
-    cpu, passed, after = cpu_seconds(process.pid) - cpu, time.monotonic() - begun, newest(progress)
+    cpu, passed, after = (
+        cpu_seconds(process.pid) - cpu,
+        time.monotonic() - started,
+        newest(progress),
+    )
     if process.poll() is not None:
         raise Ended(f"it ended with status {process.returncode}: {_last_words(output)}")
     if after[0] == before[0]:
-        raise Ended(f"it stood still at frame {after[0]}: {_last_words(output)}")
-    # Frames are counted between two lines of the file, CPU time between two readings of ours.
+        raise Ended(f"no progress after frame {after[0]}: {_last_words(output)}")
+    # Frames are counted between two lines of the file, CPU time between two readings here.
     rate = (after[0] - before[0]) / (after[1] - before[1])
     return Steady(rate, rate * passed / cpu, *memory(process.pid))
 

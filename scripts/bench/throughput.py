@@ -1,11 +1,11 @@
-"""Frames per second of a whole run beside what its network alone would allow on the same CPUs.
+"""Frames per second of a whole run against the limit of its network on the same CPUs.
 
     python scripts/bench/throughput.py --cores lstm rmc --out docs/results/throughput.json
 
-For each core, a run of `scripts/impala.py` is watched at steady state: frames the learner consumed,
-wall seconds, CPU seconds of all its processes. Then the two halves of the work are timed alone, on
-one thread: acting (an unroll of all actors) and learning (one update). Their sum per frame is the
-bound: one CPU can do no more than its inverse, however well the rest is hidden.
+For each core, a run of `scripts/impala.py` is measured at steady state: frames that the learner
+consumed, wall seconds, CPU seconds of all its processes. Then acting (an unroll of all actors) and
+learning (one update) are each timed alone on one thread. The inverse of their sum per frame is the
+upper bound of frames per second of one CPU.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from agents.runs.versions import versions
 
 
 def main() -> None:
-    """Measure each core and write the figures."""
+    """Measure each core and write the results."""
     arguments = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     arguments.add_argument("--env", default="boxworld")
     arguments.add_argument("--cores", nargs="+", default=["lstm", "rmc"])
@@ -66,7 +66,7 @@ def summary(runs: tuple[dict, ...], bounds: tuple[dict, ...]) -> dict:
 
 
 def steady_run(flags: list[str], asked: argparse.Namespace) -> dict[str, float]:
-    """Watch a run between the end of its warm-up and the end of the count."""
+    """Measure a run at steady state."""
     steady = watch_training(flags, asked.warm_up, asked.seconds)
     return {
         "frames_per_second": steady.frames_per_second,

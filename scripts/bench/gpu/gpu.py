@@ -1,15 +1,15 @@
-"""Frames per second of acting and of learning on a GPU, captured as graphs and launched one by one.
+"""Frames per second of acting and learning on a GPU, with and without CUDA graphs.
 
     python scripts/bench/gpu/gpu.py --out docs/results/gpu.json --traces runs/gpu
 
-Acting is whole unrolls, the environments on one CPU core and the network on the GPU; learning is
-whole updates, the batch on the CPU before each. Neither waits for the other: the smaller of the two
-rates is what one process of each allows. The two ways are timed in turn, and each figure is the
-median of the rounds. `busy` is the time of the GPU's kernels, as the profiler adds it up, as a
-share of the time that passed without a profiler. A trace of one update of each way, for
+Acting is timed in whole unrolls, with the environments on one CPU core and the network on the GPU;
+learning in whole updates, with the batch on the CPU before each. They are timed separately: the
+smaller rate is the limit for one process of each. Both ways are timed in turn, and each figure is
+the median of the rounds. `busy` is the sum of the times of the GPU's kernels in the profiler, as a
+share of the time without a profiler. A trace of one update of each way, for
 chrome://tracing or Perfetto, goes to --traces.
 
-With `--device cpu` the same code runs with nothing captured, to see that it works.
+With `--device cpu` the same code runs without graphs, as a check.
 """
 
 import argparse
@@ -42,7 +42,7 @@ from memory import CORES
 WAYS = ("eager", "captured")
 PRECISIONS = ("float32", "tf32", "bfloat16")
 SETTLED = 6
-"""Calls before the first that counts: the warm-up, the capture, and some replays."""
+"""Calls before the measurement: the warm-up, the capture, and some replays."""
 
 
 class Agent:
@@ -63,7 +63,7 @@ class Agent:
         self.learner = Learner(
             learning, config.loss, config.optimizer, config.frames, device, graphs
         )
-        for _ in range(3):  # so that episodes no longer end together
+        for _ in range(3):  # so that episodes end at different steps
             self.batch = self.rollout.unroll(0).trajectory
 
     def act(self) -> None:
@@ -71,11 +71,11 @@ class Agent:
         self.rollout.unroll(0)
 
     def learn(self) -> None:
-        """One update, handed over."""
+        """One update, launched without waiting for it."""
         self.learner.learn(self.batch)
 
     def settle(self) -> None:
-        """Have everything chosen and captured."""
+        """Run the warm-up and the capture."""
         for _ in range(SETTLED):
             self.act()
             self.learn()
@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def begin(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, dict[str, Any]]:
-    """The command line, with what every measurement of a GPU takes, and figures without rows."""
+    """The command line, with the options common to GPU measurements, and results without rows."""
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
@@ -117,14 +117,14 @@ def begin(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, dict[str
 
 
 def device_name(device: str) -> str:
-    """What computes."""
+    """Name of the GPU or the processor."""
     return torch.cuda.get_device_name() if device == "cuda" else device
 
 
 def measure(
     core: str, trajectories: int, precision: str, asked: argparse.Namespace
 ) -> dict[str, float]:
-    """Frames per second of both ways, their ratio, and how busy the GPU is."""
+    """Frames per second of both ways, their ratio, and the busy share of the GPU."""
     torch.set_float32_matmul_precision("highest" if precision == "float32" else "high")
     config = ImpalaConfig(
         env=ENVS[asked.env],
@@ -157,25 +157,25 @@ def measure(
 
 
 def time_of(work: Callable[[], object], device: str, least: float) -> float:
-    """Seconds of a call, of as many as take some time."""
+    """Mean seconds of a call, over calls that take at least `least` seconds."""
     calls = 0
     wait(device)
-    begun = time.perf_counter()
-    while not calls or time.perf_counter() - begun < least:
+    started = time.perf_counter()
+    while not calls or time.perf_counter() - started < least:
         work()
         calls += 1
     wait(device)
-    return (time.perf_counter() - begun) / calls
+    return (time.perf_counter() - started) / calls
 
 
 def wait(device: str) -> None:
-    """Until the GPU has done all it was given."""
+    """Wait until the GPU has finished."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def kernel_seconds(work: Callable[[], object], device: str, trace: Path | None) -> float:
-    """Of the GPU's kernels and copies in one call; writes its trace. On a CPU there are none."""
+    """Seconds of the GPU's kernels and copies in one call; writes its trace. Zero on a CPU."""
     activities = [ProfilerActivity.CPU]
     if device == "cuda":
         activities.append(ProfilerActivity.CUDA)
@@ -189,7 +189,7 @@ def kernel_seconds(work: Callable[[], object], device: str, trace: Path | None) 
 
 
 def device_seconds(events: Iterable[Any]) -> float:
-    """Of what ran on the GPU; the operations that launched it are told the same time again."""
+    """Seconds of events on the GPU, without the operations that launched them."""
     on_gpu = (event for event in events if event.device_type.name == "CUDA")
     return sum(event.self_device_time_total for event in on_gpu) / 1e6
 

@@ -1,10 +1,10 @@
-"""Frames per second of whole runs on a machine with one GPU, and how busy it is.
+"""Frames per second and GPU utilisation of whole runs on a machine with one GPU.
 
     python scripts/bench/gpu/gpu_runs.py --out docs/results/gpu_runs.json
 
-Each run of `scripts/impala.py` is watched at steady state; the utilisation is that which nvidia-smi
-tells, twice a second, while frames are counted. A run that fails is told, and noted beside the
-others.
+Each run of `scripts/impala.py` is measured at steady state; the utilisation is read from nvidia-smi
+twice a second while frames are counted. If a run fails, its error is printed and written to the
+results.
 """
 
 import argparse
@@ -35,7 +35,7 @@ QUERY = ("nvidia-smi", "--query-gpu=utilization.gpu,memory.used", "--format=csv,
 
 
 class Gauge:
-    """What nvidia-smi tells of the GPU, twice a second, until it is closed."""
+    """Readings of nvidia-smi, twice a second, until it is closed."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[int, int]] = []
@@ -49,19 +49,19 @@ class Gauge:
         return statistics.mean(used for used, _ in recent), recent[-1][1]
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop reading."""
         self.ended.set()
         self.thread.join()
 
     def _watch(self) -> None:
         while not self.ended.wait(0.5):
-            told = subprocess.run(QUERY, capture_output=True, text=True, check=True).stdout
-            used, memory = told.splitlines()[0].split(",")
+            output = subprocess.run(QUERY, capture_output=True, text=True, check=True).stdout
+            used, memory = output.splitlines()[0].split(",")
             self.seen.append((int(used), int(memory)))
 
 
 def main() -> None:
-    """Watch every run, and write what is there after each."""
+    """Measure every run, and write the results after each."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--env", default="boxworld")
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def measured(flags: str, asked: argparse.Namespace, gauge: Gauge) -> dict[str, Any]:
-    """The figures of one run, or what it said last."""
+    """The figures of one run, or its error."""
     try:
         run = watch_training(["--env", asked.env, *flags.split()], asked.warm_up, asked.seconds)
     except Ended as error:

@@ -1,11 +1,11 @@
-"""Updates per second of supervised tasks on a GPU, captured as graphs and launched one by one.
+"""Updates per second of supervised tasks on a GPU, with and without CUDA graphs.
 
     python scripts/bench/gpu/gpu_tasks.py --out docs/results/gpu_tasks.json
 
-Whole updates, each from the same batch, which is on the CPU before it. The two ways are timed in
-turn, and each figure is the median of the rounds. No data are needed.
+Times whole updates, each from the same batch, which is on the CPU before. Both ways are timed in
+turn, and each figure is the median of the rounds. No data sets are needed.
 
-With `--device cpu` the same code runs with nothing captured, to see that it works.
+With `--device cpu` the same code runs without graphs, as a check.
 """
 
 import argparse
@@ -35,11 +35,11 @@ RUNS = {
     "program, rmc": "--task learning_to_execute --core rmc --task.programs program",
     "delayed recall, gru": "--task delayed_recall --core gru",
 }
-"""What is measured, by the command of a run."""
+"""Name and flags of each measured run."""
 
 
 def main() -> None:
-    """Measure all runs that are asked for."""
+    """Measure all selected runs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--batch", type=int, help="sequences; as in the run if left out")
@@ -71,7 +71,7 @@ def measure(run: str, precision: str, asked: argparse.Namespace) -> dict[str, fl
 
 
 def trainer(run: str, precision: str, way: str, asked: argparse.Namespace) -> Trainer:
-    """A trainer that learns from one batch again and again."""
+    """A trainer that repeats one batch."""
     flags = [*RUNS[run].split(), "--training.precision", precision]
     if asked.batch is not None:
         flags += ["--training.batch", str(asked.batch)]

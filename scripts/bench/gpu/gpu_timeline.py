@@ -1,8 +1,8 @@
-"""Draws what a GPU did in one update, from traces that `gpu.py --traces` wrote.
+"""Draws the kernels of a GPU in one update, from the traces of `gpu.py --traces`.
 
     python scripts/bench/gpu/gpu_timeline.py runs/gpu/*-learn-*.json --out FIGURE.png
 
-A row for each trace; a bar for each kernel, by its kind; white where the GPU had nothing to do.
+One row per trace and one bar per kernel, coloured by kind; white where the GPU was idle.
 """
 
 import argparse
@@ -28,15 +28,15 @@ ON_THE_GPU = ("kernel", "gpu_memcpy", "gpu_memset")
 
 
 class Kernel(NamedTuple):
-    """One piece of work of the GPU; milliseconds, from the first on."""
+    """One kernel or copy of the GPU; milliseconds since the first."""
 
-    begun: float
+    started: float
     took: float
     kind: str
 
 
 def main() -> None:
-    """Read all traces, and draw them."""
+    """Read all traces and draw them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("traces", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)
@@ -53,10 +53,10 @@ def main() -> None:
 
 
 def kernels(trace: Path) -> list[Kernel]:
-    """What the GPU did, in order.
+    """Kernels of a trace, in order.
 
     Raises:
-        ValueError: nothing, or the file is no JSON.
+        ValueError: there are none, or the file is not JSON.
     """
     events = json.loads(trace.read_text())["traceEvents"]
     work = sorted((e for e in events if e.get("cat") in ON_THE_GPU), key=lambda e: e["ts"])
@@ -67,24 +67,24 @@ def kernels(trace: Path) -> list[Kernel]:
 
 
 def kind_of(name: str) -> str:
-    """By what its name tells."""
+    """Kind of a kernel, from its name."""
     return next((kind for kind, words in KINDS.items() if re.search(words, name, re.I)), REST)
 
 
 def draw(rows: dict[str, Sequence[Kernel]], out: Path) -> None:
-    """One row each, all from the same zero."""
+    """Draw one row per trace, with a common origin."""
     figure, axes = plt.subplots(figsize=(11, 1.2 + 0.7 * len(rows)), layout="constrained")
     for place, row in enumerate(rows.values()):
         for number, kind in enumerate((*KINDS, REST)):
-            bars = [(k.begun, k.took) for k in row if k.kind == kind]
+            bars = [(k.started, k.took) for k in row if k.kind == kind]
             label = kind if place == 0 else None
             axes.broken_barh(bars, (place - 0.35, 0.7), facecolors=f"C{number}", label=label)
-        end = row[-1].begun + row[-1].took
+        end = row[-1].started + row[-1].took
         share = sum(k.took for k in row) / end
         axes.annotate(f" {len(row):,} kernels, busy {share:.0%}", (end, place), va="center")
     axes.set_yticks(range(len(rows)), rows)
     axes.invert_yaxis()
-    longest = max(row[-1].begun + row[-1].took for row in rows.values())
+    longest = max(row[-1].started + row[-1].took for row in rows.values())
     axes.set_xlim(0, 1.25 * longest)
     axes.set_xlabel("milliseconds, under the profiler")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.25), ncols=4, frameon=False)

@@ -1,10 +1,10 @@
-"""Does MANN-RL's memory learn? The logic task under every treatment of its memory, and one table.
+"""Compares all treatments of MANN-RL's memory on the logic task.
 
-Two families of treatments, at equal numbers of sequences. `program: ...` is the published program
-(`mann_rl_program.py`), as it is and with parts of its rule left out. `core: ...` is the core
-`memory_net` in one of its modes, read by a small network and trained by the trainer of all
-supervised tasks. The answers are judged where memory is needed: chance is one half there, while an
-echo of the symbol before is already right at all the rest.
+There are two families of treatments, with equal numbers of sequences. `program: ...` is the
+published program (`mann_rl_program.py`), complete and without parts of its rule. `core: ...` is the
+core `memory_net` in one of its modes, read by a small network and trained by the trainer of all
+supervised tasks. Answers are scored where memory is needed: chance is one half there, while an echo
+of the previous symbol is right at all other steps.
 """
 
 import argparse
@@ -42,7 +42,7 @@ PROGRAMS = {
     "program: statistics only": (False, True),
     "program: published": (True, True),
 }
-"""Whether each takes the step of RMSprop, and whether its statistics move."""
+"""Whether each does the step of RMSprop, and whether its statistics are updated."""
 MODES = ("frozen", "frozen_bn", "published", "td_fixed", "reinforce", "bptt")
 TREATMENTS = (*PROGRAMS, *(f"core: {mode}" for mode in MODES))
 MEASURES = ("f1", "answer_accuracy", "longer_answer_accuracy")
@@ -54,7 +54,7 @@ Row = dict[str, Any]
 
 
 def train_programs(seeds: int, sequences: int) -> list[Row]:
-    """All programs side by side, on the same data for equal seeds."""
+    """Train all programs in parallel, on the same data for equal seeds."""
     kinds = list(PROGRAMS.values())
     teaches, adapts = (torch.tensor([kind[i] for kind in kinds] * seeds) for i in (0, 1))
     random = torch.Generator().manual_seed(0)
@@ -76,7 +76,7 @@ def train_programs(seeds: int, sequences: int) -> list[Row]:
 
 
 def _per_program(leaves: Sequence[Tensor], treatments: int) -> Tensor:
-    """`[T, P, B, ...]`: the data of each seed once for every treatment."""
+    """`[T, P, B, ...]`: the data of each seed, repeated for every treatment."""
     return torch.stack(list(leaves), dim=1).repeat_interleave(treatments, dim=1)
 
 
@@ -94,7 +94,7 @@ def score_programs(programs: Programs, lengths: tuple[int, int]) -> list[tuple[f
 
 
 def train_core(mode: Any, seed: int, sequences: int) -> list[Row]:
-    """One core, by the trainer of the supervised tasks."""
+    """Train one core with the trainer of the supervised tasks."""
     torch.manual_seed(seed)
     task = LogicConfig().build(seed)
     core = MemoryNetConfig(mode=mode, units=48, output="input_and_memory_before")
@@ -116,12 +116,12 @@ def score_reader(reader: Reader, lengths: tuple[int, int]) -> tuple[float, float
 
 
 def updates_for(sequences: int, steps: int, lanes: int) -> int:
-    """Pieces of the stream that hold so many sequences."""
+    """Number of updates for `sequences` sequences."""
     return round(sequences * SYMBOLS_PER_SEQUENCE / steps / lanes)
 
 
 def judged_stream(lengths: tuple[int, int]) -> Batch:
-    """What every treatment is judged by: 320 lanes, 400 steps."""
+    """The stream that every treatment is tested on: 320 lanes, 400 steps."""
     task = LogicConfig(lengths=lengths, steps=400).build(seed=0)
     return next(task.held_out("test"))
 
@@ -142,7 +142,7 @@ def row(
 
 
 def gradient_check() -> dict[str, float]:
-    """By how much the memory-net's gradient changes where the losses are replaced: nothing."""
+    """Change of the memory-net's gradient when the losses are replaced: zero."""
     torch.manual_seed(0)
     yes = torch.tensor([True])
     random = torch.Generator().manual_seed(0)
@@ -164,8 +164,8 @@ def gradient_check() -> dict[str, float]:
 
 
 def _gradient(programs: Programs, moments: list[Moment], losses: Tensor) -> Tensor:
-    told = [m._replace(losses=loss) for m, loss in zip(moments, losses, strict=True)]
-    loss = programs.memory_loss(told, list(range(8)))
+    changed = [m._replace(losses=loss) for m, loss in zip(moments, losses, strict=True)]
+    loss = programs.memory_loss(changed, list(range(8)))
     return torch.autograd.grad(loss, programs.memory_net.leaf)[0]
 
 
@@ -209,10 +209,10 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 
 
 def read_rows(path: Path, sequences: int, seeds: int) -> list[Row]:
-    """What an earlier call has finished of the same experiment.
+    """Rows of the same experiment that an earlier call finished.
 
     Raises:
-        ValueError: the table is of another one, and would be lost.
+        ValueError: the table is of another experiment and would be overwritten.
     """
     if not path.exists():
         return []
@@ -237,7 +237,7 @@ def write_rows(rows: Sequence[Row], path: Path) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run what is missing of the experiment, then draw it."""
+    """Run the missing parts of the experiment, then draw it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sequences", type=int, default=150_000, help="that each treatment sees")
@@ -255,7 +255,7 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(str(error))
     for name, value in gradient_check().items():
         print(f"gradient of the memory-net, {name}: {value:.3g}")
-    begun = time.monotonic()
+    started = time.monotonic()
     with ProcessPoolExecutor(
         options.workers, get_context("spawn"), torch.set_num_threads, (1,)
     ) as pool:
@@ -263,7 +263,7 @@ def main(arguments: Sequence[str]) -> int:
             rows += job.result()
             write_rows(rows, options.out)
             last = job.result()[-1]
-            print(f"{time.monotonic() - begun:5.0f} s  {last}", flush=True)
+            print(f"{time.monotonic() - started:5.0f} s  {last}", flush=True)
     draw(rows, options.out.with_suffix(".png"))
     print(table(rows))
     return 0
@@ -272,7 +272,7 @@ def main(arguments: Sequence[str]) -> int:
 def submit(
     pool: ProcessPoolExecutor, rows: list[Row], seeds: int, sequences: int
 ) -> list[Future[list[Row]]]:
-    """Ask for all rows that are not there; the programs, which take longest, first."""
+    """Submit all missing rows; the programs, which take longest, first."""
     there = {(r["treatment"], int(r["seed"])) for r in rows}
     numbers = range(1, seeds + 1)
     jobs = []

@@ -1,20 +1,20 @@
-"""The published program of MANN-RL, exactly, on a stream: what its ablation is made with.
+"""The published program of MANN-RL on a stream, for its ablation.
 
 Source: the program of Barrett, "Learning to remember" (MANN-RL), configuration `logic_m_best`. At
-every step of a stream that never ends, with no reset between its sequences:
+every step of an endless stream, without resets between sequences:
 
 1. the action net reads [x; m]: linear, batch norm, SiLU, linear, softmax; its loss is the
    cross-entropy of that softmax, which takes the softmax once more; one step of Adam;
 2. every `settle + history` steps, one step of RMSprop of the memory-net on the temporal
    differences (`memory/cores/memory_net/taught.py`) of `samples` pairs of consecutive steps among
-   the last `history`, normalised by the batch, whereby the running statistics move, once for each
+   the last `history`, normalised by the batch, which updates the running statistics, once for each
    side of the difference;
 3. m' = sigmoid(BN(W [x; m] + b)) by the running statistics.
 
-Several programs run side by side, each with weights, statistics and data of its own: sums over
-programs of losses that share nothing. A treatment may leave out the step of RMSprop, or all of 2.
+Several programs run in parallel, each with its own weights, statistics and data: the total loss is
+a sum over programs without shared terms. A treatment may omit the step of RMSprop, or all of 2.
 
-Differs from the program: sequences are drawn afresh, and no lane ever runs dry.
+Differs from the program: sequences are drawn at random, and no lane ends.
 """
 
 from collections import deque
@@ -89,11 +89,11 @@ class Moment(NamedTuple):
 
 
 class Programs:
-    """P programs side by side.
+    """P programs in parallel.
 
     Args:
-        teaches: which of them take the step of RMSprop.
-        adapts: which of them move the statistics of the memory-net.
+        teaches: which of them do the step of RMSprop.
+        adapts: which of them update the statistics of the memory-net.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class Programs:
             now.copy_(torch.where(self.adapts, now, old))
 
     def memory_loss(self, moments: list[Moment], starts: list[int]) -> Float[Tensor, ""]:
-        """Sum over programs of the mean temporal difference of pairs; moves the statistics."""
+        """Sum over programs of the mean temporal difference of pairs; updates the statistics."""
         now = Moment(*(torch.cat([moments[i][j] for i in starts], dim=1) for j in range(3)))
         later = Moment(*(torch.cat([moments[i + 1][j] for i in starts], dim=1) for j in range(3)))
         statistics = self.memory_statistics
@@ -207,7 +207,7 @@ class Programs:
 def double_softmax_losses(
     logits: Float[Tensor, "P B C"], targets: Int[Tensor, "P B"]
 ) -> Float[Tensor, "P B"]:
-    """Cross-entropy of the softmax of an answer, as if that were logits still."""
+    """Cross-entropy with the softmax of an answer in place of its logits."""
     log_probs = logits.softmax(-1).log_softmax(-1)
     return -log_probs.gather(-1, targets[..., None]).squeeze(-1)
 
@@ -215,7 +215,7 @@ def double_softmax_losses(
 def _norm(
     x: Float[Tensor, "P B D"], statistics: Statistics, scale: Tensor, shift: Tensor, training: bool
 ) -> Float[Tensor, "P B D"]:
-    """Batch norm of each program by itself: their units are so many channels of one."""
+    """Separate batch norm for each program: their units are the channels of one."""
     channels = x.transpose(0, 1).flatten(1)
     normed = F.batch_norm(channels, *statistics, scale.flatten(), shift.flatten(), training, 0.1)
     return normed.unflatten(1, scale.shape).transpose(0, 1)

@@ -1,4 +1,4 @@
-"""What `peers.py` measured: medians, ratios within a round, the page's table and the figure."""
+"""Results of `peers.py`: medians, ratios within a round, the page's table and the figure."""
 
 import statistics
 from pathlib import Path
@@ -23,13 +23,13 @@ GOALS = (
     ("engram-local-1", "pufferlib", "frames_per_cpu_second", 1.0),
     ("engram-local", "pufferlib-2", "frames_per_second", 1.0),
 )
-"""Ours, theirs, of what, and how many times theirs ours is to be."""
+"""Our system, the other system, the metric, and the required ratio of ours to theirs."""
 
 Row = dict[str, str]
 
 
 def ratio(rows: list[Row], env: str, ours: str, theirs: str, metric: str) -> float | None:
-    """Median over the rounds that both ran in of ours divided by theirs; None if there are none."""
+    """Median of ours divided by theirs over the rounds with both; None if there are none."""
     by_round: dict[str, dict[str, float]] = {}
     for row in rows:
         if row["env"] == env and not row["error"]:
@@ -45,7 +45,7 @@ def median(rows: list[Row], env: str, system: str, field: str) -> float | None:
 
 
 def page(rows: list[Row], absent: dict[str, str]) -> str:
-    """The measured part of the page: a table for each environment, the goals, who is missing."""
+    """The measured part of the page: a table for each environment, the goals, missing systems."""
     envs = list(dict.fromkeys(row["env"] for row in rows))
     parts = [_table(rows, env) for env in envs]
     parts += [_goals(rows, envs), _absent(absent | NOT_TRIED)]
@@ -59,7 +59,7 @@ def insert(text: str, measured: str) -> str:
 
 
 def draw(rows: list[Row], file: Path) -> None:
-    """Frames per second and per CPU second of all: a point for each round, a bar for the median."""
+    """Frames per second and per CPU second: one point per round, a bar for the median."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,13 +1,13 @@
-"""Engram beside its peers on Engram's own environments: one command installs, runs and reports.
+"""Compares Engram with its peers on Engram's environments: installs, runs and reports.
 
     python scripts/bench/peers/peers.py --venvs FOLDER --out docs/results/peers.csv
 
 Every system trains with the same torso, LSTM and heads, unrolls of 40 steps and batches of 32
-trajectories, and is started anew in each round: system after system, round after round, so that
-what else the machine does falls on all alike. It is watched once it has learned and warmed up.
-Each peer has a virtual environment of its own in FOLDER, made where it is missing; one that cannot
-be made, or a run that fails, is reported and skipped. A run that `--out` holds already is not
-repeated, so the same command goes on where it was interrupted.
+trajectories. Each round starts all systems in turn, so that other load on the machine affects all
+equally. A system is measured after its first update and a warm-up. Each peer has its own virtual
+environment in FOLDER, made if it is missing. An environment that cannot be made, or a run that
+fails, is reported and skipped. Runs that `--out` holds are not repeated, so the same command
+resumes after an interruption.
 """
 
 import argparse
@@ -45,7 +45,7 @@ FIELDS += ["commit", "platform", "versions", "error"]
 def main() -> None:
     """Install, measure, report."""
     asked = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what runs, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # also ends the running system
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: asked.cpus])
     names, absent = available(asked.systems, asked.venvs)
     rows = measured(asked.out)
@@ -85,7 +85,7 @@ def arguments() -> argparse.Namespace:
 
 
 def available(names: list[str], venvs: Path) -> tuple[list[str], dict[str, str]]:
-    """The systems that can run here, and why the others cannot."""
+    """The systems that can run, and the reasons why the others cannot."""
     absent = {}
     for peer in dict.fromkeys(SYSTEMS[name].peer for name in names):
         if peer is not None:
@@ -98,7 +98,7 @@ def available(names: list[str], venvs: Path) -> tuple[list[str], dict[str, str]]
 
 
 def measured(file: Path) -> list[Row]:
-    """Rows of an earlier call; failures are tried again."""
+    """Rows of an earlier call, without failed runs."""
     if not file.exists():
         return []
     with file.open(newline="") as table:
@@ -106,7 +106,7 @@ def measured(file: Path) -> list[Row]:
 
 
 def write(rows: list[Row], file: Path) -> None:
-    """All rows, whole or not at all."""
+    """Write all rows atomically."""
     with atomic_path(file) as unfinished, unfinished.open("w", newline="") as table:
         writer = csv.DictWriter(table, FIELDS, restval="")
         writer.writeheader()

@@ -1,18 +1,18 @@
-"""How cost grows with actors, workers, the length of an unroll, slots and the size of the core.
+"""Growth of cost with actors, workers, length of an unroll, slots and size of the core.
 
     python scripts/bench/scaling/scaling.py --out docs/results/scaling.csv
 
 First the parts, in this process, on one thread, in CPU time: a step of the environments of all
-actors, a step of all actors, an update. Each should grow as its work does: environments as the
-actors, acting and learning as their operations, counted while PyTorch computes the plain way. The
-expected curve meets the measured one at the largest value.
+actors, a step of all actors, an update. The expected cost of environments is proportional to the
+number of actors, that of acting and learning to their operations, counted in plain PyTorch. The
+expected curve equals the measured one at the largest value.
 
-Then whole runs of `scripts/impala.py`, watched at steady state. Frames per second should depend on
-none of actors, workers and unroll; expected is the bound of `throughput.py`: all CPUs do nothing
-but act and learn, at what both cost alone.
+Then whole runs of `scripts/impala.py` at steady state. Frames per second should not depend on
+actors, workers or unroll; the expected rate is the bound of `throughput.py`, in which all CPUs only
+act and learn.
 
-Slopes on log axes, measured and expected, are printed as a table; they, the figure and what it was
-measured on go beside the CSV.
+Measured and expected slopes on log axes are printed as a table. The table, the figure and the
+conditions are written beside the CSV.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from agents.runs.versions import versions
 
 
 def main() -> None:
-    """Measure parts, then runs; write what is there after each."""
+    """Measure parts, then runs; write the results after each."""
     asked = arguments()
     torch.set_num_threads(1)
     conditions = {"versions": versions(), "load": os.getloadavg()}

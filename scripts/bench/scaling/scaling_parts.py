@@ -1,4 +1,4 @@
-"""A step of all actors and an update, measured alone while one number of the agent grows."""
+"""Cost of a step of all actors and of an update, as one number of the agent grows."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -19,16 +19,16 @@ SIZES = {
     "lstm": ("--core.hidden", (64, 128, 256, 512, 1024)),
     "rmc": ("--core.units", (256, 512, 1024, 2048)),
 }
-"""Of each core: the option that makes it larger, and its values."""
+"""For each core, the option that sets its size, and its values."""
 SHORT = 4
-"""Steps of an unroll where many actors act: one of the usual length takes half a minute."""
+"""Steps of an unroll with many actors; one of the default length takes half a minute."""
 ENVIRONMENT_STEPS = 25
 HALVES = ("acting", "learning")
 MILLISECONDS, CPU_RATE = "CPU ms", "frames per CPU second"
 
 
 class Cost(NamedTuple):
-    """Of acting: a step of all actors; or of learning: an update."""
+    """Cost of a step of all actors, or of an update."""
 
     frames: float
     seconds: float
@@ -36,7 +36,7 @@ class Cost(NamedTuple):
 
 
 Costs = dict[str, Cost]
-"""Of `acting`, of `learning`, or of both."""
+"""Costs of `acting`, of `learning`, or of both."""
 
 
 class Sweep(NamedTuple):
@@ -46,7 +46,7 @@ class Sweep(NamedTuple):
     values: Sequence[int]
     flags: Callable[[int], Flags]
     halves: Flags
-    """What is measured of each: `acting`, `learning`."""
+    """What is measured: `acting`, `learning`."""
 
 
 def environment(base: Flags) -> Line:
@@ -58,7 +58,7 @@ def environment(base: Flags) -> Line:
 
 
 def stepping(config: ImpalaConfig, actors: int) -> Callable[[], object]:
-    """What steps that many environments once."""
+    """A function that steps `actors` environments once."""
     env = config.env.make_vector(actors)
     env.reset(seed=config.seed)
     env.action_space.seed(config.seed)
@@ -92,17 +92,17 @@ def sweeps(core: str) -> Iterator[Sweep]:
 
 
 def many_actors(actors: int) -> Flags:
-    """Flags of a short unroll of that many actors."""
+    """Flags of a short unroll with `actors` actors."""
     return ("--actors", f"{actors}", "--batch", f"{batch(actors)}", "--unroll", f"{SHORT}")
 
 
 def slots_of_one_width(slots: int) -> Flags:
-    """Flags of a relational memory with that many slots."""
+    """Flags of a relational memory with `slots` slots."""
     return ("--core.slots", f"{slots}", "--core.units", f"{SLOT_WIDTH * slots}")
 
 
 def costs(flags: Flags, halves: Flags, calls: int) -> Costs:
-    """What halves of the work of an agent take."""
+    """Costs of the given halves of an agent's work."""
     agent, plain = Agent(flags), Agent((*flags, *PLAIN), unrolls=1)
     steps, found = agent.config.unroll, {}
     if "acting" in halves:
@@ -115,10 +115,10 @@ def costs(flags: Flags, halves: Flags, calls: int) -> Costs:
 
 
 def per_frame(of: Costs, what: str) -> float:
-    """Seconds or operations of both halves for each frame."""
+    """Seconds or operations of both halves per frame."""
     return sum(getattr(cost, what) / cost.frames for cost in of.values())
 
 
 def cpu_rate(flags: Flags, calls: int) -> float:
-    """Frames that one CPU acts and learns in a second, if it does nothing else."""
+    """Frames per second of acting and learning on one CPU without other work."""
     return 1 / per_frame(costs(flags, HALVES, calls), "seconds")

@@ -1,4 +1,4 @@
-"""What `scaling.py` measured beside what was expected: slopes, the table and the figure."""
+"""Measured and expected results of `scaling.py`: slopes, the table and the figure."""
 
 import csv
 import math
@@ -17,27 +17,27 @@ class Line(NamedTuple):
     part: str
     core: str
     unit: str
-    """Of both lists of figures."""
+    """Unit of both lists of figures."""
     values: list[int]
-    """Where it was measured, rising; at least two above zero."""
+    """Values of the axis, increasing; at least two above zero."""
     measured: list[float]
     expected: list[float]
 
     @property
     def name(self) -> str:
-        """What it is called beside others of its axis."""
+        """Name in a plot of its axis."""
         return f"{self.part} {self.core}".strip()
 
 
 def anchored(work: Sequence[float], measured: Sequence[float]) -> list[float]:
-    """What is in proportion to the work, and meets the last that was measured."""
+    """A curve proportional to the work that equals the last measured value."""
     return [amount * measured[-1] / work[-1] for amount in work]
 
 
 def slope(values: Sequence[float], figures: Sequence[float]) -> float:
-    """Slope on log axes over the larger half of the values, by least squares; zero is no value.
+    """Slope on log axes over the larger half of the values, by least squares, without zeros.
 
-    Small sizes are left out: there, what a call costs whatever its size hides what grows.
+    Small sizes are left out: the constant cost of a call dominates there.
     """
     points = [(math.log(x), math.log(y)) for x, y in zip(values, figures, strict=True) if x > 0]
     half = points[min(len(points) // 2, len(points) - 2) :]
@@ -70,7 +70,7 @@ def table(lines: Sequence[Line]) -> str:
 
 
 def draw(lines: Sequence[Line], file: Path, columns: int = 4) -> None:
-    """A panel for each axis and unit, on log axes: measured solid, expected dotted."""
+    """One panel per axis and unit, on log axes: measured solid, expected dotted."""
     from matplotlib.figure import Figure
 
     panels = list(dict.fromkeys((line.axis, line.unit) for line in lines))
@@ -83,7 +83,7 @@ def draw(lines: Sequence[Line], file: Path, columns: int = 4) -> None:
             (drawn,) = axes.plot(line.values, line.measured, "o-", ms=3, label=line.name)
             axes.plot(line.values, line.expected, ":", color=drawn.get_color())
         ticks = sorted({value for line in here for value in line.values})
-        axes.set_xscale("symlog", linthresh=1)  # no worker is a value, too
+        axes.set_xscale("symlog", linthresh=1)  # zero workers is a valid value
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], fontsize=8)
         axes.set(yscale="log", xlabel=axis, ylabel=unit)
         axes.grid(alpha=0.3)

@@ -17,17 +17,17 @@ RUNS = {
 RATE = "frames per second"
 Flags = tuple[str, ...]
 Rates = dict[Flags, list[float]]
-"""Frames per second of the rounds of each run that did not fail."""
+"""Frames per second of the successful rounds of each run."""
 
 
 def watch_all(base: Flags, bound: float, rounds: int, warm_up: float, seconds: float) -> Rates:
-    """Watch all runs in turn; one that fails is told.
+    """Measure all runs in turn; the error of a failed run is printed.
 
     Args:
         base: flags of all.
         bound: frames per second that no run can exceed.
         warm_up: seconds not counted.
-        seconds: that count at least; where actors are many, until each has delivered.
+        seconds: shortest measurement; longer if not every actor has sent a trajectory.
     """
     rates: Rates = {run_flags(axis, n): [] for axis, values in RUNS.items() for n in values}
     for _ in range(rounds):
@@ -36,15 +36,15 @@ def watch_all(base: Flags, bound: float, rounds: int, warm_up: float, seconds: f
             enough = max(seconds, 1.5 * config.actors * config.unroll / bound)
             try:
                 found.append(watch_training([*base, *flags], warm_up, enough).frames_per_second)
-                told = f"{found[-1]:,.0f} {RATE}"
+                result = f"{found[-1]:,.0f} {RATE}"
             except Ended as error:
-                told = str(error)
-            print(f"{' '.join(flags)}: {told}", flush=True)
+                result = str(error)
+            print(f"{' '.join(flags)}: {result}", flush=True)
     return rates
 
 
 def lines_of(rates: Rates, core: str, bound: float) -> list[Line]:
-    """Medians of the rounds beside the bound, for each axis."""
+    """Medians of the rounds and the bound, for each axis."""
     lines = []
     for axis, values in RUNS.items():
         found = {n: rates[run_flags(axis, n)] for n in values}
@@ -56,14 +56,14 @@ def lines_of(rates: Rates, core: str, bound: float) -> list[Line]:
 
 
 def run_flags(axis: str, value: int) -> Flags:
-    """Flags of a run with the defaults but for one number."""
+    """Flags of a run in which one number differs from its default."""
     of = {"actors": ImpalaConfig.actors, "workers": ImpalaConfig.workers} | {axis: value}
     of = {"unroll": ImpalaConfig.unroll, "batch": batch(int(of["actors"]))} | of
     return tuple(word for name, number in of.items() for word in (f"--{name}", f"{number}"))
 
 
 def batch(actors: int) -> int:
-    """The default batch, doubled until trajectories of so many actors do not grow too old."""
+    """The default batch, doubled until trajectories of `actors` actors are not too old."""
     size = ImpalaConfig.batch
     while actors > size * ImpalaConfig.max_lag:
         size *= 2

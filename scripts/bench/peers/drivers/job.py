@@ -1,4 +1,4 @@
-"""What every peer is given: the command line, the environment, the network and the sizes.
+"""What all peers share: the command line, the environment, the network and the sizes.
 
 A driver runs in the virtual environment of its peer, with this repository on its path: Engram's own
 environments, and the torso of Engram's own policy.
@@ -26,7 +26,7 @@ BATCH = UNROLL * TRAJECTORIES
 CHANNELS = (12, 24)
 DISCOUNT, ENTROPY_COST, VALUE_COST, LEARNING_RATE, CLIP_NORM = 0.99, 0.005, 0.5, 2e-4, 5.0
 FOREVER = 10**9
-"""Frames: the measurement ends the run, not the peer."""
+"""Frames; the measurement ends the run before."""
 
 assert set(IDS) <= set(envs.ENVS)
 
@@ -47,12 +47,12 @@ def arguments() -> argparse.Namespace:
 
 
 def make(env: str, render_mode: str | None = None) -> gymnasium.Env:
-    """One game of Engram's, as a user would make it."""
+    """One game, through the public API."""
     return gymnasium.make(IDS[env], render_mode=render_mode, disable_env_checker=True)
 
 
 class Torso(nn.Module):
-    """Engram's torso, flattened: what its LSTM sees beside the last action and reward."""
+    """Engram's torso, flattened: the input of its LSTM, without the last action and reward."""
 
     def __init__(self, space: gymnasium.spaces.Box) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
 """PPO with an LSTM as CleanRL writes it: one process, a loop of steps, then an update.
 
 The loop is CleanRL's `ppo_atari_lstm.py` in outline (which is a program, not a package): steps of
-synchronous games with a batch of one observation each, then the same steps once more through the
-LSTM, one by one, from the stored state and with a fresh state at each end of an episode. One epoch
-of one minibatch, so that every frame is learned from once, as by the others.
+synchronous games with a batch of one observation each, then the same steps again through the
+LSTM, one by one, from the stored state and with an initial state after each end of an episode. One
+epoch of one minibatch, so that each frame is used once, as in the other systems.
 """
 
 import itertools
@@ -103,7 +103,7 @@ def loss(agent: Agent, rollout: Rollout, advantages: Tensor, returns: Tensor) ->
 
 
 def main() -> None:
-    """Train until ended."""
+    """Train until terminated."""
     asked = job.arguments()
     progress = job.Progress(asked.progress)
     envs = gymnasium.vector.SyncVectorEnv(

@@ -1,7 +1,7 @@
-"""PufferLib's own trainer: one process (serial back end), its defaults but for sizes and costs.
+"""PufferLib's own trainer: one process (serial back end), its defaults except sizes and costs.
 
-Differs from the release: the advantages' kernel is told to stay on the CPU even where a CUDA
-compiler is on the path.
+Differs from the release: the kernel for advantages runs on the CPU even if a CUDA compiler is on
+the path.
 """
 
 import ast
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 
 class Policy(nn.Module):
-    """What PufferLib's LSTM wrapper wraps: torso in front, heads behind."""
+    """The module that PufferLib's LSTM wrapper wraps: torso before, heads after the LSTM."""
 
     is_continuous = False
     hidden_size = job.HIDDEN
@@ -39,7 +39,7 @@ class Policy(nn.Module):
 
 
 def settings(folder: Path, games: int) -> dict:
-    """The settings that PufferLib ships, with the sizes and costs of all."""
+    """The default settings of PufferLib, with the common sizes and costs."""
     shipped = configparser.ConfigParser()
     shipped.read(Path(pufferlib.__file__).parent / "config/default.ini")
     values = {name: _literal(value) for name, value in shipped["train"].items()}
@@ -70,12 +70,12 @@ def _literal(text: str) -> object:
 
 
 def game(env: str, buf: dict | None = None, seed: int = 0) -> GymnasiumPufferEnv:
-    """One game, as PufferLib wraps it."""
+    """One game in PufferLib's wrapper."""
     return GymnasiumPufferEnv(env_creator=partial(job.make, env), buf=buf, seed=seed)
 
 
 def main() -> None:
-    """Train until ended."""
+    """Train until terminated."""
     asked = job.arguments()
     progress = job.Progress(asked.progress)
     pufferlib.pufferl.ADVANTAGE_CUDA = False

@@ -55,7 +55,7 @@ class Module(TorchRLModule, ValueFunctionAPI):
 
 
 def configuration(env: str, games: int) -> IMPALAConfig:
-    """IMPALA with the sizes of all; V-trace is its default."""
+    """IMPALA with the common sizes; V-trace is its default."""
     return (
         IMPALAConfig()
         .environment(env)
@@ -84,7 +84,7 @@ def configuration(env: str, games: int) -> IMPALAConfig:
 
 
 def main() -> None:
-    """Train until ended."""
+    """Train until terminated."""
     asked = job.arguments()
     progress = job.Progress(asked.progress)
     ray.init(num_cpus=RUNNERS, include_dashboard=False)

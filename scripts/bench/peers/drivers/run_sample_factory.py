@@ -1,8 +1,8 @@
 """Sample Factory's APPO with V-trace: two rollout workers, their games in two splits each.
 
-Differs from the release, which crashes as soon as it summarises a batch of V-trace: the summaries
-are told that the advantages are those the loss was computed from (two lines, replaced here at run
-time, in each of its processes: they are spawned, and import this file).
+Differs from the release, which crashes when it summarises a batch of V-trace: the summaries use the
+advantages that the loss was computed from (two lines, replaced at run time in each of its
+processes, which are spawned and import this file).
 """
 
 import inspect
@@ -39,12 +39,12 @@ class TorsoEncoder(Encoder):
 
 
 def game(name: str, cfg: object, env_config: object, render_mode: str | None = None):
-    """One game, as Sample Factory asks for it."""
+    """One game, with the arguments of Sample Factory."""
     return job.make(name)
 
 
 class Watch(AlgoObserver):
-    """Reports the frames that the learner has taken in."""
+    """Reports the frames that the learner has consumed."""
 
     def __init__(self, progress: job.Progress) -> None:
         self.progress = progress
@@ -106,7 +106,7 @@ def flags(env: str, folder: str, games: int) -> list[str]:
 
 
 def main() -> None:
-    """Train until ended."""
+    """Train until terminated."""
     asked = job.arguments()
     register_env(asked.env, game)
     global_model_factory().register_encoder_factory(TorsoEncoder)

@@ -1,6 +1,6 @@
-"""Who is compared: how each is installed, started, and what its LSTM and its loss really do.
+"""The compared systems: how each is installed and started, and how its LSTM and loss work.
 
-The semantics are what the installed source does; `docs/results/peers.md` says where.
+The semantics are those of the installed source; `docs/results/peers.md` has the places.
 """
 
 import hashlib
@@ -15,24 +15,24 @@ ROOT = Path(__file__).resolve().parents[4]
 DRIVERS = Path(__file__).resolve().parent
 TORCH = importlib.metadata.version("torch").split("+")[0]
 OURS = (f"torch=={TORCH}", "numba", "jaxtyping")
-"""What Engram's environments and torso need beside Gymnasium and NumPy."""
+"""Requirements of Engram's environments and torso besides Gymnasium and NumPy."""
 REPORTED = ("sample-factory", "ray", "pufferlib", "torch", "numpy", "gymnasium")
 INSTALL_LIMIT = 1800.0
-"""Seconds for one step of an installation."""
+"""Time limit of one step of an installation, seconds."""
 
 
 class NotInstalled(RuntimeError):
-    """A peer cannot be installed here; the message says why."""
+    """A peer cannot be installed; the message gives the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """Software with a virtual environment of its own.
+    """Software with its own virtual environment.
 
     Args:
-        pip: arguments of one `pip install` after the other.
-        builds_without: names its set-up script fails to define when told to build without its own
-            games (it would download a graphics library): given to it while it is built.
+        pip: arguments of successive calls of `pip install`.
+        builds_without: names that its set-up script does not define when built without its own
+            games (they would need a graphics library); defined for it during the build.
     """
 
     driver: str
@@ -52,14 +52,14 @@ class System:
     threads: int = 1
     """CPU threads of each process of a peer."""
     games: int = 32
-    """Played at once by a peer."""
+    """Number of games that a peer steps at once."""
     semantics: str = ""
 
 
 PEERS = {
     "sample_factory": Peer(
         driver="run_sample_factory.py",
-        # It asks for an older Gymnasium than the environments are written for, and runs with ours.
+        # It requires an older Gymnasium than the environments, but works with the newer one.
         pip=(("sample-factory==2.1.1", *OURS), ("gymnasium>=1.1", "numpy<2")),
     ),
     "rllib": Peer(driver="run_rllib.py", pip=(("ray[rllib]==2.60.0", *OURS),)),
@@ -145,10 +145,10 @@ def interpreter(peer: str, folder: Path) -> Path:
 
 
 def install(name: str, folder: Path) -> None:
-    """Make a peer's virtual environment, unless it is there already.
+    """Make a peer's virtual environment, unless it exists.
 
     Raises:
-        NotInstalled: tells which step failed, and where to read how.
+        NotInstalled: a step failed; the message names the step and its log.
     """
     peer, place = PEERS[name], folder / name
     recipe = hashlib.sha256(repr(peer.pip).encode()).hexdigest()
@@ -188,12 +188,12 @@ def _build_environment(peer: Peer, folder: Path) -> dict[str, str]:
     shim.mkdir(exist_ok=True)
     names = "".join(f"builtins.{name} = []\n" for name in peer.builds_without)
     (shim / "sitecustomize.py").write_text(f"import builtins\n{names}")
-    # A path without a CUDA compiler, which the build would otherwise want to use.
+    # A path without a CUDA compiler, which the build would otherwise use.
     return {"NO_OCEAN": "1", "PYTHONPATH": str(shim), "PATH": "/usr/bin:/bin"}
 
 
 def versions(name: str, folder: Path) -> str:
-    """Of the packages that matter, in the environment of a system."""
+    """Versions of the reported packages in the environment of a system."""
     peer = SYSTEMS[name].peer
     path = sys.path
     if peer is not None:
@@ -205,7 +205,7 @@ def versions(name: str, folder: Path) -> str:
 
 
 def command(name: str, env: str, progress: Path, work: Path, venvs: Path) -> list[str]:
-    """What starts a system; a peer writes `progress`, Engram the folder that it is in."""
+    """Command that starts a system; a peer writes `progress`, Engram its folder."""
     system = SYSTEMS[name]
     if system.peer is None:
         program = [sys.executable, str(ROOT / "scripts/impala.py")]
@@ -217,7 +217,7 @@ def command(name: str, env: str, progress: Path, work: Path, venvs: Path) -> lis
 
 
 def environment(name: str) -> dict[str, str]:
-    """Engram settles its threads itself; for the peers we do, to their advantage."""
+    """Environment variables of a system. Threads are set for peers only; Engram sets its own."""
     system = SYSTEMS[name]
     if system.peer is None:
         return dict(os.environ)
