@@ -1,12 +1,11 @@
 """bAbI: answer questions about short stories.
 
 Source: Weston et al., "Towards AI-complete question answering" (2015); the published files. A story
-is read one sentence per step, the question comes last, and the answer, one of all answers of the
-files, is due there. Stories are padded on the left, and an episode starts at the first sentence.
+is read one sentence per step, and the question comes last. Its answer is one of all answers of the
+files. Stories are padded on the left, and an episode starts at the first sentence.
 
-One network learns all the tasks that `tasks` names. A tenth of the
-training questions of each task, drawn by the seed, is the validation. A task counts as failed where
-more than 5 % of its answers are wrong.
+One network learns all tasks in `tasks`. A tenth of the training questions of each task, drawn with
+the seed, is used for validation. A task counts as failed if more than 5 % of its answers are wrong.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ from memory.supervised.tasks.babi.source import Size, Source, Stories, find_stor
 
 ALL = tuple(range(1, 21))
 FAILED = 5.0
-"""More wrong answers than this, in percent, fail a task."""
+"""Largest share of wrong answers of a task that does not fail, percent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +82,7 @@ class BabiConfig(TaskConfig):
         """Read the files and make the task.
 
         Raises:
-            ValueError: an option, or a file, is not what it should be, or is not there.
+            ValueError: an option or a file is invalid, or a file is missing.
         """
         positive(facts=self.facts, width=self.width)
         one_of("source", self.source, get_args(Source))
@@ -149,7 +148,7 @@ class Babi(Task):
         return self.stories_of
 
     def identity(self) -> str:
-        """Of the vocabulary, and of all questions and answers."""
+        """Identity of the vocabulary and of all questions and answers."""
         return f"{self.vocabulary.identity()}, questions {self._digest}"
 
     def batch(self, number: int, size: int) -> Batch:
@@ -166,7 +165,7 @@ class Babi(Task):
             yield self.questions[split].lay_out(places[first : first + CHUNK])
 
     def _order(self, epoch: int) -> np.ndarray:
-        """The training questions as one epoch shuffles them."""
+        """The training questions in the order of one epoch."""
         if self._epoch[0] != epoch:
             random = default_rng(random_source(self.seed, "train", epoch))
             self._epoch = (epoch, random.permutation(self.places["train"]))
@@ -174,7 +173,7 @@ class Babi(Task):
 
 
 def _divided(tasks: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the training questions to learn from, and of a tenth of each task to hold back."""
+    """Indices of the training questions, and of a tenth of each task for validation."""
     random = default_rng(random_source(seed, "validation", 0))
     learnt, held = [], []
     for task in np.unique(tasks):

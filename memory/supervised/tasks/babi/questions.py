@@ -1,7 +1,7 @@
-"""The questions of the bAbI tasks as arrays of numbers, from which batches are cut.
+"""The questions of the bAbI tasks as arrays of numbers, for making batches.
 
-A story is a row of sentences, and few sentences are distinct: those of all twenty tasks are fewer
-than four thousand. Each has a number, the shorter ones first; 0 is no sentence.
+A story is a row of sentences. All twenty tasks have fewer than four thousand distinct sentences.
+Each has a number, the shorter ones first; 0 is no sentence.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class Vocabulary(NamedTuple):
         return table
 
     def identity(self) -> str:
-        """What these numbers mean, in short."""
+        """A short identity of these numbers."""
         named = "\n".join((*self.words, "", *self.answers))
         digest = hashlib.sha256(named.encode()).hexdigest()[:12]
         return (
@@ -50,7 +50,7 @@ class Vocabulary(NamedTuple):
 
 
 def vocabulary_of(questions: Iterable[Question]) -> Vocabulary:
-    """All words, sentences and answers of some questions, whatever their order."""
+    """All words, sentences and answers of some questions, independent of their order."""
     sentences: set[Sentence] = set()
     answers: set[str] = set()
     for question in questions:
@@ -81,7 +81,7 @@ class Questions(NamedTuple):
         return len(self.asked)
 
     def lay_out(self, chosen: Int64[ndarray, " B"]) -> Batch:
-        """A batch of some: stories flush right, each opening an episode; the question is last."""
+        """A batch of questions: stories aligned right, each an episode; the question is last."""
         first, last = self.first[chosen], self.last[chosen]
         steps = 1 + int((last - first).max())
         at = last[:, None] + np.arange(1 - steps, 0)  # [B, T - 1]
@@ -117,7 +117,7 @@ def numbered(
 
 
 def most_frequent(questions: Questions) -> dict[int, float]:
-    """How often the most frequent answer of each task is right."""
+    """Accuracy of the most frequent answer of each task."""
     shares = {}
     for task in np.unique(questions.task).tolist():
         counts = Counter(questions.answer[questions.task == task].tolist())

@@ -1,19 +1,19 @@
 """Vectors of sentences: sums of their words, or a network that reads them word by word.
 
-A batch repeats few distinct sentences many times, so each is encoded once and then looked up: the
-same numbers, and the same gradients, for a fraction of the work.
+A batch repeats few distinct sentences many times, so each is encoded once and then looked up, with
+the same results and gradients in less time.
 
-`mask` is the sum of word vectors, each weighed by a trained mask for its place, all ones to begin
-with (Henaff et al., "Tracking the world state with recurrent entity networks", 2017, section 2.1;
-Limbacher and Legenstein, "H-Mem", 2020). `position` weighs the k-th of d features of the j-th of J
-words by (1 - j/J) - (k/d) (1 - 2j/J) instead (Sukhbaatar et al., "End-to-end memory networks",
+`mask` is the sum of word vectors, each multiplied by a trained mask for its place, initially ones
+(Henaff et al., "Tracking the world state with recurrent entity networks", 2017, section 2.1;
+Limbacher and Legenstein, "H-Mem", 2020). `position` multiplies the k-th of d features of the j-th
+of J words by (1 - j/J) - (k/d) (1 - 2j/J) instead (Sukhbaatar et al., "End-to-end memory networks",
 2015, section 4.1). `gru` and `lstm` give the last state of a network that reads the words (Santoro
 et al., "A simple neural network module for relational reasoning", 2017; Pavez et al., "Working
 memory networks", 2018); it does not read the padding after them.
 
-`ages` adds to each fact a trained vector for its age, the last fact of a story being the youngest:
-a word of time (Sukhbaatar et al., section 4.1). `normalise` then normalises facts, and questions
-apart, over the batch, as in H-Mem; padding is left out of the statistics, and stays zeros.
+`ages` adds to each fact a trained vector for its age, which is 1 for the last fact of a story
+(Sukhbaatar et al., section 4.1, temporal encoding). `normalise` then normalises facts and questions
+separately over the batch, as in H-Mem; padding is excluded from the statistics and stays zero.
 """
 
 from typing import Literal
@@ -28,7 +28,7 @@ from memory.supervised.task import Encoder
 Reading = Literal["mask", "position", "gru", "lstm"]
 
 DEVIATION = 0.1
-"""Of the first vectors of words and ages (Henaff et al.)."""
+"""Standard deviation of the initial vectors of words and ages (Henaff et al.)."""
 MOMENTUM = 0.01
 """Weight of the newest batch in the running statistics, as in H-Mem's program."""
 NORM_EPSILON = 1e-3
@@ -39,7 +39,7 @@ class SentenceEncoder(Encoder):
 
     Args:
         table: words of every sentence, by its number; shorter sentences first, 0 for no word.
-        words: how many there are.
+        words: number of words.
         own_question: the question has masks, or a recurrent network, of its own.
         own_words: the question has vectors of words of its own.
         ages: number of ages; 0 leaves ages out.
@@ -87,7 +87,7 @@ class SentenceEncoder(Encoder):
             age = torch.arange(len(told), 0, -1, device=told.device).unsqueeze(1)
             facts = facts + self.ages(age * present)
         if self.norm is not None and self.norm_question is not None:
-            # A place that holds no fact is given none of the statistics, and gives nothing to them.
+            # Places without a fact are excluded from the statistics and are not normalised.
             facts = torch.zeros_like(facts).masked_scatter(
                 present.unsqueeze(-1), self.norm(facts[present])
             )
@@ -107,7 +107,7 @@ class SentenceEncoder(Encoder):
 
 
 class MaskedSum(nn.Module):
-    """A sum of words, each weighed by a trained mask for its place."""
+    """A sum of words, each multiplied by a trained mask for its place."""
 
     def __init__(self, longest: int, width: int) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class MaskedSum(nn.Module):
 
 
 class PositionSum(nn.Module):
-    """A sum of words, each weighed by its place in the sentence."""
+    """A sum of words, each weighted by its place in the sentence."""
 
     def forward(
         self, words: Float[Tensor, "U W D"], lengths: Int[Tensor, " U"]
@@ -144,7 +144,7 @@ class Recurrence(nn.Module):
     def forward(
         self, words: Float[Tensor, "U W D"], lengths: Int[Tensor, " U"]
     ) -> Float[Tensor, "U D"]:
-        """Vectors of sentences, which come in the order of their lengths; no words give zeros."""
+        """Vectors of sentences, sorted by length; sentences without words are zeros."""
         counts = lengths.flip(0).clamp(min=1).cpu()
         packed = pack_padded_sequence(words.flip(0).transpose(0, 1), counts)
         _, state = self.network(packed)

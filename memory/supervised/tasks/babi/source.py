@@ -19,12 +19,12 @@ PARTS = get_args(Part)
 FOLDERS: dict[Size, str] = {"1k": "en", "10k": "en-10k"}
 QUESTIONS: dict[Size, int] = {"1k": 1000, "10k": 10_000}
 TESTED = 1000
-"""Questions of a test, whatever the size."""
+"""Questions of a test, for both sizes."""
 
 
 @dataclass
 class Stories:
-    """The questions of some tasks, and what has to be said of where they come from."""
+    """The questions of some tasks, and remarks on their source."""
 
     train: dict[int, list[Question]] = field(default_factory=dict)
     test: dict[int, list[Question]] = field(default_factory=dict)
@@ -35,8 +35,8 @@ def find_stories(tasks: tuple[int, ...], size: Size, source: Source, data: Path 
     """The stories of some tasks.
 
     Raises:
-        MissingData: no published files are there, and none were asked to be done without.
-        MalformedData: one of them is missing, or is not what it should be.
+        MissingData: there are no published files, and `source` needs them.
+        MalformedData: one of them is missing or invalid.
     """
     if source != "generated":
         return _published(tasks, size, data, complete=source == "completed")
@@ -47,7 +47,7 @@ def find_stories(tasks: tuple[int, ...], size: Size, source: Source, data: Path 
 
 
 def _published(tasks: tuple[int, ...], size: Size, data: Path | None, complete: bool) -> Stories:
-    """The published files; where asked to complete them, generated stories for missing ones."""
+    """The published files; with `complete`, generated stories for missing ones."""
     try:
         folder = find_data("babi", data, FOLDERS[size]) / FOLDERS[size]
     except MissingData as error:
@@ -71,14 +71,14 @@ def _published(tasks: tuple[int, ...], size: Size, data: Path | None, complete: 
 
 
 def _shortfall(task: int, part: Part, questions: list[Question], published: int) -> list[str]:
-    """What has to be said of a file that is not the published one."""
+    """A remark if a file is not the published one."""
     if len(questions) == published:
         return []
     return [f"Task {task} has {len(questions):,} questions to {part}, {published:,} as published."]
 
 
 def _generated(task: int, part: Part, questions: int) -> list[Question]:
-    """Stories of our own; the same for every run, as those of a file are."""
+    """Generated stories; the same for every run."""
     random = default_rng(SeedSequence([task, PARTS.index(part)]))
     return questions_of(f"generated task {task}", generate(task, questions, random))
 

@@ -1,9 +1,9 @@
 """The file format of the bAbI tasks: numbered sentences, and questions with their answers.
 
 Source: Weston et al., "Towards AI-complete question answering" (2015). A line is `ID sentence`, or
-`ID question<TAB>answer<TAB>IDs of the facts that support it`; ID 1 starts a story. What precedes a
-question in its story, other questions left out, is its context. An answer of several words, joined
-by commas, is one answer.
+`ID question<TAB>answer<TAB>IDs of the facts that support it`; ID 1 starts a story. The sentences
+before a question in its story, without other questions, are its context. An answer of several
+words, joined by commas, is one answer.
 """
 
 import re
@@ -29,7 +29,7 @@ def read_stories(file: Path) -> list[Question]:
     """Every question of a file, in order.
 
     Raises:
-        MalformedData: a line is not of the format, or the file ends in the middle of one.
+        MalformedData: a line has the wrong format, or the file ends within a line.
     """
     *lines, rest = read_text(file).split("\n")
     if rest:
@@ -41,10 +41,10 @@ def questions_of(name: str, lines: list[str]) -> list[Question]:
     """Every question of some lines, in order.
 
     Args:
-        name: of the file that they come from.
+        name: name of their file.
 
     Raises:
-        MalformedData: a line is not of the format.
+        MalformedData: a line has the wrong format.
     """
     questions = list(_questions(name, lines))
     if not questions:

@@ -1,22 +1,22 @@
-"""What a core sees of a picture of three boxes and of a sentence about it.
+"""Encoders of a picture of three boxes and a sentence about it.
 
 Source: Pavez, Allende and Allende-Cid, "Working Memory Networks" (2018), and the authors' own
-program for NLVR. A box is looked at by two layers of 3 x 3 filters, each followed by a pooling: 49
-memories, one for each cell of 7 x 7, of 22 channels and the cell's row and column. The sentence is
-read by a GRU, whose last state is q. With `Boxes`, the memories of one box are a step, and q comes
-last, laid out in the same form by a trained layer.
+program for NLVR. Two layers of 3 x 3 filters, each followed by pooling, turn a box into 49
+memories, one for each cell of 7 x 7, with 22 channels and the row and column of the cell. A GRU
+reads the sentence; its last state is q. With `Boxes`, the memories of one box are a step, and the
+last step is q, which a trained layer brings into the same form.
 
 With `Reads`, the encoder also does the network's reads. For box b with memories m_i
 
     p_i = softmax over i of  tanh(w . relu(A' relu(A [m_i; q])))        o_b = sum over i of p_i m_i
 
-and once more with t(o_b), a rectified layer, in place of q; each of the six reads has weights of
-its own. The weights of the reads and of t are penalised. What was read in the first round, and in
-the second, are six steps, q the seventh: the core relates them.
+and again with t(o_b), a rectified layer, in place of q; each of the six reads has its own weights.
+The weights of the reads and of t are penalised. The results of the first and the second round are
+six steps, and q is the seventh; the core relates them.
 
-Differs from the paper: a box may be given as its things, of which each is one memory; what a read
-finds is normalised over the batch, so that what differs between pictures is not small beside the
-sentence; padding words are not read.
+Differs from the paper: a box may be given as a list of things, each of which is one memory; the
+result of a read is normalised over the batch, so that differences between pictures are not small
+compared with the sentence; padding words are not read.
 """
 
 from collections.abc import Iterable
@@ -31,13 +31,13 @@ from memory.supervised.task import Encoder
 from memory.supervised.tasks.nlvr.files import BOXES, FEATURES, THINGS
 
 WIDTH = 24
-"""Of a memory."""
+"""Width of a memory."""
 WORD, SENTENCE = 100, 128
-"""Of a word, and of q."""
+"""Width of a word, and of q."""
 CELLS = 7
 ROUNDS = 2
 PENALTY = 1e-3
-"""Factor of the sum of squares of the weights that read, added to the loss."""
+"""Factor of the sum of squares of the weights of the reads, added to the loss."""
 
 
 class NlvrInputs(NamedTuple):
@@ -50,19 +50,19 @@ class NlvrInputs(NamedTuple):
 
 
 class Memories(NamedTuple):
-    """What there is to attend to in each box."""
+    """Memories of each box, for attention."""
 
     rows: Float[Tensor, "3 B N D"]
     there: Bool[Tensor, "3 B N"]
-    """Rows where nothing is are zeros, and mean nothing."""
+    """Empty rows are zeros."""
 
 
 class Cells(nn.Module):
-    """From pixels to a memory for each cell of 7 x 7.
+    """Memories of pixels, one for each cell of 7 x 7.
 
     Args:
-        mean: of the pixels of the training pictures, of 255.
-        deviation: of the same.
+        mean: mean of the pixels of the training pictures, from 0 to 255.
+        deviation: their standard deviation.
     """
 
     rows = CELLS * CELLS
@@ -93,7 +93,7 @@ class Cells(nn.Module):
 
 
 class Things(nn.Module):
-    """From the things of a box to a memory for each."""
+    """Memories of the things of a box, one for each."""
 
     rows = THINGS
 
@@ -117,7 +117,7 @@ class Sentence(nn.Module):
         self.read = nn.GRU(WORD, SENTENCE)
 
     def forward(self, words: Int[Tensor, "W B"]) -> Float[Tensor, "B D"]:
-        """Its state after the last word."""
+        """State after the last word."""
         states, _ = self.read(self.embed(words))
         last = words.ne(0).sum(dim=0) - 1
         return states[last, torch.arange(len(last), device=last.device)]
@@ -162,7 +162,7 @@ class Read(nn.Module):
         rows: Float[Tensor, "B N D"],
         there: Bool[Tensor, "B N"],
     ) -> Float[Tensor, "B D"]:
-        """The mean of the rows that are there, weighted by what is asked, and normalised."""
+        """Mean of the present rows, weighted by attention to the question, and normalised."""
         joined = self.of_row(rows) + self.of_query(query).unsqueeze(1)
         scores = self.score(joined).squeeze(-1)  # in half precision, where rows may not be
         scores = scores.masked_fill(~there, torch.finfo(scores.dtype).min)
@@ -170,7 +170,7 @@ class Read(nn.Module):
 
 
 class Reads(Encoder):
-    """What was read in each box in two rounds, each a step; then the sentence."""
+    """Results of reading each box in two rounds, each a step; then the sentence."""
 
     steps = ROUNDS * BOXES + 1
     output_shape = (SENTENCE,)
@@ -182,7 +182,7 @@ class Reads(Encoder):
         self.ask_again = nn.Sequential(nn.Linear(WIDTH, SENTENCE), nn.ReLU())
 
     def penalties(self) -> Iterable[tuple[Tensor, float]]:
-        """Of the layers that score a memory, and of that which asks again."""
+        """Penalties of the layers that score a memory, and of the layer t."""
         return [
             (layer.weight, PENALTY)
             for part in (self.reads, self.ask_again)
@@ -191,7 +191,7 @@ class Reads(Encoder):
         ]
 
     def forward(self, inputs: NlvrInputs) -> Float[Tensor, "7 B D"]:
-        """Narrower steps are filled up with zeros."""
+        """Narrower steps are padded with zeros."""
         boxes, asked = self.look(inputs.boxes), self.sentence(inputs.words)
         queries = [asked] * BOXES
         found: list[Tensor] = []

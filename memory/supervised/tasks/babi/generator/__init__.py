@@ -1,9 +1,9 @@
-"""The bAbI tasks made anew: as many questions as wanted, in the format of the published files.
+"""Generator of the bAbI tasks: any number of questions, in the format of the published files.
 
 Source: Weston et al., "Towards AI-complete question answering" (2015), section 3. Names, wordings,
-rules and chances were found from the published files (version 1.2), so that stories, questions,
-answers and supporting facts are distributed like theirs. (The program that was published later,
-facebookarchive/bAbI-tasks, is a rewrite and has other rules.)
+rules and probabilities were estimated from the published files (version 1.2), so that stories,
+questions, answers and supporting facts have the same distribution. (The program that was published
+later, facebookarchive/bAbI-tasks, is a rewrite and has other rules.)
 
 Differs from the published files: no question of task 5 has two answers ("What did Fred give to
 Jeff?", who was given two things), and no "either" of task 10 names the same place twice.
@@ -30,7 +30,7 @@ from memory.supervised.tasks.babi.generator.story import Story
 
 
 class Genre(NamedTuple):
-    """Stories of one task: its published name, and what tells one."""
+    """One task: its published name, and a function that generates a story."""
 
     name: str
     tell: Callable[[Generator], Story]
@@ -58,14 +58,14 @@ TASKS: dict[int, Genre] = {
     19: Genre("path-finding", relations.path_finding),
     20: Genre("agents-motivations", motives.agents_motivations),
 }
-"""By number."""
+"""Tasks by number."""
 
 
 def generate(task: int, questions: int, random: Generator) -> list[str]:
     """The lines of a file with this many questions; its last story ends with the last of them.
 
     Raises:
-        ValueError: there is no such task, or no questions are wanted.
+        ValueError: the task does not exist, or the number of questions is not positive.
     """
     if task not in TASKS:
         raise ValueError(f"task={task}: must be one of {', '.join(map(str, TASKS))}")

@@ -1,6 +1,6 @@
-"""Tasks 15 and 16: what holds of an animal because of what it is.
+"""Tasks 15 and 16: properties of an animal that follow from its kind.
 
-What can be told is told in any order; who is not introduced yet cannot be spoken of.
+Facts come in any order, but an animal is introduced before other facts mention it.
 """
 
 from typing import NamedTuple
@@ -55,8 +55,8 @@ class Animal(NamedTuple):
 def basic_induction(random: Generator) -> Story:
     """What color is Lily? She is a swan, and so is Bernhard, who is white.
 
-    Of several others of its kind, the one that was introduced last decides: the first two of three
-    may be of other colours, as in the published files.
+    If there are several others of its kind, the one that was introduced last gives the answer: the
+    first two of three may have other colours, as in the published files.
     """
     while True:
         story, animals, colours = _zoo(random)
@@ -73,7 +73,7 @@ def basic_induction(random: Generator) -> Story:
 def _zoo(random: Generator) -> tuple[Story, list[Animal], dict[str, tuple[str, int]]]:
     """All animals in the order of introduction, and the colours of all but one, with their lines.
 
-    Colours of a kind are the same as long as no further animal of it is introduced.
+    Animals of a kind have the same colour until another animal of the kind is introduced.
     """
     story = Story()
     animals: dict[str, Animal] = {}

@@ -17,7 +17,7 @@ GIVERS = ("Mary", "Fred", "Bill", "Jeff")
 ALONE: tuple[Kind, ...] = ("move", "take", "drop")
 TOGETHER: tuple[Kind, ...] = (*ALONE, "give")
 LATER = 1.25
-"""How much likelier a stop of a way is asked about than the stop before."""
+"""Ratio of the probabilities of a question about a stop and about the stop before."""
 COUNTS = ("none", "one", "two", "three")
 
 
@@ -76,7 +76,7 @@ def _where_was(random: Generator, about: Event, told: Sequence[Event]) -> Questi
 
 
 def _stop(random: Generator, places: Sequence[str]) -> int:
-    """A stop of a way but the first: any, later ones rather; the last time that one was there."""
+    """Last index of a random stop other than the first; later stops are more probable."""
     last = {place: stop for stop, place in enumerate(places)}
     stops = [last[place] for place in places]
     weights = [LATER**i if stop else 0.0 for i, stop in enumerate(stops)]
@@ -137,10 +137,10 @@ def _what(random: Generator, about: Event, told: Sequence[Event]) -> Question | 
 
 
 def _of_thing(thing: str, told: Sequence[Event]) -> Iterator[Event]:
-    """The events in which it changed hands, last first."""
+    """Events in which a thing changed hands, the last first."""
     return (e for e in reversed(told) if e.what == thing)
 
 
 def _moves(actor: str, told: Sequence[Event]) -> Iterator[Event]:
-    """Last first."""
+    """Moves of an actor, the last first."""
     return (e for e in reversed(told) if e.kind == "move" and e.actor == actor)

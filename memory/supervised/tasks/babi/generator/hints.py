@@ -1,9 +1,9 @@
 """Tasks 9 and 10: where somebody is not, or may be.
 
-Everybody moves from place to place; half of the moves are told as such, the others by a sentence
-about where the mover now is, is no longer, or is if not elsewhere.
+Actors move from place to place. Half of the sentences state the move, the others state where the
+actor now is, is no longer, or may be.
 
-Differs from the published files: there one "either" in six names the same place twice.
+Differs from the published files: one "either" in six names the same place twice there.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ TOWN = ("bedroom", "cinema", "kitchen", "office", "park", "school")
 
 
 class Hint(NamedTuple):
-    """What is told of an actor: one of these places, or not this one."""
+    """Information about an actor: at one of these places, or not at this one."""
 
     actor: str
     places: tuple[str, ...]
@@ -46,7 +46,7 @@ def _tell(
     other: Callable[[Generator, str, str, str], tuple[Hint, str]],
     ask: Ask[Hint],
 ) -> Story:
-    """Rounds of two moves and a question; a quarter of the moves is told by `other`."""
+    """Rounds of two moves and a question; a quarter of the moves is worded by `other`."""
     story = Story()
     where = {actor: pick(random, places) for actor in actors}
     told: list[Hint] = []

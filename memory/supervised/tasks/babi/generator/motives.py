@@ -1,4 +1,4 @@
-"""Task 20: why people do what they do."""
+"""Task 20: reasons for actions."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ NAMES = ("Antoine", "Jason", "Sumit", "Yann")
 
 
 class Cure(NamedTuple):
-    """Where one goes, and what one takes."""
+    """The place to go to, and the thing to take."""
 
     place: str
     thing: str
@@ -28,8 +28,8 @@ CURES = {
 def agents_motivations(random: Generator) -> Story:
     """Where will Jason go? Why did he go there? Why did he get the milk?
 
-    Everybody is said to feel something, goes where it can be cured and takes what cures it, unless
-    somebody was there before. The story ends when nobody can do more.
+    Each actor has a feeling, goes to the place for it and takes the thing for it, unless another
+    actor was there before. The story ends when no action is left.
     """
     story = Story()
     moods = {name: pick(random, tuple(CURES)) for name in NAMES}

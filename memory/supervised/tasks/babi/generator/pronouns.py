@@ -15,7 +15,7 @@ ADVERBS = ("After that", "Afterwards", "Following that", "Then")
 
 
 class Arrival(NamedTuple):
-    """Somebody came to a place; the last line says so, the others who it was."""
+    """An actor came to a place; the last line states it, the others name the actor."""
 
     actor: str
     place: str
@@ -38,7 +38,7 @@ def compound_coreference(random: Generator) -> Story:
 
 
 def _tell(random: Generator, together: int, again: bool) -> Story:
-    """Rounds of two sentences, about so many people each; the second about the same `again`."""
+    """Rounds of two sentences about `together` people each; with `again`, about the same people."""
     story = Story()
     where = {actor: pick(random, PLACES) for actor in ACTORS}
     told: list[Arrival] = []
@@ -62,7 +62,7 @@ def _tell(random: Generator, together: int, again: bool) -> Story:
 
 
 def _leave(random: Generator, where: dict[str, str], together: int) -> tuple[tuple[str, ...], str]:
-    """So many people, and a place where none of them is."""
+    """A group of `together` people, and a place where none of them is."""
     while True:
         actors, place = tuple(shuffled(random, ACTORS)[:together]), pick(random, PLACES)
         if all(where[actor] != place for actor in actors):

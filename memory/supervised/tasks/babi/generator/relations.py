@@ -1,4 +1,4 @@
-"""Tasks 4, 17 and 19: what lies where of what, on a plane."""
+"""Tasks 4, 17 and 19: relative positions on a plane."""
 
 from collections.abc import Iterable, Sequence
 from itertools import product
@@ -41,7 +41,7 @@ class Relation(NamedTuple):
     other: str
 
     def turned(self) -> "Relation":
-        """The same, said of the other."""
+        """The same relation from the other side."""
         return Relation(self.other, OPPOSITES[self.side], self.one)
 
 
@@ -64,13 +64,13 @@ def two_argument_relations(random: Generator) -> Story:
 
 
 def positional_reasoning(random: Generator) -> Story:
-    """Is the triangle above the red sphere? Two shapes that touch a third are asked about."""
+    """Is the triangle above the red sphere? The question is about two shapes that touch a third."""
     story = Story()
     one, middle, other = shuffled(random, SHAPES)[:3]
     side = pick(random, tuple(SIDES))
     beyond = pick_other(random, tuple(SIDES), side)
     facts = [
-        fact.turned()  # rather said of the middle, unlike those of places
+        fact.turned()  # usually about the middle one, unlike relations of places
         for fact in in_any_order(
             random, [Relation(one, side, middle), Relation(other, beyond, middle)]
         )
@@ -91,9 +91,9 @@ def positional_reasoning(random: Generator) -> Story:
 
 
 def path_finding(random: Generator) -> Story:
-    """How do you go from the office to the garden? By way of a third place; three more lie about.
+    """How do you go from the office to the garden? By way of a third place; there are three more.
 
-    Two of those may come to lie in one spot, as in the published files.
+    Two of those may have the same position, as in the published files.
     """
     story = Story()
     start, middle, end, *others = shuffled(random, PLACES)
@@ -115,10 +115,10 @@ def path_finding(random: Generator) -> Story:
 
 
 def in_any_order(random: Generator, relations: Iterable[Relation]) -> Sequence[Relation]:
-    """Each relation once, said of either of the two.
+    """Each relation once, about either of the two things.
 
-    Again and again somebody picks a thing and says where it is of one of its neighbours, unless
-    that was said: things at the rim are rather spoken of, and early.
+    Repeatedly picks a thing and one of its neighbours, and states their relation unless it was
+    stated before: things at the rim are more likely to come, and to come early.
     """
     of: dict[str, list[Relation]] = {}
     for relation in relations:

@@ -1,4 +1,4 @@
-"""Stories told in rounds: two facts, then a question about one of the last five, if it can be."""
+"""Stories in rounds: two facts, then a question about one of the last five, if possible."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -10,19 +10,19 @@ from memory.supervised.tasks.babi.generator.wording import tell
 from memory.supervised.tasks.babi.generator.world import Event, Kind, World
 
 QUESTIONS = 5
-"""Of a story."""
+"""Questions of a story."""
 WINDOW = 5
-"""Facts that a question may be about: the last ones."""
+"""Number of last facts that a question may be about."""
 
 Fact = TypeVar("Fact")
 Ask = Callable[[Generator, Fact, Sequence[Fact]], Question | None]
-"""Makes a question about a fact, given all that was told; None where none is to be made of it."""
+"""Makes a question about a fact, given all facts so far; None if there is none."""
 
 
 def ask_about_recent(random: Generator, story: Story, told: Sequence[Fact], ask: Ask[Fact]) -> None:
-    """Ask about one of the last facts, any of those that make a question; nothing if none does.
+    """Ask about a random one of the last facts that allow a question; ask nothing if none does.
 
-    Whoever was spoken of often of late is therefore asked about often.
+    Actors of many recent facts are therefore in more questions.
     """
     for fact in shuffled(random, told[-WINDOW:]):
         question = ask(random, fact, told)
@@ -38,11 +38,11 @@ def tell_in_rounds(
     ask: Ask[Event],
     take_there: float = 1.0,
 ) -> Story:
-    """A story of what happens in the world.
+    """A story of events in a world.
 
     Args:
-        kinds: of events; one that stands here twice is tried twice as often.
-        take_there: how often "there" ends a sentence in which a thing is taken.
+        kinds: kinds of events; one that is listed twice is tried twice as often.
+        take_there: probability that a sentence about taking a thing ends with "there".
     """
     story, world = Story(), World(random, actors)
     told: list[Event] = []

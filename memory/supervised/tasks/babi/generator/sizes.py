@@ -1,4 +1,4 @@
-"""Task 18: what fits into what, by way of a third thing."""
+"""Task 18: sizes of two things, compared by way of a third."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,14 +9,14 @@ from memory.supervised.tasks.babi.generator.rounds import QUESTIONS
 from memory.supervised.tasks.babi.generator.story import Question, Story, pick, shuffled
 
 SMALL = ("chocolate", "box of chocolates")
-"""Smaller than all others, the first the smallest."""
+"""Things smaller than all others, the smallest first."""
 LARGE = ("box", "chest", "container", "suitcase")
 TOLD = 5
-"""Facts that are told at once."""
+"""Number of facts at the start."""
 TRIES = 50
-"""To find a question, until more facts are told."""
+"""Attempts to find a question before another fact is added."""
 LAST = 0.6
-"""How often a fact that was told again is taken from where it was told last."""
+"""Probability that a repeated fact is taken at its last occurrence."""
 
 
 class Fact(NamedTuple):
@@ -32,7 +32,7 @@ class Fact(NamedTuple):
 
 
 def size_reasoning(random: Generator) -> Story:
-    """Does the box fit in the suitcase? Facts are told, some twice, until that can be known."""
+    """Does the box fit in the suitcase? Facts are added, some twice, until the answer follows."""
     story = Story()
     things = (*SMALL, *shuffled(random, LARGE))
     told: list[Fact] = []
@@ -57,10 +57,10 @@ def _sentence(random: Generator, large: str, small: str) -> str:
 
 
 def _question(random: Generator, told: Sequence[Fact]) -> Question | None:
-    """Try to go from an end of any fact to what is beyond the other end.
+    """Try to make a question about an end of a random fact and a thing two steps away.
 
-    The first fact about the other end must lead there, from larger to smaller and to smaller again
-    or the other way round; no other is tried.
+    The first other fact about the middle thing must continue in the same direction, to smaller or
+    to larger; no other fact is tried.
     """
     one = pick(random, told)
     if random.random() < LAST:

@@ -1,4 +1,4 @@
-"""A story of numbered lines, and the chances that shape it.
+"""A story of numbered lines, and random choices.
 
 Lines are those of the published files: `ID sentence`, or `ID question<TAB>answer<TAB>IDs of the
 facts that support it`.
@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 class Question(NamedTuple):
-    """What is asked, its answer, and the lines that support it in the order of the published."""
+    """A question, its answer, and the supporting lines in the published order."""
 
     words: str
     answer: str
@@ -40,23 +40,23 @@ class Story:
 
 
 def pick(random: Generator, items: Sequence[Item]) -> Item:
-    """Any of the items, all alike likely; several times as fast as `Generator.choice`."""
+    """A random item, uniformly; several times as fast as `Generator.choice`."""
     return items[int(random.random() * len(items))]
 
 
 def pick_other(random: Generator, items: Iterable[Item], than: Item) -> Item:
-    """Any of the items but one."""
+    """A random item other than `than`."""
     return pick(random, [item for item in items if item != than])
 
 
 def shuffled(random: Generator, items: Iterable[Item]) -> list[Item]:
-    """The items in any order."""
+    """The items in random order."""
     left = list(items)
     return [left.pop(int(random.random() * len(left))) for _ in range(len(left))]
 
 
 def cycled(random: Generator, items: Iterable[Item]) -> list[Item]:
-    """The items in any order in which none keeps its place, in one cycle (Sattolo 1986)."""
+    """A random cyclic permutation of the items; none keeps its place (Sattolo 1986)."""
     mixed = list(items)
     for last in range(len(mixed) - 1, 0, -1):
         other = int(random.random() * last)

@@ -1,6 +1,6 @@
-"""Task 14: who was where before, told in another order than it happened.
+"""Task 14: earlier places, with moves in another order than in time.
 
-Everybody's first move was yesterday, the next this morning, this afternoon and this evening.
+The first move of each actor is yesterday; the next are this morning, this afternoon, this evening.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ TIMES = ("yesterday", "this morning", "this afternoon", "this evening")
 
 
 class Visit(NamedTuple):
-    """Somebody came to a place at one of the times."""
+    """An actor came to a place at one of the times."""
 
     actor: str
     time: int
@@ -46,7 +46,7 @@ def time_reasoning(random: Generator) -> Story:
 
 
 def _next(random: Generator, visits: Sequence[Visit]) -> Visit:
-    """Anybody's next move, to another place."""
+    """The next move of a random actor, to another place."""
     ways = {actor: [v.place for v in visits if v.actor == actor] for actor in FRIENDS}
     actor = pick(random, [actor for actor, way in ways.items() if len(way) < len(TIMES)])
     way = ways[actor]
@@ -54,7 +54,7 @@ def _next(random: Generator, visits: Sequence[Visit]) -> Visit:
 
 
 def _last_there(about: Visit, visits: Sequence[Visit]) -> Visit:
-    """The last visit that this actor made to this place: what a question is understood of."""
+    """The last visit of this actor to this place, which a question refers to."""
     return [v for v in visits if (v.actor, v.place) == (about.actor, about.place)][-1]
 
 

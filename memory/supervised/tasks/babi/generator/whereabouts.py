@@ -1,4 +1,4 @@
-"""Tasks 1 and 6: where somebody is, by the place's name or by yes and no."""
+"""Tasks 1 and 6: the place of an actor, by name or as yes and no."""
 
 from collections.abc import Sequence
 

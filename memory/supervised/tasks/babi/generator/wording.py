@@ -1,4 +1,4 @@
-"""How events are told. Every wording of an event is alike likely."""
+"""Sentences for events. All wordings of an event are equally likely."""
 
 from numpy.random import Generator
 
@@ -11,25 +11,25 @@ DROPS = ("discarded", "dropped", "left", "put down")
 GIVES = ("gave", "handed", "passed")
 
 SOMETIMES = 0.2
-"""How often "there" is added, where it is neither always nor never."""
+"""Probability of "there" where it is neither always nor never added."""
 
 
 def move_to(random: Generator, who: str, place: str) -> str:
-    """Somebody, or several, go to a place."""
+    """One or several actors go to a place."""
     return f"{who} {pick(random, MOVES)} to the {place}."
 
 
 def take(random: Generator, who: str, thing: str, there: float = 1.0) -> str:
-    """Somebody takes a thing.
+    """An actor takes a thing.
 
     Args:
-        there: how often it is said that it lay there.
+        there: probability that the sentence ends with "there".
     """
     return f"{who} {pick(random, TAKES)} the {thing}{_there(random, there)}."
 
 
 def tell(random: Generator, event: Event, take_there: float = 1.0) -> str:
-    """Any event."""
+    """The sentence for an event."""
     who, what = event.actor, event.what
     match event.kind:
         case "move":

@@ -15,26 +15,26 @@ THINGS = ("apple", "football", "milk")
 
 
 class Event(NamedTuple):
-    """What somebody does; `what` is the place for a move, the thing otherwise."""
+    """An action; `what` is the place for a move, the thing otherwise."""
 
     kind: Kind
     actor: str
     what: str
     receiver: str = ""
     line: int = 0
-    """The line that tells it."""
+    """Its line in the story."""
 
 
 class World:
-    """Where everybody and everything is; at first anywhere, which no story tells."""
+    """Places of actors and things; the initial ones are random and not part of the story."""
 
     def __init__(self, random: Generator, actors: Sequence[str]) -> None:
         self.random, self.actors = random, actors
         self.where = {name: pick(random, PLACES) for name in (*actors, *THINGS)}
-        """The place, or the actor who carries it."""
+        """Place of each thing, or the actor that carries it."""
 
     def happen(self, kinds: Sequence[Kind]) -> Event:
-        """Any event that is possible. Whoever has more to do is therefore heard of more often."""
+        """A random possible event. Actors with more possible actions therefore occur more often."""
         while True:
             kind = pick(self.random, kinds)
             if kind == "give":
@@ -55,7 +55,7 @@ class World:
         return Event(kind, actor, pick(self.random, things)) if things else None
 
     def _gift(self) -> Event | None:
-        """The first thing that can be given, to the first who can receive it, as published."""
+        """The first thing that can be given, to the first possible receiver, as published."""
         where = self.where
         for thing in THINGS:
             giver = where[thing]
