@@ -240,7 +240,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the missing parts of the experiment, then draw it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--sequences", type=int, default=150_000, help="that each treatment sees")
+    parser.add_argument("--sequences", type=int, default=150_000, help="per treatment")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--out", type=Path, default=Path("docs/results/mann_rl.csv"))
     options = parser.parse_args(arguments)
