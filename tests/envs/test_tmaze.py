@@ -99,10 +99,10 @@ def test_the_curriculum_goes_from_the_shortest_corridor_to_all():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"length": ()}, "length is empty"),
-        ({"length": (3, 0)}, r"length has 0; allowed are whole numbers, 1\.\."),
-        ({"view_size": 4}, "view_size is 4; it must be odd"),
-        ({"max_steps": 0}, "max_steps is 0"),
+        ({"length": ()}, r"length=\(\): must be a whole number, from 1"),
+        ({"length": (3, 0)}, "length=0: must be a whole number, from 1"),
+        ({"view_size": 4}, "view_size=4: must be odd"),
+        ({"max_steps": 0}, "max_steps=0: must be a whole number, from 1"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_refused_with_what_is_allowed(fields, message):

@@ -14,8 +14,8 @@ import torch
 from agents.benchmark.plan import flags_of
 from agents.cli.command_line import parse
 from agents.programs.supervised import main
-from agents.runs.checkpoint import CheckpointError, load
-from agents.supervised import record as supervised_record
+from agents.runs.checkpoint import CheckpointError, accept_config, load
+from agents.runs.run import Run
 from agents.supervised.program import SUPERVISED
 from memory import CORES
 from memory.supervised import TASKS, Trainer, build_reader
@@ -156,6 +156,7 @@ def test_a_run_of_a_gpu_goes_on_in_a_precision_that_the_cpu_has(tmp_path, capsys
     assert main([*RECALL, "--steps", "2", "--run-dir", str(run)]) == 0
     config = run / "config.yaml"
     config.write_text(config.read_text().replace("precision: float32", "precision: tf32"))
+    accept_config(run / "checkpoints", config.read_bytes())
     resume = ["--resume", str(run), "--steps", "3", "--device", "cpu"]
     assert main(resume) == 2
     assert "precision=tf32: cpu has no instructions for it" in capsys.readouterr().err
@@ -221,12 +222,14 @@ def test_weights_are_not_taken_up_with_other_data(tmp_path, capsys, monkeypatch)
 
 
 def test_a_damaged_best_checkpoint_is_said_in_the_results(tmp_path, monkeypatch):
-    def damaged(folder, best=False):
+    real = Run.load
+
+    def damaged(self, *, best=False):
         if best:
             raise CheckpointError("The best is damaged.")
-        return load(folder)
+        return real(self)
 
-    monkeypatch.setattr(supervised_record, "load", damaged)
+    monkeypatch.setattr(Run, "load", damaged)
     run = tmp_path / "run"
     assert main([*RECALL, "--steps", "1", "--run-dir", str(run)]) == 0
     results = json.loads((run / "results.json").read_text())

@@ -10,12 +10,18 @@ from agents.runs.stop_signal import StopSignal
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_a_wish_while_entered_and_what_it_was_after(number) -> None:
-    before = signal.getsignal(number)
-    with StopSignal() as stop:
-        assert not stop.requested
-        signal.raise_signal(number)
-        assert stop.requested
-    assert signal.getsignal(number) is before
+    def before(*_: object) -> None:
+        raise AssertionError("the handler from before was called")
+
+    outside = signal.signal(number, before)  # `nohup` starts the tests with SIGHUP ignored
+    try:
+        with StopSignal() as stop:
+            assert not stop.requested
+            signal.raise_signal(number)
+            assert stop.requested
+        assert signal.getsignal(number) is before
+    finally:
+        signal.signal(number, outside)
 
 
 def test_a_second_signal_ends_the_process_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from memory import CORES
+from memory import CORES, state_leaves
 from memory.supervised import ReaderConfig, Trainer, TrainingConfig, build_reader
 from memory.supervised.reader import Reader
 from memory.supervised.tasks.learning_to_execute.learning_to_execute import (
@@ -117,6 +117,8 @@ def test_every_core_tells_programs_apart_when_the_answer_is_due(name):
     if hasattr(core, "buffer"):
         core = replace(core, buffer=task.longest_episode)
     reader = build_reader(task, core, ReaderConfig())
+    if not any(leaf.numel() for leaf in state_leaves(reader.core.initial_state(1))):
+        pytest.skip("a core without a state sees the last character only")
     batch = lay_out(spell([Program("12+34", "46"), Program("98-71", "27")]))
     answers, _ = reader(batch.inputs, batch.loss_mask, reset=batch.reset)
     assert (answers[0] - answers[1]).abs().max() > 1e-6
