@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from pathlib import Path
 
 import pytest
@@ -44,10 +43,8 @@ def work(rank: int, folder: Path, case: str) -> None:
         stop.request()
     status = status_of(SupervisedTraining(config, trainer, run), stop)
     (folder / f"end-{rank}").write_text(json.dumps([status, trainer.updates]))
-    for _ in range(600):  # as under Ray, no process leaves while the other may still need it
-        if (folder / f"end-{1 - rank}").exists():
-            break
-        time.sleep(0.1)
+    dist.barrier()  # as under Ray, no process leaves while the other may still need it
+    dist.destroy_process_group()
 
 
 @pytest.mark.parametrize(
