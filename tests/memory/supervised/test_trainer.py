@@ -35,6 +35,13 @@ def test_a_batch_goes_on_with_the_state_of_the_one_before():
     assert losses.mean().item() != pytest.approx(fresh.mean().item())
 
 
+def test_the_gradient_is_clipped_by_its_norm():
+    trainer = make(Stream(), clip_norm=1e-3)
+    trainer.update()
+    squares = [weight.grad.square().sum() for weight in trainer.weights if weight.grad is not None]
+    assert sum(squares).sqrt().item() == pytest.approx(1e-3, rel=1e-2)
+
+
 @pytest.mark.parametrize("core", ["lstm", "rmc", "dnc", "memory_net, frozen_bn"])
 def test_a_run_that_carries_state_is_resumed_bit_for_bit(core, tmp_path):
     def train(trainer, updates):
