@@ -137,6 +137,22 @@ def is_of(job: Job, parsed: ParsedRun) -> bool:
     return all(held.get(key) == value for key, value in wanted.items() if key not in changeable)
 
 
+def check_shape(file: Path, text: str) -> None:
+    """Refuse aliases and deep nesting, with which a short file takes all memory.
+
+    Raises:
+        CommandError: names the line.
+        yaml.YAMLError: the text is not YAML.
+    """
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
+            line = event.start_mark.line + 1
+            raise CommandError(f"{file}: line {line}: aliases and deep nesting are not allowed.")
+
+
 class _Plan:
     """A plan file: its sections, and the line of each key."""
 
@@ -248,7 +264,7 @@ class _Plan:
                 data = stream.read(_LARGEST + 1)
             if len(data) > _LARGEST:
                 raise self._error(f"too long for a plan (more than {_LARGEST} bytes).")
-            self._check_shape(data.decode())
+            check_shape(self.file, data.decode())
             plan = self._note_lines(yaml.SafeLoader(data.decode()).get_single_node(), ())
         except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise CommandError(
@@ -260,16 +276,6 @@ class _Plan:
             if name not in SECTIONS:
                 raise self._error(f"no section `{name}`. {nearest(str(name), SECTIONS)}", (name,))
         return plan
-
-    def _check_shape(self, text: str) -> None:
-        """Refuse aliases and deep nesting, which let a short file use all memory."""
-        depth = 0
-        for event in yaml.parse(text, yaml.SafeLoader):
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
-                line = event.start_mark.line + 1
-                raise self._error(f"line {line}: aliases and deep nesting are not allowed.")
 
     def _note_lines(self, node: yaml.Node | None, where: tuple[str, ...]) -> Any:
         """The values of a node; notes the line of each key."""

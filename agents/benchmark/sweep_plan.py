@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 
 import yaml
 
-from agents.benchmark.plan import flags_of
+from agents.benchmark.plan import check_shape, flags_of
 from agents.cli.command import CommandError
 from agents.cli.command_line import parse
 from agents.cli.options import nearest
@@ -89,7 +89,9 @@ def read_sweep(file: Path) -> Sweep:
         CommandError: the file is not a search; names the entry.
     """
     try:
-        plan = yaml.safe_load(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        check_shape(file, text)
+        plan = yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise CommandError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(plan, dict):

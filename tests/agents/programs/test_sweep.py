@@ -51,6 +51,7 @@ def test_every_sweep_of_the_repository_can_be_run(file):
         ("trials: 2", "trials: many", "`trials` is a number from 1 on, or all; got 'many'"),
         ("trials: 2", "trials: all", "`trials: all` needs `choices`"),
         ("measure: validation/accuracy", "", "`measure` names a column"),
+        ("trials: 2", "trials: &x 2\nsettings: *x", "aliases and deep nesting are not allowed"),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused_before_anything_runs(
