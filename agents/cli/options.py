@@ -162,4 +162,4 @@ def check_effect(config: Any, given: Collection[str], defaults: dict[str, Option
     values = options_of(config)
     for key, reason in idle_options(config).items():
         if key in given or values[key].default != defaults[key].default:
-            raise OptionError(f"{values[key].flag} has no effect beside {reason}.")
+            raise OptionError(f"{values[key].flag} has no effect with {reason}.")

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import ray
+from ray._raylet import Config  # pyright: ignore[reportAttributeAccessIssue]
 from ray.exceptions import AuthenticationError
 
 from agents.cluster.ray_processes import shielded_from_signals
@@ -17,6 +18,7 @@ _SETTINGS = b"\x04"
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0\0\0\0\0"
 PATIENCE = 5.0
 """Seconds in which the host of a cluster must answer."""
+MODE = "RAY_AUTH_MODE"
 TOKEN, TOKEN_FILE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 """Environment variables from which Ray takes its token; otherwise it makes a file that other users
 can read."""
@@ -39,13 +41,15 @@ def connect_ray(ray_address: str | None) -> None:
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
     }
-    mode = os.environ.get("RAY_AUTH_MODE") or "token"
+    mode = os.environ.get(MODE) or "token"
     if mode.lower() != "token":
         raise ValueError(
-            f"RAY_AUTH_MODE is {mode!r}, expected token: Ray listens on all "
+            f"{MODE} is {mode!r}, expected token: Ray listens on all "
             "interfaces, and without its token anyone who can reach this machine can run programs "
             "on it. Unset it."
         )
+    os.environ[MODE] = mode
+    Config.initialize("")  # since Ray reads the mode when it is imported
     if ray_address:
         _check_answers(ray_address)
     elif not (os.environ.get(TOKEN) or os.environ.get(TOKEN_FILE)):

@@ -1,4 +1,4 @@
-"""Settings of a process that must be made before PyTorch and Ray are imported."""
+"""Settings of a process that must be made before PyTorch is imported."""
 
 import ctypes
 import os
@@ -11,14 +11,12 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 def prepare() -> None:
-    """Set options of OpenMP, malloc and Ray; scripts call this first.
+    """Set options of OpenMP and malloc; scripts call this first.
 
     Threads of OpenMP must not spin while they wait, which slows shared cores down by an order of
-    magnitude. Ray listens on all interfaces and must require its token, which only newer versions
-    do by default. Environment variables that the user has set are kept.
+    magnitude. Environment variables that the user has set are kept.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ["RAY_AUTH_MODE"] = os.environ.get("RAY_AUTH_MODE") or "token"
     keep_freed_memory()
 
 

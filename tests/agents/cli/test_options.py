@@ -39,7 +39,7 @@ def test_an_idle_option_is_refused_only_where_it_was_set() -> None:
     usual = options_of(Run())
     check_effect(Run(), [], usual)
     check_effect(Run(Section("part", 4)), ["section.size"], usual)
-    message = "--section.size has no effect beside --section.mode full."
+    message = "--section.size has no effect with --section.mode full."
     for config, given in ((Run(), ["section.size"]), (Run(Section("full", 4)), [])):
         with pytest.raises(OptionError, match=message):
             check_effect(config, given, usual)

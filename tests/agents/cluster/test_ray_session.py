@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import ray
+from ray import _raylet
 from ray._private import services, utils
 from ray.exceptions import AuthenticationError
 
 from agents.cluster import ray_session
 from agents.cluster.ray_processes import shielded_from_signals
 from agents.cluster.ray_session import connect_ray
-from agents.runs.process import prepare
 
 
 @pytest.fixture
@@ -109,14 +109,24 @@ def test_an_empty_mode_of_authentication_is_the_default(
     given: str, is_refused: bool, inits: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", given)
-    prepare()
-    assert os.environ["RAY_AUTH_MODE"] == (given or "token")
     if is_refused:
         with pytest.raises(ValueError, match="RAY_AUTH_MODE is 'k8s'"):
             connect_ray(None)
     else:
         connect_ray(None)
+        assert os.environ["RAY_AUTH_MODE"] == (given or "token")
     assert len(inits) == (not is_refused)
+
+
+def test_ray_requires_its_token_whatever_was_set_when_it_was_imported(
+    inits: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raylet: Any = _raylet  # has no types
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    raylet.Config.initialize("")
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    connect_ray(None)
+    assert raylet.get_authentication_mode() == raylet.AuthenticationMode.TOKEN
 
 
 def test_processes_of_ray_are_in_another_group() -> None:

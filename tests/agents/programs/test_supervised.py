@@ -286,7 +286,7 @@ def test_remarks_and_every_test_stand_in_the_results(tmp_path, capsys, monkeypat
     ("flags", "words"),
     [
         ("--task learning_to_execute --task.programs copy --task.nesting 3", "has no effect"),
-        ("--reinforcement.samples 2", "has no effect beside a core that decides nothing"),
+        ("--reinforcement.samples 2", "has no effect with a core that decides nothing"),
         ("--seed 100000000000000000000", "must be from 0 to 2^63 - 1"),
         ("--task nth_farthes", "--task nth_farthes: no such task. Did you mean nth_farthest?"),
         ("--core lstn", "--core lstn: no such core. Did you mean lstm?"),

@@ -77,7 +77,7 @@ def test_a_run_over_ray_that_is_interrupted_writes_a_checkpoint(tmp_path):
             "--data-parallel 2 --core memory_net --core.mode reinforce",
             "several processes cannot share one",
         ),
-        ("--ray-address x:1", "--ray-address has no effect beside --data-parallel 1"),
+        ("--ray-address x:1", "--ray-address has no effect with --data-parallel 1"),
     ],
 )
 def test_a_mistake_is_named_and_nothing_is_written(flags, words, tmp_path, capsys, monkeypatch):

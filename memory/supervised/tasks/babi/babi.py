@@ -87,7 +87,7 @@ class BabiConfig(TaskConfig):
         positive(facts=self.facts, width=self.width)
         one_of("source", self.source, get_args(Source))
         if self.source == "generated" and self.data is not None:
-            raise ValueError(f"--task.data {self.data}: has no effect beside generated stories")
+            raise ValueError(f"--task.data {self.data}: has no effect with generated stories")
         one_of("sentence", self.sentence, get_args(Reading))
         one_of("size", self.size, get_args(Size))
         wrong = [task for task in self.tasks if task not in ALL]

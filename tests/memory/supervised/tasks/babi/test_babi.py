@@ -253,7 +253,7 @@ def test_generated_stories_need_no_data_and_are_the_same_for_every_seed(monkeypa
 
 
 def test_a_folder_beside_generated_stories_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"--task.data .*: has no effect beside generated stories"):
+    with pytest.raises(ValueError, match=r"--task.data .*: has no effect with generated stories"):
         BabiConfig(source="generated", data=tmp_path).build(1)
 
 
