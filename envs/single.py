@@ -61,7 +61,9 @@ class GameEnv(gymnasium.Env):
         info = dict(zip(self._names, self._info.item(), strict=True))
         return self._observations[0].copy(), info
 
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(
+        self, action: int | np.integer
+    ) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Advance the game by one step."""
         if not self._seeded:
             raise error.ResetNeeded("call reset() before step()")

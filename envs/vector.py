@@ -60,7 +60,7 @@ class GameVectorEnv(VectorEnv):
     def reset(
         self,
         *,
-        seed: int | Sequence[int] | np.ndarray | None = None,
+        seed: int | np.integer | Sequence[int] | np.ndarray | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start an episode in all games, or in those of `options["reset_mask"]`.
@@ -258,7 +258,7 @@ def draw_seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**63))
 
 
-def spread_seed(seed: int | Sequence[int] | np.ndarray, num_games: int) -> np.ndarray:
+def spread_seed(seed: int | np.integer | Sequence[int] | np.ndarray, num_games: int) -> np.ndarray:
     """A seed for each game, uint64: s, s + 1, ... from an integer, else the ones given."""
     if isinstance(seed, int | np.integer):
         if not 0 <= seed < 2**64:

@@ -75,7 +75,7 @@ def test_the_bounds_decide_what_is_scaled(space, scale, low, span) -> None:
 
 def test_categories_are_counted_from_their_smallest() -> None:
     assert leaf_of(spaces.Discrete(3, start=-1)).read(1).tolist() == [2]
-    space = spaces.MultiDiscrete([[2, 3], [4, 5]], start=[[1, 1], [0, 7]])
+    space = spaces.MultiDiscrete(np.array([[2, 3], [4, 5]]), start=np.array([[1, 1], [0, 7]]))
     leaf = leaf_of(space)
     assert leaf.sizes == (2, 3, 4, 5)
     assert leaf.read(np.array([[2, 1], [3, 11]])).tolist() == [1, 0, 3, 4]
@@ -138,6 +138,7 @@ def test_every_leaf_comes_back_from_the_bytes() -> None:
     assert np.array_equal(found["inside[1]"], value["inside"][1].astype(np.float32))
     assert np.array_equal(found["picture"], value["picture"])
     assert np.array_equal(found["text"], word_numbers(value["text"]))
+    assert packed.mask_slot is not None
     assert data[packed.mask_slot.start : packed.mask_slot.stop].tolist() == [1, 0, 1]
 
 

@@ -1,18 +1,22 @@
 """The T-maze: every rule, and what memory is worth in it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from agents.evaluation.evaluate import evaluate
-from envs.tmaze import DOWN, LEFT, PALETTE, RIGHT, UP, TMazeConfig
+from envs.tmaze import DOWN, LEFT, PALETTE, RIGHT, UP, TMaze, TMazeConfig
 
 FLOOR, WALL, HINT, AGENT = (tuple(colour) for colour in PALETTE.tolist())
 
 
 def maze(goal=1, **fields):
     """One game of which the goal is above (row 1) or below (row 3) the junction."""
-    env = TMazeConfig(**{"length": (4,)} | fields).make(render_mode="ansi")
+    options: dict[str, Any] = {"length": (4,)}
+    env = TMazeConfig(**options | fields).make(render_mode="ansi")
     env.reset(seed=0)
+    assert isinstance(env.game, TMaze)
     env.game.games["goal"] = goal
     return env
 
@@ -68,11 +72,12 @@ def test_a_window_that_is_wide_enough_always_shows_the_hint():
 
 
 def test_lengths_and_sides_are_drawn_uniformly():
-    game = TMazeConfig(length=(2, 5)).make_vector(4000)
-    _, info = game.reset(seed=0)
+    env = TMazeConfig(length=(2, 5)).make_vector(4000)
+    _, info = env.reset(seed=0)
     assert set(info["length"].tolist()) == {2, 5}
     assert abs((info["length"] == 2).mean() - 0.5) < 0.03
-    assert abs((game.game.games["goal"] == 1).mean() - 0.5) < 0.03
+    assert isinstance(env.game, TMaze)
+    assert abs((env.game.games["goal"] == 1).mean() - 0.5) < 0.03
 
 
 def test_perfect_memory_solves_every_maze_and_none_every_second():
@@ -81,6 +86,7 @@ def test_perfect_memory_solves_every_maze_and_none_every_second():
     assert {episode.episode_return for episode in oracle.episodes} == {4.0}
     assert {episode.length for episode in oracle.episodes} == {4, 11}
     forgetful = evaluate(config.players["forgetful"], config, episodes=400).score
+    assert forgetful.solved_rate is not None
     assert abs(forgetful.solved_rate - 0.5) < 0.1
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from envs.boxworld import BoxWorldConfig
+from envs.boxworld import BoxWorld, BoxWorldConfig
 from envs.boxworld.level import most_objects
 
 
@@ -46,11 +46,12 @@ def test_the_fullest_room_that_is_allowed_can_be_laid_out(grid_size):
     most = most_objects(grid_size)
     length = min(most - 1, 18)
     config = BoxWorldConfig(
-        grid_size=grid_size, solution_length=length, num_distractors=most - 1 - length
+        grid_size=grid_size, solution_length=(length,), num_distractors=(most - 1 - length,)
     )
     assert config.num_objects == most
     env = config.make_vector(20)
     env.reset(seed=0)
+    assert isinstance(env.game, BoxWorld)
     assert ((env.game.cells >= 2) & (env.game.cells < 64)).sum() == 20 * most
 
 

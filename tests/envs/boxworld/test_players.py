@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from envs.boxworld import BoxWorldConfig
+from envs.boxworld import BoxWorld, BoxWorldConfig
 from envs.boxworld.players import PLAYERS
 
 HARDEST = BoxWorldConfig(solution_length=(5,), num_distractors=(5,))
@@ -63,6 +63,7 @@ def test_a_player_acts_on_nothing_that_its_window_has_not_shown(name):
     env, blind = MIXED.make_vector(50), MIXED.make_vector(50)
     for one in (env, blind):
         one.reset(seed=3)
+    assert isinstance(blind.game, BoxWorld)
     for i, room in enumerate(blind.game.rooms):
         cells = blind.game.cells[i]
         hidden = np.ones_like(cells, np.bool_)
@@ -77,6 +78,7 @@ def test_the_explorer_is_not_told_where_in_the_room_it_starts():
     """With nothing in view it acts alike, however near a border is beyond the view."""
     env = BoxWorldConfig(grid_size=20).make_vector(4)
     env.reset(seed=0)
+    assert isinstance(env.game, BoxWorld)
     env.game.cells[:, 1:-1, 1:-1] = 0
     env.game.rooms["row"] = 3, 10, 18, 10
     env.game.rooms["column"] = 10, 3, 10, 18

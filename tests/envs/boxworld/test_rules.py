@@ -1,5 +1,7 @@
 """Every rule of BoxWorld, in rooms drawn by hand, and what a random player gets."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,7 @@ ROOM = """
 
 
 BARE = "#######\n" + 5 * "#.....#\n" + "#######"
-SMALL = {"grid_size": 5, "solution_length": 1, "num_distractors": 0}
+SMALL: dict[str, Any] = {"grid_size": 5, "solution_length": 1, "num_distractors": 0}
 
 
 def room(drawing=ROOM, *, agent, held=-1, wrong=(), **fields) -> BoxWorld:

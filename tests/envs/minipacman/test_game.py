@@ -31,14 +31,13 @@ def assert_same(left, right):
 @pytest.mark.parametrize("rules", ["release", "paper"])
 def test_equal_seeds_give_equal_games(mode, rules):
     moves = actions(300, 8)
-    traces = []
-    for _ in range(2):
-        env = MiniPacmanConfig(mode=mode, rules=rules).make_vector(8)
-        env.reset(seed=3)
-        traces.append(trace(env, moves))
-    assert_same(*traces)
-    env.reset(seed=4)
-    assert (trace(env, moves)[0] != traces[0][0]).any()
+    one, other = (MiniPacmanConfig(mode=mode, rules=rules).make_vector(8) for _ in range(2))
+    one.reset(seed=3)
+    other.reset(seed=3)
+    expected = trace(one, moves)
+    assert_same(expected, trace(other, moves))
+    other.reset(seed=4)
+    assert (trace(other, moves)[0] != expected[0]).any()
 
 
 def test_a_game_depends_on_its_own_seed_only():
@@ -109,7 +108,7 @@ def test_games_outside_the_mask_are_left_alone():
     game.begin(some)
     game.seed(np.full(4, 99, np.uint64), some)
     after = game.get_state()
-    for name in (*game.games.dtype.names, "streams"):
+    for name in (*(game.games.dtype.names or ()), "streams"):
         np.testing.assert_array_equal(before[name][~some], after[name][~some])
     assert (before["streams"][some] != after["streams"][some]).all()
     assert (rewards[~some] == 9).all() and (rewards[some] != 9).all()

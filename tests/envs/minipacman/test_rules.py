@@ -1,5 +1,7 @@
 """Every rule of Mini Pacman, in situations built by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -22,12 +24,12 @@ def situation(
     pills=FAR_PILLS,
     food=((1, 1),),
     num_games=1,
-    settings=None,
+    settings: dict[str, Any] | None = None,
     **fields,
 ):
     """Games in which only what is named is in the maze; a ghost is (row, column, direction)."""
-    settings = {"stochasticity": 0.0} | (settings or {})
-    game = MiniPacman(num_games, MiniPacmanConfig(**settings))
+    options: dict[str, Any] = {"stochasticity": 0.0} | (settings or {})
+    game = MiniPacman(num_games, MiniPacmanConfig(**options))
     everyone = np.ones(num_games, np.bool_)
     game.seed(np.arange(num_games, dtype=np.uint64), everyone)
     game.begin(everyone)

@@ -49,8 +49,9 @@ def test_the_first_call_does_not_count(monkeypatch):
 def test_one_process_is_held_on_each_core_and_all_end(monkeypatch):
     import beside
 
+    held: list[set[int]] = []
     with pytest.raises(KeyError), beside.busy() as processes:
-        held = [os.sched_getaffinity(process.pid) for process in processes]
+        held += [os.sched_getaffinity(process.pid) for process in processes]
         assert all(process.poll() is None for process in processes)
         raise KeyError
     assert held == [{cpu} for cpu in sorted(os.sched_getaffinity(0))]

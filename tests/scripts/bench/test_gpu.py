@@ -5,7 +5,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from torch.autograd import DeviceType
+from torch.autograd import DeviceType  # pyright: ignore[reportPrivateImportUsage]
 
 
 def run(monkeypatch, *flags):

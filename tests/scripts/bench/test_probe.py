@@ -6,7 +6,7 @@ import pytest
 from battery import Result, config_of, sized
 
 from agents.evaluation.intervals import student_interval
-from memory import CORES
+from memory import CORES, LSTMConfig
 from memory.supervised.reader import InputAdapter
 
 
@@ -24,7 +24,7 @@ def test_a_core_is_as_wide_as_the_budget_allows(name):
 
 
 def test_a_core_may_be_named_with_options():
-    assert config_of("lstm, layers=2", 7) == CORES["lstm"](hidden=7, layers=2)
+    assert config_of("lstm, layers=2", 7) == LSTMConfig(hidden=7, layers=2)
     for name, message in (
         ("ltsm", "did you mean 'lstm'"),
         ("lstm, layer=2", "option of lstm='layer': .*did you mean 'layers'"),
