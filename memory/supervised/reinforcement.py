@@ -65,8 +65,8 @@ def sample(
     shape = (*features.shape[:2], core.decision_size)
     uniforms = torch.rand(shape, generator=random).to(features)
     decisions = []
-    for x, opens, uniform in zip(features, reset, uniforms, strict=True):
-        state = select(opens, fresh, state)
+    for x, starts, uniform in zip(features, reset, uniforms, strict=True):
+        state = select(starts, fresh, state)
         decision = (core.decide(x, state).sigmoid() > uniform).to(features.dtype)
         _, state = core.apply_decision(x, state, decision)
         decisions.append(decision)

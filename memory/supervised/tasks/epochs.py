@@ -72,7 +72,7 @@ class FlushRight:
         return self.place(np.ones(len(self.rows))).bool()
 
     @property
-    def opens(self) -> Bool[Tensor, "T B"]:
+    def resets(self) -> Bool[Tensor, "T B"]:
         """The first step of each row."""
         steps = np.arange(self.shape[0])[:, None]
         return torch.from_numpy(steps == self.starts)

@@ -23,7 +23,7 @@ Differs from the paper:
 * 5 % of all sentences are kept apart there, whatever their lengths, and never looked at.
 * Single characters are not learnt besides, and all sentences from the first update on: its
   curriculum of longer and longer ones, which comes after the 500 shortest, is not here.
-* Every sequence opens an episode; the program never resets its memory.
+* Every sequence starts an episode; the program never resets its memory.
 """
 
 from collections import Counter
@@ -215,7 +215,7 @@ def lay_out(texts: Sequence[np.ndarray]) -> Batch:
         inputs += [[START], text, [SEPARATOR], np.full(len(text) + 1, EMPTY)]
         targets += [[START], counter[: len(text)], [SEPARATOR], text, [END]]
     shown, due = (flush.place(np.concatenate(part), EMPTY) for part in (inputs, targets))
-    return Batch(shown, due, flush.is_inside, flush.opens)
+    return Batch(shown, due, flush.is_inside, flush.resets)
 
 
 class OneHot(Encoder):

@@ -27,8 +27,8 @@ def oracle(core, x, reset):
     w, u, b, c = (weight.detach().numpy() for weight in core._weights)
     hidden = np.zeros(core.output_size)
     outputs = []
-    for now, opens in zip(x, reset, strict=True):
-        if opens:
+    for now, starts in zip(x, reset, strict=True):
+        if starts:
             hidden = np.zeros(core.output_size)
         (xr, xz, xn), (hr, hz, hn) = np.split(w @ now + b, 3), np.split(u @ hidden + c, 3)
         candidate = np.tanh(xn + sigmoid(xr + hr) * hn)

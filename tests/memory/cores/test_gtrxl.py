@@ -67,8 +67,8 @@ class Oracle:
             )
         return self.linear(f"{name}.merge", np.concatenate(read))
 
-    def step(self, x, opens):
-        if opens:
+    def step(self, x, starts):
+        if starts:
             self.past = [[] for _ in range(self.layers)]
         x = self.linear("embed", x)
         for layer in range(self.layers):

@@ -29,8 +29,8 @@ def oracle(core, x, reset, start):
         unit = (y - y.mean()) / np.sqrt(y.var() + 1e-5)
         return unit * p[f"{name}.weight"] + p[f"{name}.bias"]
 
-    for now, opens in zip(x, reset, strict=True):
-        hidden = np.zeros_like(hidden) if opens else hidden.copy()
+    for now, starts in zip(x, reset, strict=True):
+        hidden = np.zeros_like(hidden) if starts else hidden.copy()
         y = p["embed.weight"] @ now + p["embed.bias"]
         for layer in range(len(hidden)):
             own = {

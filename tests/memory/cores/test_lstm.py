@@ -28,8 +28,8 @@ def oracle(core, x, reset):
     w, u, b = (weight.detach().numpy() for weight in weights)
     hidden = cell = np.zeros(core.output_size)
     outputs = []
-    for now, opens in zip(x, reset, strict=True):
-        if opens:
+    for now, starts in zip(x, reset, strict=True):
+        if starts:
             hidden = cell = np.zeros(core.output_size)
         i, f, g, o = np.split(w @ now + u @ hidden + b, 4)
         cell = sigmoid(f + 1) * cell + sigmoid(i) * np.tanh(g)

@@ -35,8 +35,8 @@ def oracle(core, x, reset):
         return y * np.array([0.5 * (1 + math.erf(v / math.sqrt(2))) for v in y])
 
     hidden, outputs = np.zeros((len(core.layers), width)), []
-    for now, opens in zip(x, reset, strict=True):
-        hidden = np.zeros_like(hidden) if opens else hidden
+    for now, starts in zip(x, reset, strict=True):
+        hidden = np.zeros_like(hidden) if starts else hidden
         y = linear("embed", now)
         for layer in range(len(core.layers)):
             name = f"layers.{layer}"

@@ -243,8 +243,8 @@ def test_steps_with_held_weights_are_the_compiled_sequence_bit_by_bit(batch):
         plain, _ = core.step(inputs[0], select(reset[0], fresh, state))
         with weights_held(core):
             expected, _ = core(inputs, state, reset)
-            for x, opens in zip(inputs, reset, strict=True):
-                y, now = core.step(x, select(opens, fresh, now))
+            for x, starts in zip(inputs, reset, strict=True):
+                y, now = core.step(x, select(starts, fresh, now))
                 outputs.append(y)
     assert torch.equal(torch.stack(outputs), expected)
     torch.testing.assert_close(outputs[0], plain)

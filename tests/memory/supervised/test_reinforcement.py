@@ -80,9 +80,9 @@ def test_advantages_by_hand():
     expected = torch.tensor([[1 + 0.4 * (-1.5 + 0.4 * 3)], [-1.5 + 0.4 * 3], [3.0]])
     never = torch.zeros(3, 1, dtype=torch.bool)
     torch.testing.assert_close(advantages_of(rewards, values, never, 0.5, 0.8), expected)
-    opens = torch.tensor([[True], [False], [True]])  # the second episode earns the first nothing
+    reset = torch.tensor([[True], [False], [True]])  # the second episode earns the first nothing
     apart = torch.tensor([[1 + 0.4 * (0 - 1)], [0 - 1.0], [3.0]])
-    torch.testing.assert_close(advantages_of(rewards, values, opens, 0.5, 0.8), apart)
+    torch.testing.assert_close(advantages_of(rewards, values, reset, 0.5, 0.8), apart)
 
 
 def test_entropy_of_even_odds_is_that_of_as_many_coins():

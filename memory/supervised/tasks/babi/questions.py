@@ -67,9 +67,9 @@ def vocabulary_of(questions: Iterable[Question]) -> Vocabulary:
 
 
 class Questions(NamedTuple):
-    """Many questions. The facts of one are `told[first:last]`."""
+    """Many questions. The facts of one are `facts[first:last]`."""
 
-    told: Int64[ndarray, " facts"]
+    facts: Int64[ndarray, " facts"]
     first: Int64[ndarray, " Q"]
     last: Int64[ndarray, " Q"]
     asked: Int64[ndarray, " Q"]
@@ -85,9 +85,9 @@ class Questions(NamedTuple):
         first, last = self.first[chosen], self.last[chosen]
         steps = 1 + int((last - first).max())
         at = last[:, None] + np.arange(1 - steps, 0)  # [B, T - 1]
-        is_told = at >= first[:, None]
+        is_fact = at >= first[:, None]
         inputs = np.empty((steps, len(chosen)), np.int64)
-        inputs[:-1] = np.where(is_told, self.told[np.maximum(at, 0)], 0).T if steps > 1 else 0
+        inputs[:-1] = np.where(is_fact, self.facts[np.maximum(at, 0)], 0).T if steps > 1 else 0
         inputs[-1] = self.asked[chosen]
         reset = np.arange(steps)[:, None] == steps - 1 - (last - first)
         targets = np.zeros_like(inputs)
@@ -104,10 +104,10 @@ def numbered(
     """The questions of each task as arrays, with the last `facts` facts of each."""
     sentences, answers = vocabulary.sentences, vocabulary.answers
     every = [(task, question) for task in questions for question in questions[task]]
-    told = [[sentences[fact] for fact in question.facts[-facts:]] for _, question in every]
-    last = np.cumsum([len(facts) for facts in told], dtype=np.int64)
+    kept = [[sentences[fact] for fact in question.facts[-facts:]] for _, question in every]
+    last = np.cumsum([len(numbers) for numbers in kept], dtype=np.int64)
     return Questions(
-        told=np.array([number for facts in told for number in facts], np.int64),
+        facts=np.array([number for numbers in kept for number in numbers], np.int64),
         first=np.concatenate([np.zeros(1, np.int64), last[:-1]]),
         last=last,
         asked=np.array([sentences[question.words] for _, question in every], np.int64),

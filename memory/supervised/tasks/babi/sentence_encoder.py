@@ -79,12 +79,12 @@ class SentenceEncoder(Encoder):
 
     def forward(self, inputs: Int[Tensor, "T B"]) -> Float[Tensor, "T B D"]:
         """Vectors of sentences."""
-        told, asked = inputs[:-1], inputs[-1:]
-        facts = self._encode(told, self.embed, self.read)
-        questions = self._encode(asked, self.embed_question, self.read_question)
-        present = told.ne(0)
+        statements, question = inputs[:-1], inputs[-1:]
+        facts = self._encode(statements, self.embed, self.read)
+        questions = self._encode(question, self.embed_question, self.read_question)
+        present = statements.ne(0)
         if self.ages is not None:
-            age = torch.arange(len(told), 0, -1, device=told.device).unsqueeze(1)
+            age = torch.arange(len(statements), 0, -1, device=statements.device).unsqueeze(1)
             facts = facts + self.ages(age * present)
         if self.norm is not None and self.norm_question is not None:
             # Places without a fact are excluded from the statistics and are not normalised.

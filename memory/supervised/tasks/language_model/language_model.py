@@ -194,7 +194,7 @@ class LanguageModel(Task):
         at = first + window * unroll + np.arange(size) * lane + np.arange(steps + 1)[:, None]
         taken = torch.from_numpy(tokens[at % len(tokens)].astype(np.int64))
         loss_mask = torch.ones(steps, size, dtype=torch.bool)
-        return Batch(taken[:-1], taken[1:], loss_mask, _opening(loss_mask, window == 0))
+        return Batch(taken[:-1], taken[1:], loss_mask, _reset(loss_mask, window == 0))
 
     def held_out(self, split: str) -> Iterator[Batch]:
         """The text in a few lanes, or in windows."""
@@ -215,19 +215,19 @@ class LanguageModel(Task):
 
 
 def _read(
-    tokens: np.ndarray, starts: np.ndarray, ends: np.ndarray, steps: int, opens: bool
+    tokens: np.ndarray, starts: np.ndarray, ends: np.ndarray, steps: int, is_first: bool
 ) -> Batch:
     """Steps of every lane from `starts`; those from `ends` on do not count."""
     at = starts + np.arange(steps)[:, None]
     loss_mask = torch.from_numpy(at < ends)
     at = np.minimum(at, len(tokens) - 2)
     inputs, targets = (torch.from_numpy(tokens[i].astype(np.int64)) for i in (at, at + 1))
-    return Batch(inputs, targets, loss_mask, _opening(loss_mask, opens))
+    return Batch(inputs, targets, loss_mask, _reset(loss_mask, is_first))
 
 
-def _opening(loss_mask: Tensor, opens: bool) -> Tensor | None:
+def _reset(loss_mask: Tensor, is_first: bool) -> Tensor | None:
     """Resets at the first step, or none."""
-    if not opens:
+    if not is_first:
         return None
     reset = torch.zeros_like(loss_mask)
     reset[0] = True

@@ -55,7 +55,7 @@ class OneHot(Encoder):
 def lay_out(written: Written, feeds: bool = False) -> Batch:
     """Programs, then their answers, as many steps as the longest of each takes.
 
-    An episode opens at the first character of a program. In place of the first character of the
+    An episode starts at the first character of a program. In place of the first character of the
     answer, the input says that it is due; in place of the others too, or it is the one before.
 
     Args:

@@ -1,7 +1,7 @@
 """The CoNLL-U format: words of sentences, one a line, with their parts of speech.
 
 Source: universaldependencies.org, format version 2. A word is a line of ten columns parted by tabs:
-ID, FORM, LEMMA, UPOS, XPOS and five more; `#` opens a comment, and an empty line ends a sentence.
+ID, FORM, LEMMA, UPOS, XPOS and five more; `#` begins a comment, and an empty line ends a sentence.
 Lines of several words written as one (ID `3-4`) and of words left out in the text (ID `5.1`) are no
 words of their own, and are skipped.
 """

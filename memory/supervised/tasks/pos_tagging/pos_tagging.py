@@ -121,7 +121,7 @@ class Examples:
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         words = np.repeat(self.starts[chosen], lengths) + within
         inputs, targets = flush.place(self.inputs[words]), flush.place(self.tags[words])
-        return Batch(inputs, targets, flush.is_inside, flush.opens)
+        return Batch(inputs, targets, flush.is_inside, flush.resets)
 
 
 class PosTagging(Task):

@@ -24,8 +24,8 @@ def apply(layer, x):
 def remembered(x, reset, slots):
     """For each time, the inputs of the episode so far, newest first: one element of a batch."""
     now, all_times = [], []
-    for row, opens in zip(x, reset, strict=True):
-        now = [row, *([] if opens else now)][:slots]
+    for row, starts in zip(x, reset, strict=True):
+        now = [row, *([] if starts else now)][:slots]
         all_times.append(now)
     return all_times
 

@@ -33,7 +33,7 @@ class Genre(NamedTuple):
     """One task: its published name, and a function that generates a story."""
 
     name: str
-    tell: Callable[[Generator], Story]
+    generate: Callable[[Generator], Story]
 
 
 TASKS: dict[int, Genre] = {
@@ -72,7 +72,7 @@ def generate(task: int, questions: int, random: Generator) -> list[str]:
     positive(questions=questions)
     lines: list[str] = []
     while questions:
-        for line in TASKS[task].tell(random).lines:
+        for line in TASKS[task].generate(random).lines:
             lines.append(line)
             questions -= "\t" in line
             if not questions:

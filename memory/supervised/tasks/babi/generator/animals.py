@@ -30,17 +30,17 @@ def basic_deduction(random: Generator) -> Story:
         if about in species and about not in fears:
             feared = pick_other(random, species, about)
             sentence = f"{PLURALS[about].capitalize()} are afraid of {PLURALS[feared]}."
-            fears[about] = feared, story.tell(sentence)
+            fears[about] = feared, story.add(sentence)
         elif about in NAMES and about not in kinds:
             kind = pick(random, species)
             if kind in fears:
-                kinds[about] = kind, story.tell(f"{about} is a {kind}.")
+                kinds[about] = kind, story.add(f"{about} is a {kind}.")
     for _ in range(ASKED):
         name = pick(random, NAMES)
         kind, introduced = kinds[name]
-        feared, told = fears[kind]
+        feared, history = fears[kind]
         words = f"What is {name.lower()} afraid of?"
-        story.ask(Question(words, feared, (introduced, told)))
+        story.ask(Question(words, feared, (introduced, history)))
     return story
 
 
@@ -84,11 +84,11 @@ def _zoo(random: Generator) -> tuple[Story, list[Animal], dict[str, tuple[str, i
         chosen = int(random.random() * (len(nameless) + len(colourless)))
         if chosen < len(nameless):
             name, kind = nameless.pop(chosen), pick(random, SPECIES)
-            animals[name] = Animal(name, kind, story.tell(f"{name} is a {kind}."))
+            animals[name] = Animal(name, kind, story.add(f"{name} is a {kind}."))
             colourless.append(name)
             usual.pop(kind, None)
         else:
             name = colourless.pop(chosen - len(nameless))
             colour = usual.setdefault(animals[name].kind, pick(random, COLOURS))
-            colours[name] = colour, story.tell(f"{name} is {colour}.")
+            colours[name] = colour, story.add(f"{name} is {colour}.")
     return story, list(animals.values()), colours

@@ -46,11 +46,11 @@ def lists(random: Generator) -> Story:
     return tell_in_rounds(random, ACTORS, ALONE, _what)
 
 
-def _where_is(random: Generator, about: Event, told: Sequence[Event]) -> Question | None:
+def _where_is(random: Generator, about: Event, history: Sequence[Event]) -> Question | None:
     if about.kind == "move":
         return None
-    last = next(_of_thing(about.what, told))
-    moves = _moves(last.actor, told)
+    last = next(_of_thing(about.what, history))
+    moves = _moves(last.actor, history)
     wanted = (e for e in moves if (e.line > last.line) == (last.kind == "take"))
     move = next(wanted, None)
     if move is None:
@@ -58,14 +58,14 @@ def _where_is(random: Generator, about: Event, told: Sequence[Event]) -> Questio
     return Question(f"Where is the {about.what}? ", move.what, (last.line, move.line))
 
 
-def _where_was(random: Generator, about: Event, told: Sequence[Event]) -> Question | None:
+def _where_was(random: Generator, about: Event, history: Sequence[Event]) -> Question | None:
     if about.kind == "move":
         return None
-    changes = _of_thing(about.what, told)
+    changes = _of_thing(about.what, history)
     last = next(changes)
     taken = next(changes) if last.kind == "drop" else last
-    since = takewhile(lambda event: event is not taken, reversed(told))
-    end = last.line if last.kind == "drop" else told[-1].line + 1
+    since = takewhile(lambda event: event is not taken, reversed(history))
+    end = last.line if last.kind == "drop" else history[-1].line + 1
     way = [e for e in since if e.kind == "move" and e.actor == taken.actor and e.line < end][::-1]
     if len(way) < 2:
         return None
@@ -88,12 +88,14 @@ def _stop(random: Generator, places: Sequence[str]) -> int:
     return stops[-1]
 
 
-def _who_gave(random: Generator, about: Event, told: Sequence[Event]) -> Question | None:
+def _who_gave(random: Generator, about: Event, history: Sequence[Event]) -> Question | None:
     if about.kind != "give":
         return None
-    last = next(e for e in _of_thing(about.what, told) if e.kind == "give")
+    last = next(e for e in _of_thing(about.what, history) if e.kind == "give")
     giver, thing, receiver = last.actor, last.what, last.receiver
-    again = (e for e in told if e.line > last.line and (e.actor, e.receiver) == (giver, receiver))
+    again = (
+        e for e in history if e.line > last.line and (e.actor, e.receiver) == (giver, receiver)
+    )
     if next(again, None):  # "What did he give to her?" would have two answers
         return None
     words, answer = pick(
@@ -110,12 +112,12 @@ def _who_gave(random: Generator, about: Event, told: Sequence[Event]) -> Questio
     return Question(words, answer, (last.line,))
 
 
-def _how_many(random: Generator, about: Event, told: Sequence[Event]) -> Question | None:
+def _how_many(random: Generator, about: Event, history: Sequence[Event]) -> Question | None:
     if about.kind == "move":
         return None
     who = about.actor
     count, supports = 0, []
-    for event in told:
+    for event in history:
         if event.kind == "move" or who not in (event.actor, event.receiver):
             continue
         count += 1 if event.kind == "take" or event.receiver == who else -1
@@ -123,11 +125,11 @@ def _how_many(random: Generator, about: Event, told: Sequence[Event]) -> Questio
     return Question(f"How many objects is {who} carrying? ", COUNTS[count], tuple(supports))
 
 
-def _what(random: Generator, about: Event, told: Sequence[Event]) -> Question | None:
+def _what(random: Generator, about: Event, history: Sequence[Event]) -> Question | None:
     if about.kind == "move":
         return None
     things: dict[str, list[Event]] = {}
-    for event in told:
+    for event in history:
         if event.actor == about.actor and event.kind != "move":
             things.setdefault(event.what, []).append(event)
     carried = [thing for thing, events in things.items() if events[-1].kind == "take"]
@@ -136,11 +138,11 @@ def _what(random: Generator, about: Event, told: Sequence[Event]) -> Question | 
     return Question(words, ",".join(carried) or "nothing", supports)
 
 
-def _of_thing(thing: str, told: Sequence[Event]) -> Iterator[Event]:
+def _of_thing(thing: str, history: Sequence[Event]) -> Iterator[Event]:
     """Events in which a thing changed hands, the last first."""
-    return (e for e in reversed(told) if e.what == thing)
+    return (e for e in reversed(history) if e.what == thing)
 
 
-def _moves(actor: str, told: Sequence[Event]) -> Iterator[Event]:
+def _moves(actor: str, history: Sequence[Event]) -> Iterator[Event]:
     """Moves of an actor, the last first."""
-    return (e for e in reversed(told) if e.kind == "move" and e.actor == actor)
+    return (e for e in reversed(history) if e.kind == "move" and e.actor == actor)

@@ -49,7 +49,7 @@ def _tell(
     """Rounds of two moves and a question; a quarter of the moves is worded by `other`."""
     story = Story()
     where = {actor: pick(random, places) for actor in actors}
-    told: list[Hint] = []
+    history: list[Hint] = []
     while story.questions < QUESTIONS:
         for _ in range(2):
             actor = pick(random, actors)
@@ -62,8 +62,8 @@ def _tell(
                 sentence = f"{actor} is in the {now}."
             else:
                 hint, sentence = other(random, actor, before, now)
-            told.append(hint._replace(line=story.tell(sentence)))
-        ask_about_recent(random, story, told, ask)
+            history.append(hint._replace(line=story.add(sentence)))
+        ask_about_recent(random, story, history, ask)
     return story
 
 
@@ -78,8 +78,8 @@ def _alternative(random: Generator, actor: str, before: str, now: str) -> tuple[
     return Hint(actor, places, True), f"{actor} is either in the {one} or the {other}."
 
 
-def _whether_not(random: Generator, about: Hint, told: Sequence[Hint]) -> Question:
-    hint = _last(about.actor, told)
+def _whether_not(random: Generator, about: Hint, history: Sequence[Hint]) -> Question:
+    hint = _last(about.actor, history)
     place = hint.places[0]
     truth = hint.there
     if truth and random.random() < 0.5:
@@ -87,8 +87,8 @@ def _whether_not(random: Generator, about: Hint, told: Sequence[Hint]) -> Questi
     return Question(f"Is {about.actor} in the {place}? ", "yes" if truth else "no", (hint.line,))
 
 
-def _whether_maybe(random: Generator, about: Hint, told: Sequence[Hint]) -> Question:
-    hint = _last(about.actor, told)
+def _whether_maybe(random: Generator, about: Hint, history: Sequence[Hint]) -> Question:
+    hint = _last(about.actor, history)
     place = hint.places[0]
     if random.random() < 0.5:
         place = pick_other(random, TOWN, place)
@@ -97,5 +97,5 @@ def _whether_maybe(random: Generator, about: Hint, told: Sequence[Hint]) -> Ques
     return Question(f"Is {about.actor} in the {place}? ", answer, (hint.line,))
 
 
-def _last(actor: str, told: Sequence[Hint]) -> Hint:
-    return next(hint for hint in reversed(told) if hint.actor == actor)
+def _last(actor: str, history: Sequence[Hint]) -> Hint:
+    return next(hint for hint in reversed(history) if hint.actor == actor)

@@ -41,15 +41,15 @@ def agents_motivations(random: Generator) -> Story:
         mood, who = moods[name], name.lower()
         place, thing = CURES[mood]
         if name not in said:
-            said[name] = story.tell(f"{name} is {mood}.")
+            said[name] = story.add(f"{name} is {mood}.")
             words, answer = f"Where will {who} go?", place
         elif name not in gone:
             gone.add(name)
-            story.tell(move_to(random, name, place))
+            story.add(move_to(random, name, place))
             words, answer = f"Why did {who} go to the {place}?", mood
         else:
             taken.add(mood)
-            story.tell(take(random, name, thing))
+            story.add(take(random, name, thing))
             words, answer = f"Why did {who} get the {thing}?", mood
         story.ask(Question(words, answer, (said[name],)))
     return story

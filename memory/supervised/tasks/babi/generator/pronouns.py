@@ -41,23 +41,23 @@ def _tell(random: Generator, together: int, again: bool) -> Story:
     """Rounds of two sentences about `together` people each; with `again`, about the same people."""
     story = Story()
     where = {actor: pick(random, PLACES) for actor in ACTORS}
-    told: list[Arrival] = []
+    history: list[Arrival] = []
 
     def arrive(actors: Sequence[str], place: str, lines: tuple[int, ...]) -> None:
         where.update(dict.fromkeys(actors, place))
-        told.extend(Arrival(actor, place, lines) for actor in actors)
+        history.extend(Arrival(actor, place, lines) for actor in actors)
 
     while story.questions < QUESTIONS:
         for _ in range(1 if again else 2):
             actors, place = _leave(random, where, together)
-            line = story.tell(move_to(random, " and ".join(actors), place))
+            line = story.add(move_to(random, " and ".join(actors), place))
             arrive(actors, place, (line,))
             if again:
                 place = pick_other(random, PLACES, place)
                 pronoun = "they" if together > 1 else PRONOUNS[actors[0]]
                 sentence = move_to(random, f"{pick(random, ADVERBS)} {pronoun}", place)
-                arrive(actors, place, (line, story.tell(sentence)))
-        ask_about_recent(random, story, told, _where)
+                arrive(actors, place, (line, story.add(sentence)))
+        ask_about_recent(random, story, history, _where)
     return story
 
 
@@ -69,6 +69,6 @@ def _leave(random: Generator, where: dict[str, str], together: int) -> tuple[tup
             return actors, place
 
 
-def _where(random: Generator, about: Arrival, told: Sequence[Arrival]) -> Question:
-    last = next(arrival for arrival in reversed(told) if arrival.actor == about.actor)
+def _where(random: Generator, about: Arrival, history: Sequence[Arrival]) -> Question:
+    last = next(arrival for arrival in reversed(history) if arrival.actor == about.actor)
     return Question(f"Where is {about.actor}? ", last.place, last.lines)

@@ -52,7 +52,7 @@ def two_argument_relations(random: Generator) -> Story:
     side = pick(random, tuple(COMPASS))
     facts = in_any_order(random, [Relation(first, side, middle), Relation(middle, side, last)])
     for fact in facts:
-        story.tell(f"The {fact.one} is {fact.side} of the {fact.other}.")
+        story.add(f"The {fact.one} is {fact.side} of the {fact.other}.")
     number = int(random.random() * 2)
     one, side, other = facts[number]
     if random.random() < 0.5:
@@ -76,7 +76,7 @@ def positional_reasoning(random: Generator) -> Story:
         )
     ]
     for fact in facts:
-        story.tell(f"The {fact.one} is {fact.side} the {fact.other}.")
+        story.add(f"The {fact.one} is {fact.side} the {fact.other}.")
     (x, y), (u, v) = SIDES[side], SIDES[beyond]
     for _ in range(ASKED):
         a, b, dx, dy = (one, other, x - u, y - v)
@@ -107,7 +107,7 @@ def path_finding(random: Generator) -> Story:
     lines: dict[frozenset[str], int] = {}
     for fact in in_any_order(random, relations):
         sentence = f"The {fact.one} is {fact.side} of the {fact.other}."
-        lines[frozenset((fact.one, fact.other))] = story.tell(sentence)
+        lines[frozenset((fact.one, fact.other))] = story.add(sentence)
     words = f"How do you go from the {start} to the {end}?"
     supports = (lines[frozenset((start, middle))], lines[frozenset((middle, end))])
     story.ask(Question(words, f"{first[0]},{second[0]}", supports))

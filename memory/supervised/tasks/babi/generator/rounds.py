@@ -6,7 +6,7 @@ from typing import TypeVar
 from numpy.random import Generator
 
 from memory.supervised.tasks.babi.generator.story import Question, Story, shuffled
-from memory.supervised.tasks.babi.generator.wording import tell
+from memory.supervised.tasks.babi.generator.wording import describe
 from memory.supervised.tasks.babi.generator.world import Event, Kind, World
 
 QUESTIONS = 5
@@ -19,13 +19,15 @@ Ask = Callable[[Generator, Fact, Sequence[Fact]], Question | None]
 """Makes a question about a fact, given all facts so far; None if there is none."""
 
 
-def ask_about_recent(random: Generator, story: Story, told: Sequence[Fact], ask: Ask[Fact]) -> None:
+def ask_about_recent(
+    random: Generator, story: Story, history: Sequence[Fact], ask: Ask[Fact]
+) -> None:
     """Ask about a random one of the last facts that allow a question; ask nothing if none does.
 
     Actors of many recent facts are therefore in more questions.
     """
-    for fact in shuffled(random, told[-WINDOW:]):
-        question = ask(random, fact, told)
+    for fact in shuffled(random, history[-WINDOW:]):
+        question = ask(random, fact, history)
         if question is not None:
             story.ask(question)
             return
@@ -45,10 +47,10 @@ def tell_in_rounds(
         take_there: probability that a sentence about taking a thing ends with "there".
     """
     story, world = Story(), World(random, actors)
-    told: list[Event] = []
+    history: list[Event] = []
     while story.questions < QUESTIONS:
         for _ in range(2):
             event = world.happen(kinds)
-            told.append(event._replace(line=story.tell(tell(random, event, take_there))))
-        ask_about_recent(random, story, told, ask)
+            history.append(event._replace(line=story.add(describe(random, event, take_there))))
+        ask_about_recent(random, story, history, ask)
     return story

@@ -35,13 +35,13 @@ def size_reasoning(random: Generator) -> Story:
     """Does the box fit in the suitcase? Facts are added, some twice, until the answer follows."""
     story = Story()
     things = (*SMALL, *shuffled(random, LARGE))
-    told: list[Fact] = []
+    history: list[Fact] = []
     while True:
         for _ in range(TOLD):
             small, large = sorted(shuffled(random, things)[:2], key=things.index)
-            told.append(Fact(large, small, story.tell(_sentence(random, large, small))))
+            history.append(Fact(large, small, story.add(_sentence(random, large, small))))
         for _ in range(QUESTIONS):
-            found = (_question(random, told) for _ in range(TRIES))
+            found = (_question(random, history) for _ in range(TRIES))
             question = next((question for question in found if question), None)
             if question is None:
                 break
@@ -56,18 +56,18 @@ def _sentence(random: Generator, large: str, small: str) -> str:
     return f"The {large} is bigger than the {small}."
 
 
-def _question(random: Generator, told: Sequence[Fact]) -> Question | None:
+def _question(random: Generator, history: Sequence[Fact]) -> Question | None:
     """Try to make a question about an end of a random fact and a thing two steps away.
 
     The first other fact about the middle thing must continue in the same direction, to smaller or
     to larger; no other fact is tried.
     """
-    one = pick(random, told)
+    one = pick(random, history)
     if random.random() < LAST:
-        one = next(fact for fact in reversed(told) if fact.ends() == one.ends())
+        one = next(fact for fact in reversed(history) if fact.ends() == one.ends())
     down = random.random() < 0.5
     start, middle = one.ends() if down else one.ends()[::-1]
-    other = next((fact for fact in told if middle in fact.ends() and fact is not one), None)
+    other = next((fact for fact in history if middle in fact.ends() and fact is not one), None)
     if other is None or middle != (other.large if down else other.small):
         return None
     end = other.small if down else other.large

@@ -27,7 +27,7 @@ class Story:
         self.lines: list[str] = []
         self.questions = 0
 
-    def tell(self, sentence: str) -> int:
+    def add(self, sentence: str) -> int:
         """Add a fact. Returns its ID."""
         self.lines.append(f"{len(self.lines) + 1} {sentence}")
         return len(self.lines)
@@ -35,7 +35,7 @@ class Story:
     def ask(self, question: Question) -> None:
         """Add a question."""
         supports = " ".join(map(str, question.supports))
-        self.tell(f"{question.words}\t{question.answer}\t{supports}")
+        self.add(f"{question.words}\t{question.answer}\t{supports}")
         self.questions += 1
 
 

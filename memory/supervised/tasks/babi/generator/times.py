@@ -37,7 +37,7 @@ def time_reasoning(random: Generator) -> Story:
         if not later:
             continue
         for visit in cycled(random, visits[len(lines) :]):
-            lines[visit] = story.tell(_sentence(random, visit))
+            lines[visit] = story.add(_sentence(random, visit))
         here = pick(random, later)
         before = next(v for v in visits if (v.actor, v.time) == (here.actor, here.time - 1))
         words = f"Where was {here.actor} before the {here.place}? "

@@ -19,19 +19,19 @@ def yes_no_questions(random: Generator) -> Story:
     return tell_in_rounds(random, ACTORS, ("move", "take", "drop"), _whether)
 
 
-def _where(random: Generator, about: Event, told: Sequence[Event]) -> Question | None:
-    move = _last_move(about, told)
+def _where(random: Generator, about: Event, history: Sequence[Event]) -> Question | None:
+    move = _last_move(about, history)
     return Question(f"Where is {about.actor}? ", move.what, (move.line,))
 
 
-def _whether(random: Generator, about: Event, told: Sequence[Event]) -> Question | None:
+def _whether(random: Generator, about: Event, history: Sequence[Event]) -> Question | None:
     if about.kind != "move":
         return None
-    move = _last_move(about, told)
+    move = _last_move(about, history)
     truth = random.random() < 0.5
     place = move.what if truth else pick_other(random, PLACES, move.what)
     return Question(f"Is {about.actor} in the {place}? ", "yes" if truth else "no", (move.line,))
 
 
-def _last_move(about: Event, told: Sequence[Event]) -> Event:
-    return next(e for e in reversed(told) if e.kind == "move" and e.actor == about.actor)
+def _last_move(about: Event, history: Sequence[Event]) -> Event:
+    return next(e for e in reversed(history) if e.kind == "move" and e.actor == about.actor)

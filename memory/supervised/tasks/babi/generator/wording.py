@@ -28,7 +28,7 @@ def take(random: Generator, who: str, thing: str, there: float = 1.0) -> str:
     return f"{who} {pick(random, TAKES)} the {thing}{_there(random, there)}."
 
 
-def tell(random: Generator, event: Event, take_there: float = 1.0) -> str:
+def describe(random: Generator, event: Event, take_there: float = 1.0) -> str:
     """The sentence for an event."""
     who, what = event.actor, event.what
     match event.kind:

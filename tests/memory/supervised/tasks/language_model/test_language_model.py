@@ -38,8 +38,8 @@ def test_training_goes_on_in_every_lane_where_the_batch_before_ended(make):
     tokens = task.corpus.tokens["train"]
     lane = len(tokens) // 4
     batches = [task.batch(number, 4) for number in range(-(-lane // 7) + 1)]
-    opens = [batch.reset is not None for batch in batches]
-    assert opens == [True, *[False] * (len(batches) - 2), True]
+    has_reset = [batch.reset is not None for batch in batches]
+    assert has_reset == [True, *[False] * (len(batches) - 2), True]
     assert batches[0].reset[0].all() and not batches[0].reset[1:].any()
     epoch = batches[:-1]
     inputs, targets = (torch.cat([getattr(b, name) for b in epoch]) for name in Batch._fields[:2])

@@ -224,7 +224,7 @@ def test_rows_end_together_by_hand():
     flush = FlushRight(np.array([2, 3, 1]))
     placed = flush.place(np.array([1, 2, 3, 4, 5, 6]), padding=9)
     assert placed.tolist() == [[9, 3, 9], [1, 4, 9], [2, 5, 6]]
-    assert flush.opens.int().tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
+    assert flush.resets.int().tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
     assert flush.is_inside.equal(placed != 9)
 
 
