@@ -9,7 +9,7 @@ from agents.runs.process import prepare
 
 prepare()
 
-from memory.supervised.data.download import main
+from agents.programs.download import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

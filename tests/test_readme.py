@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from agents.cli import invocation
+
 ROOT = Path(__file__).parents[1]
 EVERY_PAGE = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Pages that add files are followed in a copy that has them: tests/docs.
@@ -40,7 +42,8 @@ def commands() -> list[str]:
 
 COMMANDS = commands()
 MAKES = [line for line in COMMANDS if line.split()[0] == "make"]
-SCRIPTS = [line for line in COMMANDS if line.startswith("python scripts/")]
+SCRIPTS = [line for line in COMMANDS if line.startswith(("python scripts/", "engram "))]
+NAMES = {command: f"scripts/{name}" for name, command in invocation.SUBCOMMANDS.items()}
 
 
 def run(*arguments: str | Path, cwd: Path = ROOT) -> str:
@@ -60,9 +63,15 @@ def run(*arguments: str | Path, cwd: Path = ROOT) -> str:
     return result.stdout
 
 
+def script_of(command: str) -> tuple[str, list[str]]:
+    """The script of a `python scripts/...` or an `engram ...` line, and its arguments."""
+    program, name, *arguments = shlex.split(command)
+    return (NAMES[name] if program == "engram" else name), arguments
+
+
 def script(command: str) -> list[str]:
-    """A `python scripts/...` line with this interpreter and the script's full path."""
-    _, name, *arguments = shlex.split(command)
+    """Such a line with this interpreter and the script's full path."""
+    name, arguments = script_of(command)
     return [sys.executable, str(ROOT / name), *arguments]
 
 
@@ -79,7 +88,7 @@ def chosen(arguments: list[str]) -> tuple[str, ...]:
 
 
 def test_every_shell_line_is_of_a_kind_that_is_checked() -> None:
-    kinds = r"make( |$)|python scripts/|source \.venv/bin/activate$"
+    kinds = r"make( |$)|python scripts/|engram \w|source \.venv/bin/activate$"
     assert not [line for line in COMMANDS if not re.match(kinds, line)]
 
 
@@ -98,7 +107,7 @@ def test_a_make_target_exists(command: str) -> None:
 
 @pytest.mark.parametrize("command", SCRIPTS)
 def test_a_script_takes_the_flags_it_is_given(command: str) -> None:
-    _, name, *arguments = shlex.split(command)
+    name, arguments = script_of(command)
     given = {word for word in arguments if word.startswith("--")}
     listed = flags(name, chosen(arguments), "--help")
     if not given <= listed and "--help-all" in listed:
@@ -118,6 +127,12 @@ def first_column(page: str) -> set[str]:
     assert table is not None
     _, _, *rows = table.group().splitlines()
     return set(re.findall(r"^\| `([^`]+)`", "\n".join(rows), re.MULTILINE))
+
+
+def test_the_page_of_the_command_line_lists_every_command() -> None:
+    page = (ROOT / "docs/command_line.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `engram (\w+)` \| `(scripts/\w+\.py)` \|", page, re.MULTILINE)
+    assert dict(rows) == NAMES
 
 
 def test_the_page_of_environments_lists_every_environment() -> None:

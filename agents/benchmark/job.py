@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from agents.benchmark.plan import Job, check
 from agents.cli.command import CommandError
+from agents.cli.invocation import process_command
 from agents.runs.run import RESULTS, Run, RunError
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 LOG = "output.txt"
 """Beside the folder of a run: what it printed."""
 ROOM = 200_000_000
@@ -84,9 +84,7 @@ def execute(job: Job) -> Outcome:
     job.folder.parent.mkdir(parents=True, exist_ok=True)
     log = job.folder.with_name(f"{job.folder.name}-{LOG}")
     with log.open("a") as stream:
-        status, cpu_seconds = _call(
-            [sys.executable, str(SCRIPTS / job.program.name), *_arguments(job)], stream
-        )
+        status, cpu_seconds = _call([*process_command(job.program.name), *_arguments(job)], stream)
     error = "" if status == 0 and is_done(job) else _last_line(log, status)
     after = progress_of(job)["frame"]
     return Outcome(job, error, started, time.time(), cpu_seconds, before, after)

@@ -30,6 +30,7 @@ import yaml
 from agents.benchmark.sizing import sized_options
 from agents.cli.command import CommandError
 from agents.cli.command_line import ParsedRun, parse, to_yaml
+from agents.cli.invocation import shell_command
 from agents.cli.options import nearest
 from agents.cli.program import CONFIGS, Program
 from agents.impala.program import IMPALA
@@ -74,7 +75,7 @@ class Job(NamedTuple):
     @property
     def command(self) -> str:
         """Command line that repeats it."""
-        return " ".join(["python", f"scripts/{self.program.name}", *self.flags])
+        return " ".join([shell_command(self.program.name), *self.flags])
 
 
 def find_plan(given: str) -> Path:

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,9 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import BasicVariantGenerator
 
-from agents.benchmark.job import SCRIPTS
 from agents.benchmark.plan import flags_of
 from agents.benchmark.sweep_plan import Sweep
+from agents.cli.invocation import process_command
 from agents.cluster.ray_session import connect_ray, leave_ray
 
 POLL_SECONDS = 2.0
@@ -75,7 +74,7 @@ def _trial(chosen: dict[str, Any], sweep: Sweep, out: Path) -> None:
     name = tune.get_context().get_trial_id()
     folder = out / "runs" / name
     folder.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, str(SCRIPTS / sweep.program.name)]
+    command = process_command(sweep.program.name)
     flags = flags_of(sweep.settings | chosen)
     with (out / "runs" / f"{name}-output.txt").open("w") as log:
         process = subprocess.Popen(

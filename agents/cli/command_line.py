@@ -110,6 +110,11 @@ def _presets(program: Program, chosen: argparse.Namespace) -> tuple[list[Preset]
     asked = read_preset(program, find_preset(program, chosen.config)) if chosen.config else None
     names = _names(program, _named(chosen), asked)
     files = [folder / f"{names.subject}.yaml", folder / f"{names.subject}-{names.core}.yaml"]
+    if names.subject in program.with_preset and not files[0].is_file():
+        raise OptionError(
+            f"--{program.subject} {names.subject}: its preset {files[0]} is missing; the "
+            "installation is incomplete. Install Engram again."
+        )
     presets = [read_preset(program, file) for file in files if file.is_file()]
     if asked:
         presets.append(asked)

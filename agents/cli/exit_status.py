@@ -3,6 +3,8 @@
 import sys
 from contextlib import suppress
 
+from agents.cli.invocation import program_name
+
 OK = 0
 BAD_INPUT = 2
 NOT_FINITE = 3
@@ -13,7 +15,11 @@ INTERRUPTED = 130
 
 
 def fail(program: str, error: object, status: int) -> int:
-    """Print an error message; returns the status."""
+    """Print an error message; returns the status.
+
+    Args:
+        program: its script, or its name for messages.
+    """
     with suppress(OSError):  # where nobody reads it, the status still counts
-        print(f"{program}: error: {error}", file=sys.stderr, flush=True)
+        print(f"{program_name(program)}: error: {error}", file=sys.stderr, flush=True)
     return status

@@ -5,6 +5,7 @@ import textwrap
 from itertools import groupby
 from typing import Any
 
+from agents.cli.invocation import shell_command
 from agents.cli.options import Option, kind_text, options_of
 from agents.cli.presets import preset_names
 from agents.cli.program import Program
@@ -27,7 +28,7 @@ def help_text(
     presets = ", ".join(preset_names(program.folder))
     main, *groups = program.help
     lines = [
-        f"usage: python scripts/{program.name} [{flag}] [--core NAME] [--config PRESET] [OPTIONS]",
+        f"usage: {shell_command(program.name)} [{flag}] [--core NAME] [--config PRESET] [OPTIONS]",
         "",
         f"{program.about} [Values in use] are in brackets.",
         "",

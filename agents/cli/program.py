@@ -38,6 +38,8 @@ class Program(NamedTuple):
     """The configuration of a run, given its subject and its core."""
     folder: Path
     """Folder of the presets."""
+    with_preset: frozenset[str]
+    """Subjects that have a preset in that folder; without its file they do not run."""
     resumable: frozenset[str]
     """Options that may change when a run is resumed."""
     help: tuple[HelpGroup, ...]

@@ -11,11 +11,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from agents.cli.command import CommandError, at_least
+from agents.cli.invocation import program_name
 from agents.runs.atomic import atomic_write
 
 
-def parser(program: str, description: str) -> argparse.ArgumentParser:
-    return argparse.ArgumentParser(prog=program, description=description, allow_abbrev=False)
+def parser(script: str, description: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=program_name(script), description=description, allow_abbrev=False
+    )
 
 
 def add_agent(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ IMPALA = Program(
     usual=Names("boxworld", "rmc"),
     config=ImpalaConfig,
     folder=CONFIGS / "impala",
+    with_preset=frozenset({"boxworld", "minipacman"}),
     resumable=frozenset(
         {
             "frames",

@@ -20,13 +20,14 @@ from agents.benchmark.report import write_report
 from agents.benchmark.runner import Started, side_by_side
 from agents.benchmark.scripted import measure_players
 from agents.cli.command import CommandError, at_least, plain_errors
+from agents.cli.invocation import program_name
 
 Executor = Callable[[Sequence[Job], Started], Iterator[Outcome]]
 
 
 def main(argv: list[str]) -> int:
     """Make the missing runs, then write the report; returns the exit status."""
-    parser = argparse.ArgumentParser("benchmark.py", description=__doc__)
+    parser = argparse.ArgumentParser(program_name("benchmark.py"), description=__doc__)
     parser.add_argument("plan", help="a YAML file, or the name of one in configs/benchmark")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the report")
     parser.add_argument("--jobs", type=at_least(1), help="runs in parallel (default: one per CPU)")

@@ -8,6 +8,7 @@ import numpy as np
 
 from agents.cli.command import CommandError, add_env, at_least, choose_env, plain_errors
 from agents.cli.exit_status import OK
+from agents.cli.invocation import program_name
 from agents.evaluation.picture import caption, compose
 from envs import EnvConfig
 from envs.game_config import GameConfig
@@ -69,7 +70,7 @@ def play(table: Table, keys: Iterator[str], show: Callable[[np.ndarray], None]) 
 def main(argv: list[str]) -> int:
     """Play a game in a window; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="play.py",
+        prog=program_name("play.py"),
         description="Play a game with the keyboard; WASD act as the arrow keys. The title of the "
         "window lists the keys; N starts a new level, Q or Escape quits.",
         allow_abbrev=False,

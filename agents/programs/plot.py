@@ -6,12 +6,13 @@ from pathlib import Path
 from agents.benchmark.curves import curve_of, draw, write_table
 from agents.cli.command import CommandError, plain_errors
 from agents.cli.exit_status import OK
+from agents.cli.invocation import program_name
 from agents.runs.run import RunError
 
 
 def main(argv: list[str]) -> int:
     """Plot the runs into one figure, and optionally write one table; returns the exit status."""
-    parser = argparse.ArgumentParser("plot.py", description=__doc__)
+    parser = argparse.ArgumentParser(program_name("plot.py"), description=__doc__)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders")
     parser.add_argument("--out", type=Path, required=True, help="figure: .png, .svg or .pdf")
     parser.add_argument("--csv", type=Path, help="the same curves as a table")

@@ -8,11 +8,12 @@ from rich.table import Table
 
 from agents.benchmark.sweep_plan import find_sweep, read_sweep
 from agents.cli.command import CommandError, plain_errors
+from agents.cli.invocation import program_name
 
 
 def main(argv: list[str]) -> int:
     """Run the trials of a plan and show them, the best first; returns the exit status."""
-    parser = argparse.ArgumentParser("sweep.py", description=__doc__)
+    parser = argparse.ArgumentParser(program_name("sweep.py"), description=__doc__)
     parser.add_argument("plan", help="a YAML file, or the name of one in configs/sweep")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the table")
     parser.add_argument("--ray-address", help="of a running cluster; this machine if left out")

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-_PACKAGES = ("torch", "ray", "numpy", "numba", "gymnasium")
+_PACKAGES = ("engram", "torch", "ray", "numpy", "numba", "gymnasium")
 
 
 def versions() -> dict[str, Any]:
-    """Versions of all that a result depends on, and the command line."""
+    """Versions of all that a result depends on, and the command line.
+
+    Without git, or in an installation, the commit is None.
+    """
     changed = _git("status", "--porcelain")
     return {
         "python": platform.python_version(),
@@ -39,6 +42,8 @@ def _version(package: str) -> str | None:
 
 
 def _git(*arguments: str) -> str | None:
+    if not (ROOT / ".git").exists():  # an installation may lie inside a repository of others
+        return None
     try:
         done = subprocess.run(
             ["git", "-C", str(ROOT), *arguments],

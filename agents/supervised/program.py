@@ -13,6 +13,17 @@ SUPERVISED = Program(
     usual=Names("nth_farthest", "rmc"),
     config=SupervisedConfig,
     folder=CONFIGS / "supervised",
+    with_preset=frozenset(
+        {
+            "image_association",
+            "language_model",
+            "learning_to_execute",
+            "nlvr",
+            "nth_farthest",
+            "pos_tagging",
+            "sentences",
+        }
+    ),
     resumable=frozenset(
         {
             "steps",

@@ -129,9 +129,13 @@ def listing() -> str:
     return "\n".join(lines)
 
 
-def main(argv: list[str]) -> int:
-    """Download the named sets; returns 2 if one failed."""
-    parser = argparse.ArgumentParser("download.py", description="Fetch data sets.")
+def main(argv: list[str], program: str) -> int:
+    """Download the named sets; returns 2 if one failed.
+
+    Args:
+        program: name for messages.
+    """
+    parser = argparse.ArgumentParser(program, description="Fetch data sets.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="data set, see --list")
     parser.add_argument("--list", action="store_true", help="list the data sets and exit")
     parser.add_argument(
@@ -153,7 +157,7 @@ def main(argv: list[str]) -> int:
         try:
             place = fetch(name, folder)
         except DownloadError as error:
-            print(f"download.py: error: {error}", file=sys.stderr)
+            print(f"{program}: error: {error}", file=sys.stderr)
             status = 2
         except KeyboardInterrupt:
             print(f"\n{name}: interrupted, nothing of it is kept", file=sys.stderr)

@@ -10,9 +10,10 @@ from agents.cli import command_line, presets
 from agents.cli.command_line import ParsedRun, load_config
 from agents.cli.options import options_of
 from agents.cli.presets import to_yaml
-from agents.cli.program import Names
+from agents.cli.program import Names, Program
 from agents.impala.config import ImpalaConfig
 from agents.impala.program import IMPALA
+from agents.supervised.program import SUPERVISED
 from envs import ENVS
 from memory import CORES
 
@@ -31,7 +32,9 @@ def parse(argv: list[str]) -> ParsedRun:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder of presets."""
-    monkeypatch.setattr(sys.modules[__name__], "program", IMPALA._replace(folder=tmp_path))
+    monkeypatch.setattr(
+        sys.modules[__name__], "program", IMPALA._replace(folder=tmp_path, with_preset=frozenset())
+    )
     return tmp_path
 
 
@@ -123,6 +126,22 @@ def test_every_preset_opens_with_a_command_that_uses_it(file: str) -> None:
     assert first.startswith("# python scripts/impala.py ")
     used = parse(first.split()[3:]).presets
     assert IMPALA.folder / file in used
+
+
+@pytest.mark.parametrize("program", [IMPALA, SUPERVISED], ids=lambda program: program.name)
+def test_a_program_knows_which_of_its_subjects_have_a_preset(program: Program) -> None:
+    found = {name for name in program.subjects if (program.folder / f"{name}.yaml").is_file()}
+    assert program.with_preset == found
+
+
+def test_a_preset_that_was_not_installed_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        command_line.parse(["--env", "minipacman"], IMPALA._replace(folder=tmp_path))
+    assert end.value.code == 2
+    message = capsys.readouterr().err
+    assert f"--env minipacman: its preset {tmp_path / 'minipacman.yaml'} is missing" in message
 
 
 def test_a_preset_by_its_relative_path_is_the_preset_by_its_name(

@@ -15,6 +15,7 @@ from agents.benchmark.holder import held
 from agents.benchmark.plan import FOLDER, PROGRAMS, check, read_plan
 from agents.benchmark.report import notes_of, scores
 from agents.benchmark.results import Results, Row, collect
+from agents.cli.invocation import process_command
 from agents.programs.benchmark import main
 from agents.programs.impala import main as train
 from agents.programs.supervised import main as supervise
@@ -315,4 +316,5 @@ def test_a_benchmark_over_ray_comes_to_the_same_numbers(plan, tmp_path):
 
 
 def test_the_programs_are_where_a_run_looks_for_them():
-    assert all((job.SCRIPTS / program.name).is_file() for program in PROGRAMS.values())
+    for program in PROGRAMS.values():
+        assert Path(process_command(program.name)[-1]).name == program.name

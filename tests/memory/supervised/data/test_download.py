@@ -312,11 +312,11 @@ def test_a_place_that_cannot_be_written_is_named(letters, tmp_path):
 
 def test_the_command_fetches_into_the_folder_that_tasks_look_in(letters, tmp_path, monkeypatch):
     monkeypatch.setenv("ENGRAM_DATA", str(tmp_path / "named"))
-    assert main(["letters"]) == 0
+    assert main(["letters"], "download.py") == 0
     monkeypatch.delenv("ENGRAM_DATA")
     monkeypatch.setattr(data_folder, "CACHE", tmp_path / "cache")
-    assert main(["letters"]) == 0
-    assert main(["letters", "--data", str(tmp_path / "given")]) == 0
+    assert main(["letters"], "download.py") == 0
+    assert main(["letters", "--data", str(tmp_path / "given")], "download.py") == 0
     folders = {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("a.txt")}
     assert folders == {"named", "cache", "given"}
     assert data_folder.find_data("letters", None, "a.txt") == tmp_path / "cache" / "letters"
@@ -324,7 +324,7 @@ def test_the_command_fetches_into_the_folder_that_tasks_look_in(letters, tmp_pat
 
 def test_the_command_goes_on_after_a_failure_and_tells_of_it(letters, add, tmp_path, capsys):
     add(File("a.txt", f"{letters.root}/none", sha256(A)), name="runes")
-    assert main(["runes", "letters", "--data", str(tmp_path)]) == 2
+    assert main(["runes", "letters", "--data", str(tmp_path)], "download.py") == 2
     printed = capsys.readouterr()
     assert f"letters: in {tmp_path / 'letters'}; name it by ENGRAM_DATA" in printed.out
     assert "download.py: error: runes: " in printed.err
@@ -336,25 +336,25 @@ def test_an_interrupted_command_leaves_without_a_traceback(letters, tmp_path, mo
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pooch.HTTPDownloader, "__call__", interrupted)
-    assert main(["letters", "--data", str(tmp_path)]) == 130
+    assert main(["letters", "--data", str(tmp_path)], "download.py") == 130
     assert "letters: interrupted, nothing of it is kept" in capsys.readouterr().err
 
 
 def test_an_unknown_set_is_answered_with_the_nearest(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
-        main(["babi", "wikitext2", "--data", str(tmp_path)])
+        main(["babi", "wikitext2", "--data", str(tmp_path)], "download.py")
     assert "did you mean 'wikitext-2'?" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
 def test_no_name_at_all_is_answered_with_the_list(capsys):
     with pytest.raises(SystemExit, match="2"):
-        main([])
+        main([], "download.py")
     assert "--list" in capsys.readouterr().err
 
 
 def test_the_list_has_every_set_with_licence_size_and_source(capsys):
-    assert main(["--list"]) == 0
+    assert main(["--list"], "download.py") == 0
     printed = capsys.readouterr().out
     for name, found in SETS.items():
         assert f"{name}: {found.what}" in printed
