@@ -29,10 +29,11 @@ def lose_numbers(module: nn.Module, mode: FakeTensorMode) -> None:
     fakes: dict[int, torch.Tensor] = {}
     for part in module.modules():
         for named in (part._parameters, part._buffers):
-            for name, leaf in named.items():
+            weights: dict[str, Any] = named
+            for name, leaf in weights.items():
                 if leaf is not None:
-                    named[name] = fakes.setdefault(id(leaf), _fake(leaf, mode))
-    module.to = lambda *_: module
+                    weights[name] = fakes.setdefault(id(leaf), _fake(leaf, mode))
+    vars(module)["to"] = lambda *_: module
 
 
 def _fake(leaf: torch.Tensor, mode: FakeTensorMode) -> torch.Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from memory import CORES, map_state, select, state_leaves
+from memory import CORES, GRUConfig, map_state, select, state_leaves
 from memory.core import Core, CoreConfig
 from tests.memory.small_cores import INPUT_SHAPES, SMALL_CORES
 
@@ -89,8 +89,8 @@ def test_what_a_configuration_lacks_is_said():
 
 def test_what_a_configuration_can_derive_is_derived():
     config = CORES["gru"].of_width(7)
-    assert config == CORES["gru"](hidden=7) and config.input_kind == "vector"
-    assert CORES["gru"].small() == {"": CORES["gru"](hidden=16)} and config.idle() == {}
+    assert config == GRUConfig(hidden=7) and config.input_kind == "vector"
+    assert CORES["gru"].small() == {"": GRUConfig(hidden=16)} and config.idle() == {}
 
 
 def test_every_state_leaf_leads_with_the_batch_and_keeps_shape_and_type(pair):

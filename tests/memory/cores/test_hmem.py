@@ -1,5 +1,7 @@
 """The Hebbian memory against its formulas."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -107,7 +109,7 @@ def test_parameters_are_as_many_as_the_formulas_have():
 def test_bad_options_are_refused():
     for option in ("units", "hops"):
         with pytest.raises(ValueError, match=f"{option}=0: must be at least 1"):
-            HMemConfig(**{option: 0}).build((5,))
+            replace(HMemConfig(), **{option: 0}).build((5,))
     with pytest.raises(ValueError, match=r"decay=-0.1: must be from 0 to 1"):
         HMemConfig(decay=-0.1).build((5,))
     with pytest.raises(ValueError, match=r"gain=1.5: must be from 0 to 1"):

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from memory import LSTMBankConfig
+from memory.cores.lstm_bank import Weights
 
 
-def build(weights="independent", units=12, cells=3):
+def build(weights: Weights = "independent", units=12, cells=3):
     torch.manual_seed(5)
     core = LSTMBankConfig(units=units, cells=cells, weights=weights).build((5,)).double()
     torch.nn.init.normal_(core.bias)
@@ -74,6 +75,7 @@ def test_keys_tell_cells_of_shared_weights_apart():
     x = torch.randn(4, 2, 5, dtype=torch.double)
     hidden = core(x, core.initial_state(2))[1].hidden
     assert not torch.allclose(hidden[:, 0], hidden[:, 1])
+    assert core.keys is not None
     with torch.no_grad():
         core.keys[1] = core.keys[0]
     hidden = core(x, core.initial_state(2))[1].hidden

@@ -10,6 +10,7 @@ from memory import RMCConfig, inspect
 from memory.core import Core
 from memory.fused.held import weights_held
 from memory.fused.rmc import library
+from tests.present import present
 
 CASES = {
     "memory gate": ((10,), {}),
@@ -72,11 +73,10 @@ def everything(core, inputs, state, reset):
     inputs, state = inputs.clone().requires_grad_(), state.clone().requires_grad_()
     outputs, final = core(inputs, state, reset)
     generator = torch.Generator().manual_seed(5)
-    loss = sum(
-        (y * torch.randn(y.shape, generator=generator).to(y)).sum() for y in (outputs, final)
-    )
+    told = (outputs, final)
+    uneven = [(y * torch.randn(y.shape, generator=generator).to(y)).sum() for y in told]
     sources = {"inputs": inputs, "state": state, **dict(core.named_parameters())}
-    gradients = torch.autograd.grad(loss, [*sources.values()])
+    gradients = torch.autograd.grad(torch.stack(uneven).sum(), [*sources.values()])
     return {"outputs": outputs, "final": final, **dict(zip(sources, gradients, strict=True))}
 
 
@@ -112,7 +112,8 @@ def test_they_are_in_the_papers_size():
 
 @pytest.fixture
 def halves():
-    if not library().engram_rmc_halves():
+    found = library()
+    if isinstance(found, str) or not found.engram_rmc_halves():
         pytest.skip("this CPU has no avx512_bf16")
 
 
@@ -226,7 +227,7 @@ def test_gradients_reach_what_needs_them_alone():
     core.embed.weight.requires_grad_(False)
     core(inputs, state, reset)[1].square().sum().backward()
     assert core.embed.weight.grad is None
-    assert core.embed.bias.grad.abs().max() > 0
+    assert present(core.embed.bias.grad).abs().max() > 0
     with torch.no_grad():
         assert not core(inputs, state, reset)[0].requires_grad
 
@@ -292,7 +293,8 @@ def test_what_torch_compiles_is_left_to_plain_code(monkeypatch):
 
 def test_a_single_step_with_many_weights_is_left_to_plain_code():
     core = RMCConfig(slots=1, heads=1, units=512).build((8,))
-    assert "too little" in core.why_plain(torch.zeros(1, 1, 8), core.initial_state(1))
+    why = core.why_plain(torch.zeros(1, 1, 8), core.initial_state(1))
+    assert why is not None and "too little" in why
     assert core.why_plain(torch.zeros(1, 64, 8), core.initial_state(64)) is None
 
 

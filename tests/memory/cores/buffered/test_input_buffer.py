@@ -41,6 +41,7 @@ def test_what_is_recollected_is_the_last_inputs_of_the_episode_and_their_ages(sl
     for b in range(B):
         inputs = x[:, b].numpy()
         np.testing.assert_allclose(question[:, b], apply(buffer.embed_question, inputs))
+        count, embedded = 0, np.empty(0)
         for t, expected in enumerate(remembered(inputs, reset[:, b], slots)):
             count = len(expected)
             assert filled[t, b].tolist() == [True] * count + [False] * (slots - count)

@@ -1,5 +1,7 @@
 """The relation network against its formula."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ T, B, F = 8, 2, 5
 
 def build(**options):
     torch.manual_seed(10)
-    sizes = {"buffer": 4, "width": 3, "g_units": 7, "f_units": 6, "output": 5}
+    sizes: dict[str, Any] = {"buffer": 4, "width": 3, "g_units": 7, "f_units": 6, "output": 5}
     core = RelationNetworkConfig(**sizes | options).build((F,)).double()
     with torch.no_grad():  # the biases too, or the oracle would not see them
         for parameter in core.parameters():
