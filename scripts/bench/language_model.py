@@ -79,7 +79,7 @@ def random_text(words: int, config: LanguageModelConfig) -> LanguageModel:
     counts = np.bincount(drawn, minlength=words)
     names = ["<unk>", *(str(number) for number in range(1, words))]
     tokens: dict[str, np.ndarray] = dict.fromkeys(("train", "validation", "test"), drawn)
-    return LanguageModel(config, Corpus(tokens, names, counts, True), 1)
+    return LanguageModel(config, Corpus(tokens, names, counts, ""), 1)
 
 
 def trainers(precision: str) -> dict[str, Trainer]:

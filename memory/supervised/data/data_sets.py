@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from memory.supervised.data import data_checksums as checksums
 from memory.supervised.data.data_checksums import rows
+from memory.supervised.data.text_file import UTF_8
 
 
 class File(NamedTuple):
@@ -45,6 +46,8 @@ class DataSet(NamedTuple):
     holds: tuple[str, ...]
     """Files that the folder must have."""
     sources: tuple[File | Archive, ...]
+    encodings: tuple[str, ...] = UTF_8
+    """Of its texts, tried in this order."""
 
 
 def _files(there: str, table: str, here: str = "") -> tuple[File, ...]:
@@ -105,6 +108,7 @@ SETS: dict[str, DataSet] = {
         size="16 MB",
         home="https://www.gutenberg.org",
         holds=("nltk", "gitenberg"),
+        encodings=("utf-8", "latin-1"),
         sources=(
             *_files(
                 _github(

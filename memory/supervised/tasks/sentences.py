@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from html import unescape
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -91,11 +92,11 @@ class SentencesConfig(TaskConfig):
         if self.file is not None and self.data is not None:
             raise ValueError(f"file={self.file} and data={self.data}: name one of them")
         if self.file is not None:
-            file, lines = self.file, read_text(self.file).splitlines()
+            file, lines = self.file, read_text(self.file).split("\n")
         else:
             file = find_data("tatoeba_eng_spa", self.data, "spa.txt") / "spa.txt"
             lines = english_of(file)
-        texts = cleaned(lines)
+        texts = cleaned(lines, file)
         held_out = held_out_of(self.sentences)
         wanted = self.sentences + 2 * held_out
         if len(texts) < wanted:
@@ -129,9 +130,18 @@ def english_of(file: Path) -> list[str]:
     return [pair[0] for pair in pairs]
 
 
-def cleaned(lines: Sequence[str]) -> list[str]:
-    """Different sentences of frequent characters, the shortest first."""
-    texts = [unescape(line) for line in lines]
+def cleaned(lines: Sequence[str], file: Path) -> list[str]:
+    """Different sentences of frequent characters, the shortest first.
+
+    Raises:
+        MalformedData: a line has an entity that is none.
+    """
+    texts = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            texts.append(normalize("NFC", unescape(line)))
+        except ValueError as error:  # a number of thousands of digits
+            raise MalformedData(f"{file}, line {number}: {error}") from None
     counts = Counter(character for text in set(texts) for character in text)
     spaces = {
         ord(character): " "

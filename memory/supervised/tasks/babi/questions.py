@@ -6,7 +6,7 @@ Each has a number, the shorter ones first; 0 is no sentence.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,13 @@ from numpy import ndarray
 from torch import Tensor
 
 from memory.supervised.batch import Batch
+from memory.supervised.data.text_file import MalformedData
 from memory.supervised.tasks.babi.stories import Question, Sentence
+
+MOST_FACTS = 30_000_000
+"""Facts of all questions, with repetitions: all of bAbI has fewer than three million."""
+MOST_PLACES = 100_000_000
+"""Numbers of the table of sentences."""
 
 
 class Vocabulary(NamedTuple):
@@ -49,16 +55,23 @@ class Vocabulary(NamedTuple):
         )
 
 
-def vocabulary_of(questions: Iterable[Question]) -> Vocabulary:
+def vocabulary_of(questions: Sequence[Question]) -> Vocabulary:
     """All words, sentences and answers of some questions, independent of their order."""
     sentences: set[Sentence] = set()
     answers: set[str] = set()
+    stories = {id(question.story): question for question in questions}  # the last one of each
+    for question in stories.values():
+        sentences.update(question.facts(question.asked_after))
     for question in questions:
-        sentences.update(question.facts)
         sentences.add(question.words)
         answers.add(question.answer)
     words = sorted({word for sentence in sentences for word in sentence})
     ordered = sorted(sentences, key=lambda sentence: (len(sentence), sentence))
+    if len(ordered) * len(ordered[-1]) > MOST_PLACES:
+        raise MalformedData(
+            f"The stories have {len(ordered):,} different sentences, the longest of "
+            f"{len(ordered[-1]):,} words: the table of their words is too large."
+        )
     return Vocabulary(
         words={word: number for number, word in enumerate(words, start=1)},
         sentences={sentence: number for number, sentence in enumerate(ordered, start=1)},
@@ -101,10 +114,20 @@ class Questions(NamedTuple):
 def numbered(
     questions: Mapping[int, Sequence[Question]], vocabulary: Vocabulary, facts: int
 ) -> Questions:
-    """The questions of each task as arrays, with the last `facts` facts of each."""
+    """The questions of each task as arrays, with the last `facts` facts of each.
+
+    Raises:
+        ValueError: the facts are more than `MOST_FACTS`.
+    """
     sentences, answers = vocabulary.sentences, vocabulary.answers
     every = [(task, question) for task in questions for question in questions[task]]
-    kept = [[sentences[fact] for fact in question.facts[-facts:]] for _, question in every]
+    count = sum(min(question.asked_after, facts) for _, question in every)
+    if count > MOST_FACTS:
+        raise ValueError(
+            f"facts={facts}: {count:,} sentences before {len(every):,} questions, expected at most "
+            f"{MOST_FACTS:,}; read fewer sentences before each"
+        )
+    kept = [[sentences[fact] for fact in question.facts(facts)] for _, question in every]
     last = np.cumsum([len(numbers) for numbers in kept], dtype=np.int64)
     return Questions(
         facts=np.array([number for numbers in kept for number in numbers], np.int64),

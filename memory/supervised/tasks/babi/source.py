@@ -63,7 +63,10 @@ def _published(tasks: tuple[int, ...], size: Size, data: Path | None, complete: 
                 f"published file of them in {FOLDERS[size]}. Its test is the published one."
             )
         else:
-            stories.train[task] = read_stories(_file(folder, task, "train"))
+            file = _file(folder, task, "train")
+            stories.train[task] = read_stories(file)
+            if len(stories.train[task]) < 2:
+                raise MalformedData(f"{file} has one question, expected two at least.")
             stories.remarks += _shortfall(task, "train", stories.train[task], QUESTIONS[size])
         stories.test[task] = read_stories(_file(folder, task, "test"))
         stories.remarks += _shortfall(task, "test", stories.test[task], TESTED)

@@ -8,20 +8,22 @@ widths, and the seven segments of a clock, made by a random generator of a fixed
 """
 
 import gzip
+import math
+import re
 import zlib
 from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Literal, NamedTuple
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from memory.supervised.data.data_folder import find_data, key_of, prepared
-from memory.supervised.data.text_file import MalformedData
+from memory.supervised.data.pictures import open_zip, picture_in
+from memory.supervised.data.text_file import LARGEST, MalformedData, read_data
 
 Images = Literal["cifar10_mnist", "omniglot", "drawn"]
 SETS_OF: dict[Images, tuple[str, ...]] = {
@@ -36,12 +38,14 @@ CLASSES = 10
 FEWEST = 4
 """Images of each class: a quarter of them are for questions only."""
 PARTS = ("train", "test")
-VERSION = "1"
+VERSION = "2"
 """Of what is prepared: changes with the code that makes it."""
 CIFAR_FILES = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}
 MNIST_FILES = {"train": "train", "test": "t10k"}
 ARCHIVE = "images_background.zip"
 ALPHABETS = ("Futurama", "Latin")
+DRAWING = (105, 105)
+"""Width and height."""
 DRAWERS, TRAINING_DRAWERS = 20, 14
 TURNS = (-10, -5, 0, 5, 10)
 MOVES = (-2, 0, 2)
@@ -88,7 +92,7 @@ def _cifar10(folder: Path, part: str) -> tuple[NDArray, NDArray]:
     """Records of a byte for the class and 3 x 32 x 32 for the image."""
     records = []
     for name in CIFAR_FILES[part]:
-        data = np.frombuffer(_bytes(folder / name), dtype=np.uint8)
+        data = np.frombuffer(read_data(folder / name), dtype=np.uint8)
         if not len(data) or len(data) % (1 + 3 * SIDE * SIDE):
             raise MalformedData(f"{folder / name}: {len(data)} bytes are not records of 3073.")
         records.append(data.reshape(-1, 1 + 3 * SIDE * SIDE))
@@ -113,14 +117,17 @@ def _mnist(folder: Path, part: str) -> tuple[NDArray, NDArray]:
 def _idx(file: Path, axes: int) -> NDArray:
     """Two zeros, the type (8: bytes), the number of axes, the length of each, and the bytes."""
     try:
-        data = gzip.decompress(_bytes(file))
+        with gzip.open(BytesIO(read_data(file))) as opened:
+            data = opened.read(LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise MalformedData(f"{file} is not a whole gzip file: {error}") from None
+    if len(data) > LARGEST:
+        raise MalformedData(f"{file} unpacks to more than {LARGEST:,} bytes.")
     start = 4 + 4 * axes
-    shape = np.frombuffer(data[4:start], dtype=">u4") if len(data) >= start else np.zeros(0)
-    if data[:4] != bytes((0, 0, 8, axes)) or len(data) - start != np.prod(shape):
+    shape = np.frombuffer(data[4:start], dtype=">u4").tolist() if len(data) >= start else [0]
+    if data[:4] != bytes((0, 0, 8, axes)) or len(data) - start != math.prod(shape):
         raise MalformedData(f"{file}: the header does not match the number of bytes.")
-    return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape.astype(int))
+    return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape)
 
 
 def _classes(folder: Path, labels: NDArray) -> NDArray:
@@ -129,13 +136,6 @@ def _classes(folder: Path, labels: NDArray) -> NDArray:
     if np.bincount(labels).min() < FEWEST:
         raise MalformedData(f"{folder}: expected at least {FEWEST} images of each class.")
     return labels.astype(np.int64)
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise MalformedData(f"{file} cannot be read: {error}") from None
 
 
 def _letters(file: Path) -> dict[str, NDArray]:
@@ -155,23 +155,41 @@ def _letters(file: Path) -> dict[str, NDArray]:
 
 def _characters(file: Path, alphabet: str) -> NDArray:
     """Every variant of every drawing of the first ten characters, [10, 20, 45, 32, 32]."""
-    try:
-        with ZipFile(file) as archive:
-            names = sorted(name for name in archive.namelist() if name.endswith(".png"))
-            wanted = [name for name in names if f"/{alphabet}/" in name][: CLASSES * DRAWERS]
-            if len(wanted) < CLASSES * DRAWERS:
-                raise MalformedData(
-                    f"{file}: {len(wanted)} drawings of {alphabet}, expected 20 of each character."
-                )
-            drawings = [_variants(archive.read(name)) for name in wanted]
-    except (OSError, BadZipFile, SyntaxError, ValueError, zlib.error) as error:
-        raise MalformedData(f"{file} is not a whole archive of drawings: {error}") from None
+    with open_zip(file) as archive:
+        names = _drawings(file, archive.namelist(), alphabet)
+        drawings = [_variants(picture_in(archive, name, DRAWING)) for name in names]
     return np.stack(drawings).reshape(CLASSES, DRAWERS, -1, SIDE, SIDE)
 
 
-def _variants(png: bytes) -> NDArray:
+def _drawings(file: Path, names: Sequence[str], alphabet: str) -> list[str]:
+    """Names of the drawings of the first ten characters, by character and then by drawer.
+
+    Raises:
+        MalformedData: a character has not one drawing by each drawer.
+    """
+    found: dict[tuple[int, int], str] = {}
+    for name in names:
+        # A number of the character among all alphabets, and of the drawer: 0325_01.png
+        match = re.search(rf"/{alphabet}/character(\d\d)/\d+_(\d\d)\.png$", name)
+        if match is None:
+            continue
+        key = int(match[1]), int(match[2])
+        if key in found:
+            raise MalformedData(f"{file}: {found[key]} and {name} are the same drawing.")
+        found[key] = name
+    for character in range(1, CLASSES + 1):
+        drawers = sorted(drawer for c, drawer in found if c == character)
+        if drawers != list(range(1, DRAWERS + 1)):
+            raise MalformedData(
+                f"{file}: character {character} of {alphabet} has {len(drawers)} drawings, "
+                f"expected those of drawers 1 to {DRAWERS}."
+            )
+    return [found[key] for key in sorted(found) if key[0] <= CLASSES]
+
+
+def _variants(picture: Image.Image) -> NDArray:
     """A drawing, light on dark, turned and moved in 45 ways."""
-    drawing = ImageOps.invert(Image.open(BytesIO(png)).convert("L"))
+    drawing = ImageOps.invert(picture.convert("L"))
     reach = max(MOVES)
     variants = []
     for turn in TURNS:

@@ -7,23 +7,16 @@ is done, four bytes for each token are held in memory.
 from array import array
 from collections.abc import Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from memory.supervised.data.data_folder import key_of, prepared
 from memory.supervised.data.text_file import MalformedData
-from memory.supervised.tasks.language_model.corpus_files import (
-    Layout,
-    Level,
-    Piece,
-    layout_of,
-    tokens_of,
-)
+from memory.supervised.tasks.language_model.corpus_files import Layout, Level, Piece, tokens_of
 
 UNKNOWN = "<unk>"
-VERSION = "1"
+VERSION = "2"
 """To be changed with anything that changes what a corpus is read as."""
 
 
@@ -36,8 +29,8 @@ class Corpus(NamedTuple):
     """By number."""
     counts: np.ndarray
     """Of each word in training; of `<unk>`, what has no number of its own."""
-    published: bool
-    """Whether the corpus came with this split."""
+    remark: str
+    """How it was split, if it did not come with its split."""
 
     @property
     def fingerprint(self) -> str:
@@ -45,21 +38,21 @@ class Corpus(NamedTuple):
         return sha256("\0".join(self.words).encode()).hexdigest()[:16]
 
 
-def read_corpus(folder: Path, level: Level, vocabulary: int) -> Corpus:
+def read_corpus(name: str, layout: Layout, level: Level, vocabulary: int) -> Corpus:
     """Read a corpus, or what was kept of it.
 
     Args:
+        name: of what is kept.
         vocabulary: words at most, `<unk>` among them; rarer ones become `<unk>`.
 
     Raises:
         ValueError: text is missing or not what it should be.
     """
-    layout = layout_of(folder)
     key = key_of(layout.files, f"{VERSION} {level} {vocabulary} {layout.splits}")
-    arrays = prepared(f"corpus-{folder.name}", key, lambda: _number(layout, level, vocabulary))
+    arrays = prepared(f"corpus-{name}", key, lambda: _number(layout, level, vocabulary))
     words = arrays["words"].tobytes().decode().split("\0")
     tokens = {split: arrays[split] for split in layout.splits}
-    return Corpus(tokens, words, arrays["counts"], layout.published)
+    return Corpus(tokens, words, arrays["counts"], layout.remark())
 
 
 def _number(layout: Layout, level: Level, vocabulary: int) -> dict[str, np.ndarray]:
@@ -87,11 +80,11 @@ def _read(
     """Numbers of all tokens; 0 for those not seen before, unless there may be more of them."""
     numbers = array("i")
     for piece in pieces:
-        for tokens in tokens_of(piece, level):
-            if grow:
-                numbers.extend(seen.setdefault(token, len(seen)) for token in tokens)
-            else:
-                numbers.extend(seen.get(token, 0) for token in tokens)
+        tokens = tokens_of(piece, level)
+        if grow:
+            numbers.extend(seen.setdefault(token, len(seen)) for token in tokens)
+        else:
+            numbers.extend(seen.get(token, 0) for token in tokens)
     if len(numbers) < 2:
         files = ", ".join(str(piece.file) for piece in pieces)
         raise MalformedData(f"{files}: {len(numbers)} tokens; a split needs 2")

@@ -34,7 +34,7 @@ from memory.supervised.measure import Measure
 from memory.supervised.task import Encoder, Task, TaskConfig, random_source
 from memory.supervised.tasks.language_model.adaptive_head import AdaptiveHead
 from memory.supervised.tasks.language_model.corpus import UNKNOWN, Corpus, read_corpus
-from memory.supervised.tasks.language_model.corpus_files import Level
+from memory.supervised.tasks.language_model.corpus_files import Level, layout_of
 from memory.supervised.tasks.language_model.perplexity import Perplexity
 from memory.supervised.tasks.language_model.tied_head import TiedHead
 
@@ -50,6 +50,11 @@ class LanguageModelConfig(TaskConfig):
     """Name of the corpus, and of its folder: wikitext-2, wikitext-103, gutenberg, ..."""
     data: Path | None = None
     """Folder of the corpus, or one that holds it; ENGRAM_DATA or the cache if not given."""
+    books: tuple[str, ...] = ()
+    """Names or patterns of the texts that are the corpus, "nltk/*.txt", if it is books; by default
+    those of a data set that can be downloaded, or the only *.txt."""
+    encodings: tuple[str, ...] = ()
+    """Encodings of books, tried in this order; by default those of the data set, or UTF-8."""
     level: Level = "word"
     """Predict words, or characters."""
     vocabulary: int = 250_000
@@ -94,7 +99,10 @@ class LanguageModelConfig(TaskConfig):
             raise ValueError(f"vocabulary={self.vocabulary}: must be at least 2")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout}: must be from 0 to below 1")
-        corpus = read_corpus(self._folder(), self.level, self.vocabulary)
+        for name in self.encodings:
+            _check_encoding(name)
+        layout = layout_of(self._folder(), self.books, self.encodings, self.corpus)
+        corpus = read_corpus(Path(self.corpus).name, layout, self.level, self.vocabulary)
         ranks = (0, *self.cutoffs, len(corpus.words))
         if any(later <= earlier for earlier, later in pairwise(ranks)):
             raise ValueError(
@@ -108,6 +116,15 @@ class LanguageModelConfig(TaskConfig):
         if self.data is not None and not (self.data / self.corpus).is_dir() and _is_text(self.data):
             return self.data
         return find_data(self.corpus, self.data, self.corpus) / self.corpus
+
+
+def _check_encoding(name: str) -> None:
+    try:
+        b"".decode(name)
+    except (LookupError, ValueError):
+        raise ValueError(
+            f"encodings={name}: no encoding that Python knows; utf-8, latin-1 and cp1252 are some"
+        ) from None
 
 
 def _is_text(folder: Path) -> bool:
@@ -169,9 +186,7 @@ class LanguageModel(Task):
 
     def remarks(self) -> list[str]:
         """The words that have no number, and a split that is our own."""
-        remarks = []
-        if not self.corpus.published:
-            remarks.append("The split of this corpus is not a published one.")
+        remarks = [self.corpus.remark] if self.corpus.remark else []
         unknown = self.corpus.words.index(UNKNOWN)
         share = float((self.corpus.tokens["test"] == unknown).mean())
         if share:

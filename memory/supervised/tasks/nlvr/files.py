@@ -13,16 +13,14 @@ of 50 x 50, as Pavez et al. (2018) do; they do not say by which filter.
 
 import json
 import re
-import zlib
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
-from PIL import Image
 
+from memory.supervised.data.pictures import open_zip, picture_in, read_picture
 from memory.supervised.data.text_file import MalformedData, read_text
 
 SIDE = 50
@@ -30,6 +28,10 @@ SIDE = 50
 BOXES = 3
 THINGS = 8
 """In a box, at most."""
+PLACES = range(101)
+"""From left to right and from top to bottom of a box."""
+LONGEST_SENTENCE = 5_000
+"""Characters."""
 KINDS: Mapping[str, tuple[str | int, ...]] = {
     "type": ("square", "circle", "triangle"),
     "color": ("yellow", "black", "#0099ff"),
@@ -73,10 +75,14 @@ def read_examples(file: Path) -> list[Example]:
     examples = []
     text = read_text(file)
     lines = text.removesuffix("\n").split("\n") if text else []  # a sentence may hold other breaks
+    seen: set[str] = set()
     for number, line in enumerate(lines, start=1):
         try:
-            examples.append(_example(json.loads(line)))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            examples.append(_example(json.loads(line, object_pairs_hook=_unique)))
+            if examples[-1].identifier in seen:
+                raise ValueError("an identifier for the second time")
+            seen.add(examples[-1].identifier)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             what = f"no {error}" if isinstance(error, KeyError) else error
             raise MalformedData(f"{file}, line {number}: {what}: {line[:60]!r}") from None
     if not examples:
@@ -84,10 +90,19 @@ def read_examples(file: Path) -> list[Example]:
     return examples
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a field is given twice")
+    return fields
+
+
 def _example(fields: dict[str, Any]) -> Example:
     sentence, identifier = fields["sentence"], fields["identifier"]
-    if not re.fullmatch(r"\d+-\d+", identifier) or not sentence.strip():
+    if not re.fullmatch(r"[0-9]{1,9}-[0-9]{1,9}", identifier) or not sentence.strip():
         raise ValueError("expected an identifier n-m and a sentence")
+    if len(sentence) > LONGEST_SENTENCE:
+        raise ValueError(f"a sentence of {len(sentence):,} characters")
     label = fields["label"].lower()
     if label not in ("true", "false"):
         raise ValueError(f"expected the label true or false, not {label!r}")
@@ -102,7 +117,12 @@ def _example(fields: dict[str, Any]) -> Example:
 
 
 def _features(thing: dict[str, Any]) -> list[float]:
-    features = [thing["x_loc"] / 100, thing["y_loc"] / 100]
+    features = []
+    for name in ("x_loc", "y_loc"):
+        place = thing[name]
+        if type(place) not in (int, float) or not PLACES[0] <= place <= PLACES[-1]:
+            raise ValueError(f"{name} {place!r} is not a number from {PLACES[0]} to {PLACES[-1]}")
+        features.append(place / 100)
     for name, values in KINDS.items():
         value = thing[name]
         value = value.lower() if isinstance(value, str) else value
@@ -124,7 +144,7 @@ class Pictures:
         self._found: dict[str, tuple[ZipFile | None, str]] = {}
         for file in pictures_of(folder, split):
             self._found[file.name] = (None, str(file))
-        for archive in map(_opened, archives_of(folder, split)):
+        for archive in map(open_zip, archives_of(folder, split)):
             for name in archive.namelist():
                 self._found[name.rpartition("/")[2]] = (archive, name)
 
@@ -141,16 +161,12 @@ class Pictures:
                 f"nor in images_{self.split}*.zip."
             )
         archive, path = self._found[name]
-        place = path if archive is None else f"{archive.filename}: {path}"
-        try:
-            data = Path(path).read_bytes() if archive is None else archive.read(path)
-            picture = Image.open(BytesIO(data)).convert("RGB")
-        except (OSError, BadZipFile, SyntaxError, ValueError, zlib.error) as error:
-            raise MalformedData(f"{place} cannot be read: {error}") from None
-        if picture.size != (8 * SIDE, 2 * SIDE):
-            width, height = picture.size
-            raise MalformedData(f"{place}: expected 400 x 100 pixels, found {width} x {height}.")
-        halved = np.asarray(picture.reduce(2))
+        size = (8 * SIDE, 2 * SIDE)
+        if archive is None:
+            picture = read_picture(Path(path), size)
+        else:
+            picture = picture_in(archive, path, size)
+        halved = np.asarray(picture.convert("RGB").reduce(2))
         return np.stack([halved[:, left : left + SIDE] for left in (0, 75, 150)])
 
 
@@ -162,10 +178,3 @@ def archives_of(folder: Path, split: str) -> list[Path]:
 def pictures_of(folder: Path, split: str) -> list[Path]:
     """The pictures of a split in folders."""
     return sorted(folder.glob(f"{split}/images/*/*.png"))
-
-
-def _opened(file: Path) -> ZipFile:
-    try:
-        return ZipFile(file)
-    except (OSError, BadZipFile) as error:
-        raise MalformedData(f"{file} is not a whole archive: {error}") from None

@@ -9,6 +9,9 @@ use a spelling corrector, a lemmatiser and a list of replacements.)
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
+
+from memory.supervised.data.words import marks
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 FREQUENT = 10
@@ -17,12 +20,19 @@ FAMILIAR = 3
 """Sentences, all different, with a word, from which on it is not corrected."""
 UNKNOWN = 1
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
+LONGEST = 50
+"""Letters of a word that is corrected."""
 
 
 def words_of(sentence: str) -> list[str]:
     """Words in lower case; digits spelt out."""
-    words = re.findall(r"[a-z]+|\d", sentence.lower())
-    return [NUMBERS[int(word)] if word.isdigit() else word for word in words]
+    words = _word().findall(sentence.lower())
+    return [NUMBERS[int(word)] if word.isdecimal() else word for word in words]
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    return re.compile(rf"(?:[^\W\d_]|[{marks()}])+|\d")
 
 
 class Spelling:
@@ -44,7 +54,7 @@ class Spelling:
 
     def meant(self, word: str) -> tuple[str, ...]:
         """A frequent word that is one slip away, or two run together; else the word itself."""
-        if self.counts[word] < FAMILIAR:
+        if self.counts[word] < FAMILIAR and len(word) <= LONGEST:
             if near := list(filter(self._is_frequent, _slips(word))):
                 return (max(near, key=lambda other: (self.counts[other], other)),)
             for cut in range(1, len(word)):

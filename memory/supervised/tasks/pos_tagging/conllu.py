@@ -9,9 +9,11 @@ words of their own, and are skipped.
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from memory.supervised.data.text_file import MalformedData, read_text
+from memory.supervised.data.text_file import MOST_WORDS, MalformedData, read_text
+
+Tags = Literal["xpos", "upos"]
 
 COLUMNS = 10
 UPOS = frozenset(
@@ -24,29 +26,31 @@ UPOS = frozenset(
 
 
 class Word(NamedTuple):
-    """A word as written, and its tags."""
+    """A word as written, and its tag."""
 
     form: str
-    upos: str
-    xpos: str
+    tag: str
 
 
 Sentence = list[Word]
 
 
-def read_sentences(file: Path) -> list[Sentence]:
+def read_sentences(file: Path, tags: Tags) -> list[Sentence]:
     """Every sentence of a file, in order.
+
+    Args:
+        tags: the column to read; the format lets the other one be empty (`_`).
 
     Raises:
         MalformedData: a line is not of the format, or the file ends within a sentence.
     """
-    sentences = list(_sentences(file, read_text(file).split("\n")))
+    sentences = list(_sentences(file, read_text(file).split("\n"), tags))
     if not sentences:
         raise MalformedData(f"{file} has no sentence.")
     return sentences
 
 
-def _sentences(file: Path, lines: list[str]) -> Iterator[Sentence]:
+def _sentences(file: Path, lines: list[str], tags: Tags) -> Iterator[Sentence]:
     words: Sentence = []
     for number, line in enumerate(lines[:-1], start=1):
         if not line:
@@ -56,14 +60,14 @@ def _sentences(file: Path, lines: list[str]) -> Iterator[Sentence]:
             words = []
         elif not line.startswith("#"):
             try:
-                words += _words(line, due=len(words) + 1)
+                words += _words(line, tags, due=len(words) + 1)
             except ValueError as error:
                 raise MalformedData(f"{file}, line {number}: {error}: {line[:60]!r}") from None
     if words or lines[-1]:
         raise MalformedData(f"{file} ends within line {len(lines)}: it was cut short.")
 
 
-def _words(line: str, due: int) -> list[Word]:
+def _words(line: str, tags: Tags, due: int) -> list[Word]:
     """The word of a line, if it is one.
 
     Raises:
@@ -76,11 +80,22 @@ def _words(line: str, due: int) -> list[Word]:
     if re.fullmatch(r"\d+(-\d+|\.\d+)", identity):
         return []
     if identity != str(due):
-        raise ValueError(f"word {identity} where word {due} is due")
-    if not form:
-        raise ValueError("a word without a form")
-    if upos not in UPOS:
+        raise ValueError(f"word {identity[:20]} where word {due} is due")
+    if due > MOST_WORDS:
+        raise ValueError(f"a sentence of more than {MOST_WORDS:,} words")
+    if not form or form != form.strip():
+        raise ValueError(f"the form {form!r} is empty or has a blank around it")
+    return [Word(form, _checked(upos, xpos, tags))]
+
+
+def _checked(upos: str, xpos: str, tags: Tags) -> str:
+    """The tag to learn; the other column is checked unless it is empty."""
+    if upos not in UPOS and (tags == "upos" or upos != "_"):
         raise ValueError(f"{upos!r} is no universal tag")
+    if tags == "upos":
+        return upos
     if xpos in ("", "_"):
-        raise ValueError("a word without a tag in column 5")
-    return [Word(form, upos, xpos)]
+        raise ValueError("a word without a tag in column 5; --task.tags upos reads column 4")
+    if re.search(r"\s", xpos):
+        raise ValueError(f"the tag {xpos!r} has a blank")
+    return xpos

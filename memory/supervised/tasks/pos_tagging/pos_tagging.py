@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -36,11 +36,9 @@ from memory.supervised.data.text_file import MalformedData
 from memory.supervised.measure import AccuracyMetric, Measure
 from memory.supervised.task import CHUNK, Encoder, Task, TaskConfig, random_source
 from memory.supervised.tasks.epochs import Epochs, FlushRight
-from memory.supervised.tasks.pos_tagging.conllu import Sentence, Word, read_sentences
+from memory.supervised.tasks.pos_tagging.conllu import Sentence, Tags, Word, read_sentences
 from memory.supervised.tasks.pos_tagging.word_vectors import read_vectors
 from memory.supervised.tasks.weighted_f1 import WeightedF1
-
-Tags = Literal["xpos", "upos"]
 
 FILES = {
     split: f"en_ewt-ud-{part}.conllu"
@@ -89,7 +87,9 @@ class PosTaggingConfig(TaskConfig):
         one_of("tags", self.tags, get_args(Tags))
         positive(width=self.width)
         folder = find_data("ud_english_ewt", self.data, FILES["train"])
-        sentences = {split: read_sentences(folder / name) for split, name in FILES.items()}
+        sentences = {
+            split: read_sentences(folder / name, self.tags) for split, name in FILES.items()
+        }
         vectors = None
         if self.glove is not None:
             vectors = read_vectors(self.glove, words_of(*sentences.values()))
@@ -137,7 +137,7 @@ class PosTagging(Task):
         self.config, self.sentences, self.seed = config, sentences, seed
         words = [word for sentence in sentences["train"] for word in sentence]
         self.counts = Counter(word.form for word in words)
-        self.tags = _numbered((getattr(word, config.tags) for word in words), first=0)
+        self.tags = _numbered((word.tag for word in words), first=0)
         self.num_classes = len(self.tags)
         self.words = _numbered(vectors or self.counts)
         self.endings = _numbered(_ending(word.form) for word in words)
@@ -218,13 +218,12 @@ class PosTagging(Task):
         return self.words.get(word.form, UNKNOWN), ending, 1 + _shape(word.form)
 
     def _tag(self, word: Word, split: str) -> int:
-        tag = getattr(word, self.config.tags)
-        if tag not in self.tags:
+        if word.tag not in self.tags:
             raise MalformedData(
-                f"{FILES[split]}: {word.form!r} has the tag {tag!r}, which no word "
+                f"{FILES[split]}: {word.form!r} has the tag {word.tag!r}, which no word "
                 f"of {FILES['train']} has"
             )
-        return self.tags[tag]
+        return self.tags[word.tag]
 
 
 def _numbered(names: Iterator[str] | Mapping[str, object], first: int = FIRST) -> dict[str, int]:

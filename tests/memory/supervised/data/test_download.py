@@ -234,7 +234,7 @@ def test_a_killed_download_is_not_taken_for_a_whole_one(letters, tmp_path):
     script = (
         "import sys; from pathlib import Path; from memory.supervised.data.download import *\n"
         "from memory.supervised.data.data_sets import *\n"
-        f"SETS['letters'] = DataSet(*{tuple(SETS['letters'][:-1])!r}, sources=(\n"
+        f"SETS['letters'] = DataSet(*{tuple(SETS['letters'][:-2])!r}, sources=(\n"
         f"    *(File(*file) for file in {[tuple(file) for file in SETS['letters'].sources]!r}),\n"
         "))\n"
         f"fetch('letters', Path({str(tmp_path)!r}))"

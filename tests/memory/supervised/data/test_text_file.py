@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.supervised.data import text_file
-from memory.supervised.data.text_file import MalformedData, read_text
+from memory.supervised.data.text_file import MalformedData, read_lines, read_text
 from memory.supervised.tasks.babi.stories import read_stories
 from memory.supervised.tasks.pos_tagging.word_vectors import read_vectors
 
@@ -20,7 +19,7 @@ def test_a_byte_order_mark_is_not_text(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (b"good\nMa\x00ry\n", r"x\.txt, line 2: the control character '\\x00'"),
-        (b"good\ngood\ncaf\xe9\n", r"x\.txt, line 3: not UTF-8"),
+        (b"good\ngood\ncaf\xe9\n", r"x\.txt, line 3: not utf-8"),
     ],
 )
 def test_what_is_not_text_is_named_with_its_line(
@@ -33,21 +32,21 @@ def test_what_is_not_text_is_named_with_its_line(
 
 def test_a_pipe_a_device_and_a_folder_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")  # which would be waited for without end
-    for file in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+    for file in (tmp_path / "pipe", Path("/dev/zero")):
         for read in (read_text, lambda file: read_vectors(file, {"dogs"})):
-            with pytest.raises(MalformedData, match=f"{file} is not a regular file"):
+            with pytest.raises(MalformedData, match=f"{file} cannot be read: not a regular file"):
                 read(file)
-    with pytest.raises(MalformedData, match="cannot be read"):
-        read_text(tmp_path / "nowhere")
+    for file in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(MalformedData, match=f"{file} cannot be read"):
+            read_text(file)
 
 
 def test_a_file_too_large_to_read_is_refused_with_its_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(text_file, "LARGEST", 9)
     (tmp_path / "x.txt").write_text("0123456789")
-    with pytest.raises(MalformedData, match=r"x\.txt has 10 bytes, expected at most 9"):
-        read_text(tmp_path / "x.txt")
+    with pytest.raises(MalformedData, match=r"x\.txt cannot be read: 10 bytes, expected at most 9"):
+        read_text(tmp_path / "x.txt", most=9)
 
 
 def test_an_answer_has_no_space_around_it_and_is_not_one(tmp_path: Path) -> None:
@@ -59,11 +58,13 @@ def test_an_answer_has_no_space_around_it_and_is_not_one(tmp_path: Path) -> None
         read_stories(file)
 
 
-@pytest.mark.parametrize("start", ["2 3\n", "\ufeff", "\ufeff2 3\n", ""])
-def test_vectors_with_a_header_or_a_byte_order_mark_are_read(start: str, tmp_path: Path) -> None:
-    (tmp_path / "x.txt").write_text(start + "Dogs 1 2 3\nbark 4 5 6\n", encoding="utf-8")
-    found = read_vectors(tmp_path / "x.txt", {"Dogs", "bark"})
-    assert {word: vector.tolist() for word, vector in found.items()} == {
-        "Dogs": [1, 2, 3],
-        "bark": [4, 5, 6],
-    }
+def test_text_is_in_normal_form_with_line_feeds(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_bytes("cafe\u0301\r\nb\rc\n".encode())
+    assert read_text(tmp_path / "x.txt") == "café\nb\nc\n"
+
+
+def test_lines_are_numbered_and_none_is_longer_than_it_may_be(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_bytes(b"\xef\xbb\xbfe\xcc\x81\r\nlong line\n")
+    assert list(read_lines(tmp_path / "x.txt")) == [(1, "\u00e9\n"), (2, "long line\n")]
+    with pytest.raises(MalformedData, match=r"x\.txt, line 2: longer than 9 bytes"):
+        list(read_lines(tmp_path / "x.txt", longest=9))

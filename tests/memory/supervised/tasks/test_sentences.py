@@ -55,7 +55,7 @@ def test_the_counter_goes_round_after_nine():
 def test_texts_are_cleaned_and_equal_ones_count_once():
     lines = ["Tom &amp; I"] * 9 + ["a§b", "a b", "  ab ", "", "7 up"]
     lines += [f"{'ab'[: 1 + i % 2]}&{i}Tom I" for i in range(20)]
-    texts = cleaned(lines)
+    texts = cleaned(lines, Path("x.txt"))
     assert {"a b", "7", "Tom & I"} <= set(texts) and "" not in texts
     assert texts == sorted(texts, key=lambda text: (len(text), text))
     assert len(texts) == len(set(texts)) and not any("§" in text or "u" in text for text in texts)
@@ -63,7 +63,18 @@ def test_texts_are_cleaned_and_equal_ones_count_once():
 
 def test_a_character_counts_by_different_lines():
     """A sentence with many translations is one sentence."""
-    assert cleaned(["q"] * 20 + [f"e{i}" for i in range(9)]) == [f"e{i}" for i in range(9)]
+    lines = ["q"] * 20 + [f"e{i}" for i in range(9)]
+    assert cleaned(lines, Path("x.txt")) == [f"e{i}" for i in range(9)]
+
+
+def test_a_letter_has_one_spelling() -> None:
+    lines = [f"{letter}{i}" for letter in ("\u00e9", "e\u0301", "e&#x301;") for i in range(9)]
+    assert cleaned(lines, Path("x.txt")) == [f"\u00e9{i}" for i in range(9)]
+
+
+def test_an_entity_of_many_digits_is_refused_with_its_line() -> None:
+    with pytest.raises(MalformedData, match=r"x\.txt, line 2: "):
+        cleaned(["good", f"&#{'9' * 5000};"], Path("x.txt"))
 
 
 def test_the_shortest_are_learnt_and_others_of_the_same_lengths_are_held_out(folder):
@@ -76,7 +87,7 @@ def test_the_shortest_are_learnt_and_others_of_the_same_lengths_are_held_out(fol
     }
     together = set.union(*texts.values())
     assert len(together) == 420
-    others = set(cleaned(english_of(folder / "spa.txt"))) - together
+    others = set(cleaned(english_of(folder / "spa.txt"), folder)) - together
     assert max(map(len, together)) <= min(map(len, others))
     lengths = [np.mean([len(text) for text in found]) for found in texts.values()]
     assert max(lengths) - min(lengths) < 1

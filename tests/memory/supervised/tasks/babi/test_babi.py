@@ -1,6 +1,7 @@
 """bAbI: the files, the stories, and what becomes of them."""
 
 import os
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from memory.supervised.data.data_folder import MissingData
 from memory.supervised.data.text_file import MalformedData
 from memory.supervised.head import Answered
 from memory.supervised.tasks.babi.babi import BabiConfig, Errors
-from memory.supervised.tasks.babi.questions import vocabulary_of
+from memory.supervised.tasks.babi.questions import numbered, vocabulary_of
 from memory.supervised.tasks.babi.stories import Question, read_stories, words_of
 from tests.memory.supervised.tasks.babi.babi_files import write_babi
 
@@ -40,12 +41,16 @@ def file_of(tmp_path, text):
 def test_the_context_of_a_question_is_what_was_told_before_it_in_its_story(tmp_path):
     first, second, third = read_stories(file_of(tmp_path, STORY))
     assert first == Question(
-        (words_of("mary went to the garden"), words_of("john took the milk there")),
+        first.story,
+        2,
         ("where", "is", "mary"),
         "garden",
     )
-    assert len(second.facts) == 3 and second.answer == "apple,milk"
-    assert third.facts == (("it", "is", "late"),)
+    told = ["mary went to the garden", "john took the milk there"]
+    assert first.facts(9) == [words_of(sentence) for sentence in told]
+    assert first.facts(1) == [words_of(told[1])]
+    assert len(second.facts(9)) == 3 and second.answer == "apple,milk"
+    assert third.facts(9) == [("it", "is", "late")]
 
 
 @pytest.mark.parametrize(
@@ -56,6 +61,11 @@ def test_the_context_of_a_question_is_what_was_told_before_it_in_its_story(tmp_p
         ("1 Mary went.\nWhere?\ta\t1\n", "line 2: not a sentence or question"),
         ("1 Where is Mary?\tgarden\n", "line 1: not a sentence or question"),
         ("1 Mary went.\n", "has no question"),
+        (f"{'9' * 5000} Mary went.\n", "line 1: not a sentence or question"),
+        ("1 ?!\n", "line 1: 0 words, expected 1 to 2,000"),
+        (f"1 Mary{' went' * 2000}.\n", "line 1: 2,001 words, expected 1 to 2,000"),
+        ("1 Mary went.\n2 Where?\ta\t2\n", "line 2: no facts '2' before it"),
+        (f"1 Mary went.\n2 Where?\ta\t1 {'1' * 5000}\n", "line 2: no facts"),
     ],
 )
 def test_a_malformed_file_is_refused_with_its_line(tmp_path, text, words):
@@ -65,10 +75,34 @@ def test_a_malformed_file_is_refused_with_its_line(tmp_path, text, words):
     assert str(file) in str(refused.value)
 
 
+def test_a_word_keeps_its_marks_and_has_one_spelling(tmp_path: Path) -> None:
+    (question,) = read_stories(file_of(tmp_path, "1 Cafe\u0301 नमस्ते.\n2 Où?\tcafe\u0301\t1\n"))
+    assert question == Question([("café", "नमस्ते")], 1, ("où",), "café")
+
+
+def test_a_story_of_many_questions_takes_time_and_memory_in_proportion(tmp_path: Path) -> None:
+    lines = [f"{2 * i + 1} Mary went to {i}.\n{2 * i + 2} Where?\t{i}\t1\n" for i in range(30_000)]
+    started = time.monotonic()
+    questions = read_stories(file_of(tmp_path, "".join(lines)))
+    vocabulary = vocabulary_of(questions)
+    assert time.monotonic() - started < 5  # with a copy of the story for each question: minutes
+    assert len(vocabulary.sentences) == 30_001 and questions[-1].asked_after == 30_000
+    with pytest.raises(ValueError, match="facts=90000: 450,015,000 sentences before 30,000 questi"):
+        numbered({1: questions}, vocabulary, 90_000)
+    assert len(numbered({1: questions}, vocabulary, 2).facts) == 2 * 30_000 - 1
+
+
+def test_a_table_of_sentences_too_large_to_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memory.supervised.tasks.babi.questions.MOST_PLACES", 5)
+    questions = [Question([("b", "a", "c")], 1, ("c",), "yes")]
+    with pytest.raises(MalformedData, match="2 different sentences, the longest of 3 words"):
+        vocabulary_of(questions)
+
+
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     file = tmp_path / "qa1.txt"
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(MalformedData, match="line 1: not UTF-8"):
+    with pytest.raises(MalformedData, match="line 1: not utf-8"):
         read_stories(file)
 
 
@@ -85,12 +119,12 @@ def test_stories_stand_flush_right_and_open_an_episode(folder):
     questions = read_stories(folder / "en-10k" / "qa1_places_test.txt")
     assert len(batch.inputs) == 4 and batch.loss_mask.nonzero()[:, 0].unique().tolist() == [3]
     for b, (question, read) in enumerate(zip(questions, told_and_asked(task, batch), strict=True)):
-        told = question.facts[-3:]
+        told = question.facts(3)
         empty = [()] * (3 - len(told))
         assert read == [*empty, *told, question.words]
         assert batch.reset[:, b].nonzero().tolist() == [[3 - len(told)]]
         assert answers[batch.targets[-1, b]] == question.answer
-    assert {len(q.facts) for q in questions} == {2, 4, 6}
+    assert {q.asked_after for q in questions} == {2, 4, 6}
 
 
 def test_a_question_without_facts_is_an_episode_of_its_own(tmp_path):
@@ -138,7 +172,7 @@ def test_the_seed_draws_a_tenth_of_each_task_as_the_validation(folder):
 
 
 def test_words_sentences_and_answers_are_numbered_without_regard_to_order():
-    questions = [Question((("b", "a"),), ("c",), "yes"), Question((), ("a",), "no")]
+    questions = [Question([("b", "a")], 1, ("c",), "yes"), Question([], 0, ("a",), "no")]
     vocabulary = vocabulary_of(questions)
     assert vocabulary.words == {"a": 1, "b": 2, "c": 3}
     assert vocabulary.sentences == {("a",): 1, ("c",): 2, ("b", "a"): 3}
@@ -289,5 +323,5 @@ def test_one_question_is_not_enough_to_learn_from(folder):
     lines = file.read_text().splitlines(keepends=True)
     asked = next(i for i, line in enumerate(lines) if "?" in line)
     file.write_text("".join(lines[: asked + 1]))
-    with pytest.raises(ValueError, match="task 1 has one question to learn from"):
+    with pytest.raises(ValueError, match=f"{file} has one question, expected two"):
         BabiConfig(data=folder, size="1k", tasks=(1,)).build(1)

@@ -1,6 +1,7 @@
 """Small files in the formats of CIFAR-10, MNIST and Omniglot, for tests that have no data."""
 
 import gzip
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
@@ -47,8 +48,12 @@ def write_idx(file: Path, array: np.ndarray) -> None:
     file.write_bytes(gzip.compress(head + array.tobytes()))
 
 
-def write_omniglot(folder: Path, characters: int = 11) -> Path:
-    """Two alphabets of bars; which one, tells the character. Returns the folder."""
+def write_omniglot(folder: Path, characters: int = 11, without: Sequence[str] = ()) -> Path:
+    """Two alphabets of bars; which one, tells the character. Returns the folder.
+
+    Args:
+        without: drawings to leave out, "Latin/character01/0000_04.png".
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with ZipFile(folder / "images_background.zip", "w") as archive:
         for a, alphabet in enumerate(("Futurama", "Latin")):
@@ -59,6 +64,9 @@ def write_omniglot(folder: Path, characters: int = 11) -> Path:
                     pixels[(slice(at, at + 6), slice(20, 85))[:: 1 if a else -1]] = False
                     file = BytesIO()
                     Image.fromarray(pixels).save(file, "png")
-                    name = f"{alphabet}/character{character + 1:02}/{drawer + 1:04}.png"
-                    archive.writestr(f"images_background/{name}", file.getvalue())
+                    name = (
+                        f"{alphabet}/character{character + 1:02}/{character:04}_{drawer + 1:02}.png"
+                    )
+                    if name not in without:
+                        archive.writestr(f"images_background/{name}", file.getvalue())
     return folder

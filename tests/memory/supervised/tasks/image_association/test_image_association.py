@@ -2,6 +2,8 @@
 
 import gzip
 from collections import Counter
+from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -168,11 +170,43 @@ def test_letters_of_other_people_are_for_the_test(tmp_path, monkeypatch):
 def test_a_truncated_archive_of_letters_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path / "cache"))
     folder = write_omniglot(tmp_path / "omniglot", characters=9)
-    with pytest.raises(MalformedData, match="180 drawings of Futurama, expected 20 of each"):
+    with pytest.raises(MalformedData, match="character 10 of Futurama has 0 drawings, expected"):
         galleries("omniglot", folder)
     file = folder / "images_background.zip"
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(MalformedData, match=r"images_background.zip is not a whole archive"):
+        galleries("omniglot", folder)
+
+
+@pytest.mark.parametrize(
+    ("without", "added", "reason"),
+    [
+        (["Latin/character03/0002_04.png"], [], "character 3 of Latin has 19 drawings, expected"),
+        ([], ["Latin/character03/0002_21.png"], "character 3 of Latin has 21 drawings, expected"),
+        ([], ["Latin/character03/9_04.png"], "0002_04.png and .*9_04.png are the same drawing"),
+        (
+            [f"Futurama/character02/0001_{drawer:02}.png" for drawer in range(1, 21)],
+            [],
+            "character 2 of Futurama has 0 drawings, expected",
+        ),
+    ],
+)
+def test_drawings_are_counted_by_their_names(
+    without: list[str],
+    added: list[str],
+    reason: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rest does not move up into the next class."""
+    monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path / "cache"))
+    folder = write_omniglot(tmp_path / "omniglot", without=without)
+    with ZipFile(folder / "images_background.zip", "a") as archive:
+        some = archive.read("images_background/Latin/character03/0002_05.png")
+        for name in added:
+            archive.writestr(f"images_background/{name}", some)
+        archive.writestr("__MACOSX/images_background/Latin/character03/._0002_04.png", b"")
+    with pytest.raises(MalformedData, match=reason):
         galleries("omniglot", folder)
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from memory.supervised.data.data_folder import MissingData
 from memory.supervised.data.text_file import MalformedData
-from memory.supervised.tasks.language_model.corpus import read_corpus
-from memory.supervised.tasks.language_model.corpus_files import Piece, layout_of, tokens_of
+from memory.supervised.tasks.language_model.corpus import Corpus
+from memory.supervised.tasks.language_model.corpus import read_corpus as read_layout
+from memory.supervised.tasks.language_model.corpus_files import Level, Piece, layout_of, tokens_of
 from tests.memory.supervised.tasks.language_model.corpus_texts import write_wikitext
 
 BOOK = """The Project Gutenberg EBook of X
@@ -28,6 +29,10 @@ Licence
 @pytest.fixture(autouse=True)
 def _cache(tmp_path, monkeypatch):
     monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path / "cache"))
+
+
+def read_corpus(folder: Path, level: Level, vocabulary: int) -> Corpus:
+    return read_layout(folder.name, layout_of(folder), level, vocabulary)
 
 
 def words_of(corpus, split):
@@ -49,7 +54,7 @@ def test_every_line_of_a_tokenised_corpus_ends_and_blank_ones_do_too(tmp_path):
     assert words_of(corpus, "test") == ["<unk>", "a", "<eos>"]
     assert corpus.words == ["b", "<eos>", "a", "<unk>"]
     assert corpus.counts.tolist() == [3, 3, 2, 0]
-    assert corpus.published
+    assert not corpus.remark
 
 
 def test_a_smaller_vocabulary_keeps_the_frequent_and_counts_the_rest_as_unknown(tmp_path):
@@ -93,8 +98,7 @@ def test_shards_and_books_are_read_one_after_the_other(tmp_path):
 def test_a_book_is_words_and_marks_without_what_is_printed_around_it(tmp_path):
     file = tmp_path / "x.txt"
     file.write_text(BOOK, newline="\r\n")
-    tokens = [token for line in tokens_of(Piece(file, prose=True), "word") for token in line]
-    assert tokens == [
+    assert list(tokens_of(Piece(file, prose=True), "word")) == [
         "It\u2019s",
         "late",
         ",",
@@ -107,20 +111,81 @@ def test_a_book_is_words_and_marks_without_what_is_printed_around_it(tmp_path):
         "?",
         "<eos>",
     ]
-    file.write_bytes("café\n".encode("latin-1"))
-    assert list(tokens_of(Piece(file, prose=True), "word")) == [["café"], ["<eos>"]]
+
+
+def test_a_book_is_strictly_in_one_of_the_encodings_that_are_named(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_bytes("late,\ncafé\n".encode("latin-1"))
+    with pytest.raises(MalformedData, match=r"x.txt, line 2: not utf-8: .*--task.encodings"):
+        list(tokens_of(Piece(tmp_path / "x.txt", prose=True), "word"))
+    piece = Piece(tmp_path / "x.txt", prose=True, encodings=("utf-8", "latin-1"))
+    assert list(tokens_of(piece, "word")) == ["late", ",", "café", "<eos>"]
+    (tmp_path / "x.txt").write_text("late,\ncafé\n", encoding="utf-8")
+    assert list(tokens_of(piece, "word")) == ["late", ",", "café", "<eos>"]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("cafe\u0301", ["café"]),
+        ("नमस्ते, दुनिया", ["नमस्ते", ",", "दुनिया"]),
+        ("می\u200cروم", ["می\u200cروم"]),
+        ("\u2764\ufe0f!", ["\u2764\ufe0f", "!"]),
+    ],
+)
+def test_a_word_keeps_its_marks(text: str, tokens: list[str], tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text(text, encoding="utf-8")
+    assert list(tokens_of(Piece(tmp_path / "x.txt", prose=True), "word")) == [*tokens, "<eos>"]
+
+
+def test_only_named_texts_are_books(tmp_path: Path) -> None:
+    write(tmp_path, README_dot_txt="About.", input_dot_txt="a b", more__b_dot_txt="c d")
+    with pytest.raises(
+        MalformedData, match=r"3 texts \(README.txt, input.txt, more/b.txt\).*books"
+    ):
+        layout_of(tmp_path)
+    assert layout_of(tmp_path, ["input.txt"]).files == [tmp_path / "input.txt"]
+    write(tmp_path, more__c_dot_txt="e", more__d_dot_txt="f", more___dot_b_dot_txt=b"\xff\0")
+    named = layout_of(tmp_path, ["input.txt", "more/[b-d].txt"])
+    assert len(named.files) == 4
+    assert "2 books for train, 1 books for validation, 1 books for test" in named.remark()
+    for pattern in ("nothing.txt", "/etc/passwd", ""):
+        with pytest.raises(MalformedData, match=f"--task.books {pattern}"):
+            layout_of(tmp_path, [pattern])
+
+
+@pytest.mark.parametrize("name", ["README", "LICENSE", "licence-en", "_about"])
+def test_a_text_about_the_corpus_is_no_book(name: str, tmp_path: Path) -> None:
+    write(tmp_path / "alone", **{f"{name}_dot_txt": "a b"})
+    with pytest.raises(MalformedData, match=f"{name}.txt does not look like a book"):
+        layout_of(tmp_path / "alone")
+    for split in ("train", "valid", "test"):
+        write(tmp_path / "split", **{f"{split}__b_dot_txt": "a b"})
+    assert layout_of(tmp_path / "split").published
+    write(tmp_path / "split", **{f"train__{name}_dot_txt": "a b"})
+    with pytest.raises(MalformedData, match=f"{name}.txt does not look like a book"):
+        layout_of(tmp_path / "split")
+    assert len(layout_of(tmp_path / "split", ["*/b.txt"]).files) == 3
+
+
+def test_the_books_and_the_encodings_of_a_data_set_are_known(tmp_path: Path) -> None:
+    names = ("nltk/austen-emma", "nltk/chesterton-ball", "gitenberg/145_Middlemarch")
+    for name in (*names, "nltk/mine", "README"):
+        write(tmp_path, **{f"{name.replace('/', '__')}_dot_txt": "no\xebl".encode("latin-1")})
+    layout = layout_of(tmp_path, corpus="gutenberg")
+    assert {str(file.relative_to(tmp_path)) for file in layout.files} == {f"{n}.txt" for n in names}
+    assert list(tokens_of(layout.splits["train"][0], "word")) == ["noël", "<eos>"]
 
 
 def test_books_are_shared_out_by_their_names_alone(tmp_path):
     for number in range(23):
         write(tmp_path, **{f"deep__{number}_dot_txt": f"book {number}"})
-    layout = layout_of(tmp_path)
+    layout = layout_of(tmp_path, ["deep/*.txt"])
     sizes = {split: len(pieces) for split, pieces in layout.splits.items()}
     assert sizes == {"train": 19, "validation": 2, "test": 2} and len(layout.files) == 23
-    again = layout_of(tmp_path)
+    again = layout_of(tmp_path, ["deep/*.txt"])
     assert again == layout and not layout.published
     (tmp_path / "deep" / "5.txt").write_text("other words")
-    assert layout_of(tmp_path) == layout
+    assert layout_of(tmp_path, ["deep/*.txt"]) == layout
 
 
 def test_a_file_alone_is_cut_by_its_lines(tmp_path):
@@ -137,7 +202,7 @@ def test_a_file_alone_is_cut_by_its_lines(tmp_path):
     [
         ({"train_dot_txt": "a b"}, "train.txt ends within line 1: it was cut short"),
         ({"train_dot_txt": ""}, "train.txt is empty"),
-        ({"train_dot_txt": b"a\nb \xff\n"}, "train.txt, line 2: not UTF-8"),
+        ({"train_dot_txt": b"a\nb \xff\n"}, "train.txt, line 2: not utf-8"),
         ({"train_dot_txt": b"a\nb\0\n"}, r"train.txt, line 2: the control character '\\x00'"),
         ({"test_dot_txt": "\n"}, "test.txt: 1 tokens; a split needs 2"),
         ({"a_dot_train_dot_tokens": "a\n"}, "which is it, a.train.tokens or train.txt"),
@@ -158,10 +223,10 @@ def test_binary_books_and_missing_splits_are_refused(tmp_path):
     for name in "abc":
         write(tmp_path / "books", **{f"{name}_dot_txt": b"good\n\x89PNG\n"})
     with pytest.raises(MalformedData, match=r"c.txt, line 2: the control character '\\x89'"):
-        list(tokens_of(Piece(tmp_path / "books" / "c.txt", prose=True), "word"))
+        list(tokens_of(Piece(tmp_path / "books" / "c.txt", True, encodings=("latin-1",)), "word"))
     (tmp_path / "books" / "c.txt").unlink()
     with pytest.raises(MalformedData, match="2 books; a split needs 3"):
-        layout_of(tmp_path / "books")
+        layout_of(tmp_path / "books", ["?.txt"])
 
 
 def test_a_corpus_is_read_once_and_again_when_it_changes(tmp_path, monkeypatch):

@@ -167,7 +167,10 @@ def test_what_has_to_be_said_is_said(make, tmp_path):
     (tmp_path / "alone").mkdir()
     (tmp_path / "alone" / "input.txt").write_text("one line\n\n" * 100)
     (remark,) = LanguageModelConfig(data=tmp_path / "alone").build(1).remarks()
-    assert remark == "The split of this corpus is not a published one."
+    assert remark == (
+        "The split of this corpus is not a published one: the last tenth of the lines of input.txt "
+        "is held out."
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,6 +178,8 @@ def test_what_has_to_be_said_is_said(make, tmp_path):
     [
         ({"unroll": 0}, "unroll=0: must be at least 1"),
         ({"windows": (5, 0)}, r"windows\[1\]=0: must be at least 1"),
+        ({"encodings": ("utf-8", "utf8x")}, "encodings=utf8x: no encoding that Python knows"),
+        ({"books": ("a.txt",)}, "--task.books a.txt: .* has no such file"),
         ({"vocabulary": 1}, "vocabulary=1: must be at least 2"),
         ({"dropout": 1.0}, "dropout=1.0: must be from 0 to below 1"),
         ({"cutoffs": (3, 3)}, "cutoffs=3 3: must rise"),

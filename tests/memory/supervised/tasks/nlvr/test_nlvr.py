@@ -49,6 +49,12 @@ def broken(**changes):
     return json.dumps({k: v for k, v in (fields | changes).items() if v is not None})
 
 
+def placed(x: object) -> str:
+    """A line with a thing at this place."""
+    thing = {"x_loc": x, "y_loc": 1, "type": "square", "color": "Black", "size": 10}
+    return broken(structured_rep=[[thing], [], []])
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -57,6 +63,17 @@ def broken(**changes):
         (broken(label=None), "line 2: no 'label'"),
         (broken(label="perhaps"), "line 2: expected the label true or false, not 'perhaps'"),
         (broken(identifier="1"), "line 2: expected an identifier n-m"),
+        (broken(identifier=f"1-{'1' * 5000}"), "line 2: expected an identifier n-m"),
+        (broken(), "line 2: an identifier for the second time"),
+        (broken()[:-1] + ', "label": "true"}', "line 2: a field is given twice"),
+        (broken(sentence="a " * 5000), "line 2: a sentence of 10,000 characters"),
+        ("[" * 100_000, "line 2: maximum recursion depth exceeded"),
+        (placed(float("nan")), "line 2: x_loc nan is not a number from 0 to 100"),
+        (placed(float("inf")), "line 2: x_loc inf is not a number"),
+        (placed(1e308), "line 2: x_loc 1e[+]308 is not a number"),
+        (placed(-2700), "line 2: x_loc -2700 is not a number"),
+        (placed("9"), "line 2: x_loc '9' is not a number"),
+        (placed(True), "line 2: x_loc True is not a number"),
         (broken(sentence=3), "line 2"),
         (broken(structured_rep=[[]]), "line 2: expected 3 boxes of at most 8 things"),
         (broken(structured_rep=[[{"x_loc": 1}], [], []]), "line 2: no 'y_loc'"),
@@ -123,6 +140,15 @@ def test_a_truncated_archive_is_refused(folder):
     with pytest.raises(MalformedData, match=r"images_train.zip is not a whole archive"):
         NlvrConfig(data=folder).build(1)
     assert NlvrConfig(data=folder, given="things").build(1)
+
+
+def test_a_long_word_is_not_corrected() -> None:
+    """A slip of each letter of a word of a million letters would take hours."""
+    assert Spelling(["one yellow block"]).meant("y" * 1_000_000) == ("y" * 1_000_000,)
+
+
+def test_a_word_keeps_its_marks() -> None:
+    assert words_of("A café, नमस्ते 2") == ["a", "café", "नमस्ते", "two"]
 
 
 def test_pictures_are_prepared_once(folder, monkeypatch):

@@ -45,9 +45,35 @@ def file_of(tmp_path, text):
 
 
 def test_words_are_read_and_what_is_no_word_is_skipped(tmp_path):
-    first, second = read_sentences(file_of(tmp_path, GOOD))
-    assert first == [Word("do", "AUX", "VBP"), Word("n't", "PART", "RB"), Word("#", "PUNCT", ".")]
-    assert second == [Word("New York", "PROPN", "NNP")]
+    first, second = read_sentences(file_of(tmp_path, GOOD), "xpos")
+    assert first == [Word("do", "VBP"), Word("n't", "RB"), Word("#", ".")]
+    assert second == [Word("New York", "NNP")]
+    first, second = read_sentences(file_of(tmp_path, GOOD), "upos")
+    assert first == [Word("do", "AUX"), Word("n't", "PART"), Word("#", "PUNCT")]
+    assert second == [Word("New York", "PROPN")]
+
+
+def test_the_column_that_is_not_learnt_may_be_empty(tmp_path: Path) -> None:
+    """Most treebanks have one of them only."""
+    without_xpos = file_of(tmp_path, line(1, "dogs", "NOUN", "_") + "\n")
+    assert read_sentences(without_xpos, "upos") == [[Word("dogs", "NOUN")]]
+    with pytest.raises(MalformedData, match=r"line 1: a word without a tag .*--task.tags upos"):
+        read_sentences(without_xpos, "xpos")
+    without_upos = file_of(tmp_path, line(1, "dogs", "_", "NNS") + "\n")
+    assert read_sentences(without_upos, "xpos") == [[Word("dogs", "NNS")]]
+    with pytest.raises(MalformedData, match="line 1: '_' is no universal tag"):
+        read_sentences(without_upos, "upos")
+
+
+def test_a_form_has_one_spelling(tmp_path: Path) -> None:
+    file = file_of(tmp_path, line(1, "cafe\u0301", "NOUN", "NN") + "\n")
+    assert read_sentences(file, "xpos") == [[Word("café", "NN")]]
+
+
+def test_a_sentence_too_long_to_unroll_is_refused(tmp_path: Path) -> None:
+    file = file_of(tmp_path, "".join(line(1 + i) for i in range(2001)) + "\n")
+    with pytest.raises(MalformedData, match="line 2001: a sentence of more than 2,000 words"):
+        read_sentences(file, "xpos")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +84,9 @@ def test_words_are_read_and_what_is_no_word_is_skipped(tmp_path):
         (line(1).replace("\t_\n", "\n") + "\n", "line 1: 9 columns in place of 10"),
         (line(1) + line(3) + "\n", "line 2: word 3 where word 2 is due"),
         (line("one") + "\n", "line 1: word one where word 1 is due"),
-        (line(1, form="") + "\n", "line 1: a word without a form"),
+        (line(1, form="") + "\n", "line 1: the form '' is empty"),
+        (line(1, form="dog ") + "\n", "line 1: the form 'dog ' .* blank around it"),
+        (line(1, xpos="NN ") + "\n", "line 1: the tag 'NN ' has a blank"),
         (line(1, upos="NN") + "\n", "line 1: 'NN' is no universal tag"),
         (line(1, xpos="_") + "\n", "line 1: a word without a tag in column 5"),
         (line(1) + "\n\n", "line 3: ends a sentence of no words"),
@@ -68,15 +96,15 @@ def test_words_are_read_and_what_is_no_word_is_skipped(tmp_path):
 def test_a_malformed_file_is_refused_with_its_line(tmp_path, text, words):
     file = file_of(tmp_path, text)
     with pytest.raises(MalformedData, match=words) as refused:
-        read_sentences(file)
+        read_sentences(file, "xpos")
     assert str(file) in str(refused.value)
 
 
 def test_a_file_that_is_no_text_is_refused_with_its_line(tmp_path):
     file = tmp_path / "x.conllu"
     file.write_bytes(b"# one\n# \xff\n")
-    with pytest.raises(MalformedData, match=r"x\.conllu, line 2: not UTF-8"):
-        read_sentences(file)
+    with pytest.raises(MalformedData, match=r"x\.conllu, line 2: not utf-8"):
+        read_sentences(file, "xpos")
 
 
 def test_a_tag_that_training_lacks_is_refused(folder):
@@ -100,8 +128,8 @@ def test_sentences_stand_flush_right_open_an_episode_and_have_a_tag_at_each_word
             shown = [words.get(i) for i in batch.inputs[start:, b, 0].tolist()]
             read[tuple(zip(shown, (tags[i] for i in batch.targets[start:, b]), strict=True))] += 1
     expected = Counter(
-        tuple((w.form if w.form in task.words else None, w.xpos) for w in sentence)
-        for sentence in read_sentences(folder / FILES["test"])
+        tuple((w.form if w.form in task.words else None, w.tag) for w in sentence)
+        for sentence in read_sentences(folder / FILES["test"], "xpos")
     )
     assert read == expected
 
