@@ -69,6 +69,10 @@ class EnvConfig(ABC):
         """Level options of a curriculum, easiest first; the last are the configuration's own."""
         return ({},)
 
+    def bounded(self, max_steps: int) -> Self:
+        """These settings, with a step limit if the environment has none; games have their own."""
+        return self
+
     def notes(self) -> Sequence[str]:
         """What a run says first: how the environment is read, where that had to be guessed."""
         return ()

@@ -1,7 +1,7 @@
 """Any environment that is registered with Gymnasium."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
@@ -81,6 +81,14 @@ class GymnasiumConfig(EnvConfig):
         if self.vectorise == "async":
             return AsyncVectorEnv(makers, autoreset_mode=autoreset_mode)
         return SyncVectorEnv(makers, autoreset_mode=autoreset_mode)
+
+    def bounded(self, max_steps: int) -> Self:
+        """These settings, with a step limit if the registered environment has none."""
+        env = self.make()
+        env.close()
+        if env.spec is None or env.spec.max_episode_steps is not None:
+            return self
+        return replace(self, kwargs={**self.kwargs, "max_episode_steps": max_steps})
 
     def notes(self) -> Sequence[str]:
         """How each leaf of an observation is read."""

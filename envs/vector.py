@@ -1,10 +1,12 @@
 """A batch of games as a `gymnasium.vector.VectorEnv`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from gymnasium import error
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
@@ -38,6 +40,7 @@ class GameVectorEnv(VectorEnv):
     ) -> None:
         self.game = game
         self.num_envs = game.num_games
+        self._spec: EnvSpec | None = None
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {
             "render_modes": ["rgb_array", "ansi"],
@@ -56,6 +59,16 @@ class GameVectorEnv(VectorEnv):
         self._ready = False  # whether every game is known to have started
         shape = self.observation_space.shape or ()
         self._observations, self._final_observations = Buffers(shape), Buffers(shape)
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """Gymnasium's specification, with the step limit of these games."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:  # type: ignore[reportIncompatibleVariableOverride]
+        limit = self.game.config.max_episode_steps
+        self._spec = spec and replace(spec, max_episode_steps=limit)
 
     def reset(
         self,

@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from agents.cli.command import CommandError, at_least
 from agents.cli.invocation import program_name
+from agents.evaluation.evaluate import MAX_STEPS
 from agents.runs.atomic import atomic_write
 
 
@@ -39,6 +40,18 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
 def add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--episodes", type=at_least(1), default=100, help="default: 100")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all scores to a file")
+    add_max_steps(parser)
+
+
+def add_max_steps(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-steps",
+        type=at_least(1),
+        default=MAX_STEPS,
+        metavar="N",
+        help="truncate an episode here if the environment has no step limit of its own "
+        f"(default: {MAX_STEPS})",
+    )
 
 
 def check_json(file: Path | None) -> None:

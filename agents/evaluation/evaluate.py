@@ -14,6 +14,8 @@ from memory.options import positive
 
 MOST_GAMES = 100
 """Largest number of games played at a time."""
+MAX_STEPS = 10_000
+"""Step limit of an episode in an environment that has none."""
 
 
 def evaluate(
@@ -23,6 +25,7 @@ def evaluate(
     episodes: int,
     seed: int = 0,
     greedy: bool = False,
+    max_steps: int = MAX_STEPS,
     watch: Callable[[int], object] | None = None,
 ) -> Evaluation:
     """Play episodes on levels that training never uses, many games at a time.
@@ -35,20 +38,23 @@ def evaluate(
         env_config: an `EnvConfig`, such as an entry of `envs.ENVS`.
         seed: of the levels and the actions; determines the evaluation.
         greedy: a policy takes the most likely action instead of sampling.
+        max_steps: after which an episode is truncated, if the environment has no limit of its own.
         watch: called with the number of finished episodes whenever some end.
 
     Raises:
         EnvironmentFault: an environment failed.
     """
-    positive(episodes=episodes)
-    env = env_config.make_vector(min(episodes, MOST_GAMES))
+    positive(episodes=episodes, max_steps=max_steps)
+    bounded = env_config.bounded(max_steps)
+    env = bounded.make_vector(min(episodes, MOST_GAMES))
     try:
         with playing(agent, env, seed=seed, greedy=greedy) as player:
             sheet = ScoreSheet(quotas(episodes, env.num_envs), (*env_config.report, "solved"))
             _play(player, env, sheet, watch or (lambda _: None))
     finally:
         env.close()
-    return Evaluation(sheet.episodes(), env_config.report, seed, greedy)
+    imposed = None if bounded is env_config else max_steps
+    return Evaluation(sheet.episodes(), env_config.report, seed, greedy, imposed)
 
 
 def quotas(episodes: int, games: int) -> np.ndarray:

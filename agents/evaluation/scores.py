@@ -65,11 +65,18 @@ class Evaluation(NamedTuple):
     """Level parameters of the breakdown."""
     seed: int
     greedy: bool
+    max_steps: int | None = None
+    """The step limit of an environment that has none; None if it has its own."""
 
     @property
     def score(self) -> Score:
         """The score of all episodes."""
         return score(self.episodes)
+
+    @property
+    def num_limited(self) -> int:
+        """Number of episodes that were truncated at `max_steps`."""
+        return sum(episode.length == self.max_steps for episode in self.episodes)
 
     def breakdowns(self) -> list[tuple[str, ...]]:
         """Keys of the breakdowns: each level parameter, then each pair."""
@@ -87,6 +94,7 @@ class Evaluation(NamedTuple):
         return {
             "seed": self.seed,
             "greedy": self.greedy,
+            "max_steps": self.max_steps,
             **self.score.as_dict(),
             "breakdown": {" x ".join(keys): self._rows(keys) for keys in self.breakdowns()},
             "results": [_result(episode) for episode in self.episodes],

@@ -22,4 +22,6 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
     }
     if solved:
         scores |= {"solved": solved["rate"], "solved_interval": [solved["low"], solved["high"]]}
+    if evaluation.max_steps is not None:
+        scores["max_steps"] = evaluation.max_steps
     return scores | {"breakdown": whole["breakdown"]}

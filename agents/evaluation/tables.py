@@ -12,7 +12,8 @@ from agents.evaluation.scores import Evaluation, Score, tidy
 
 
 def show(evaluation: Evaluation, console: Console, title: str) -> None:
-    """Print the overall score, and the scores by each level parameter and each pair of them."""
+    """Print the overall score, the scores by each level parameter and each pair of them, and the
+    step limit if the environment has none."""
     table = _scores_table("levels")
     _add(table, "all", evaluation.score)
     for keys in evaluation.breakdowns():
@@ -25,6 +26,7 @@ def show(evaluation: Evaluation, console: Console, title: str) -> None:
     for keys in evaluation.breakdowns():
         if len(keys) == 2:
             _print(_grid(evaluation, *keys), console, f"{what}, {_words(keys[1])} across")
+    _print_limit(evaluation, console)
 
 
 def compare(evaluations: Mapping[str, Evaluation], console: Console, title: str) -> None:
@@ -33,6 +35,18 @@ def compare(evaluations: Mapping[str, Evaluation], console: Console, title: str)
     for name, evaluation in evaluations.items():
         _add(table, name, evaluation.score)
     _print(table, console, title)
+    for name, evaluation in evaluations.items():
+        _print_limit(evaluation, console, f"{name}: ")
+
+
+def _print_limit(evaluation: Evaluation, console: Console, prefix: str = "") -> None:
+    if evaluation.max_steps is None:
+        return
+    text = (
+        f"{prefix}{evaluation.num_limited} of {len(evaluation.episodes)} episodes were truncated "
+        f"after {evaluation.max_steps:,} steps (--max-steps): the environment has no limit."
+    )
+    console.print(Text(text))
 
 
 def _print(table: Table, console: Console, title: str) -> None:

@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from agents.evaluation.evaluate import MAX_STEPS
 from agents.evaluation.picture import caption, compose
 from agents.evaluation.player import Agent, Player, playing
 from agents.impala.episodes import Episode
@@ -45,7 +46,14 @@ def check_suffix(out: Path) -> None:
 
 
 def film(
-    agent: Agent, env_config: EnvConfig, *, episodes: int, seed: int, greedy: bool, out: Path
+    agent: Agent,
+    env_config: EnvConfig,
+    *,
+    episodes: int,
+    seed: int,
+    greedy: bool,
+    out: Path,
+    max_steps: int = MAX_STEPS,
 ) -> list[Episode]:
     """Record episodes: the whole game, the agent's view, and a line of text below.
 
@@ -55,6 +63,7 @@ def film(
 
     Args:
         out: an mp4 or a gif.
+        max_steps: as in `evaluate`.
 
     Raises:
         VideoError: the file format is not supported, the environment cannot be rendered, or the
@@ -62,8 +71,8 @@ def film(
         EnvironmentFault: the environment failed.
     """
     check_suffix(out)
-    positive(episodes=episodes)
-    env = _drawable(env_config)
+    positive(episodes=episodes, max_steps=max_steps)
+    env = _drawable(env_config.bounded(max_steps))
     fps = int(env.metadata.get("render_fps") or DEFAULT_FPS)
     played: list[Episode] = []
     try:

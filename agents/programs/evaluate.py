@@ -37,6 +37,7 @@ def main(argv: list[str]) -> int:
                 episodes=args.episodes,
                 seed=args.seed,
                 greedy=args.greedy,
+                max_steps=args.max_steps,
                 watch=watch,
             )
         show(evaluation, Console(), f"{args.run}, frame {frame:,}{', greedy' * args.greedy}")

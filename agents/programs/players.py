@@ -41,6 +41,7 @@ def main(argv: list[str]) -> int:
                     config,
                     episodes=args.episodes,
                     seed=args.seed,
+                    max_steps=args.max_steps,
                     watch=lambda n, before=number * args.episodes: watch(before + n),
                 )
                 for number, (name, player) in enumerate(players.items())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from agents.cli.command import at_least, plain_errors
 from agents.cli.exit_status import OK
-from agents.evaluation.arguments import add_agent, parser
+from agents.evaluation.arguments import add_agent, add_max_steps, parser
 from agents.evaluation.saved import load_agent
 from agents.evaluation.video import VideoError, check_suffix, film
 from agents.runs.checkpoint import CheckpointError
@@ -19,6 +19,7 @@ def main(argv: list[str]) -> int:
     arguments.add_argument(
         "--out", type=Path, help="an mp4 or a gif (default: RUN/videos/<frame>.mp4)"
     )
+    add_max_steps(arguments)
     args = arguments.parse_args(argv)
     with plain_errors(arguments.prog, RunError, CheckpointError, VideoError):
         if args.out:
@@ -31,6 +32,7 @@ def main(argv: list[str]) -> int:
             episodes=args.episodes,
             seed=args.seed,
             greedy=args.greedy,
+            max_steps=args.max_steps,
             out=out,
         )
         returns = ", ".join(f"{episode.episode_return:g}" for episode in played)

@@ -1,6 +1,7 @@
 """The contract of the single and the vector API, over every game of the registry."""
 
 import copy
+import itertools
 import pickle
 import warnings
 from dataclasses import dataclass, fields, replace
@@ -450,11 +451,42 @@ def test_next_step_is_the_mode_of_who_asks_for_none(id):
     assert gymnasium.make_vec(id, 2).metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
 
 
-def test_make_vec_s_own_cap_truncates(id):
-    env = gymnasium.make_vec(id, 2, max_episode_steps=3)
+def length_of(env, noop) -> int:
+    """Steps until the first episode is truncated."""
     env.reset(seed=0)
-    flags = [env.step(np.zeros(2, np.int64))[3].all() for _ in range(3)]
-    assert flags == [False, False, True]
+    return next(n for n in itertools.count(1) if np.all(env.step(noop)[3]))
+
+
+@pytest.mark.parametrize("given", ["Gymnasium's", "own", "both"])
+def test_the_step_limit_is_the_same_however_a_game_is_made(id, given):
+    asked = {
+        "Gymnasium's": {"max_episode_steps": 5},
+        "own": cap(id, 5),
+        "both": {"max_episode_steps": 9} | cap(id, 5),
+    }[given]
+    ours = replace(GAMES[id], **cap(id, 5))
+    assert length_of(gymnasium.make(id, **asked), 0) == length_of(ours.make(), 0) == 5
+    many = [gymnasium.make_vec(id, 2, mode, **asked) for mode in ("vector_entry_point", "sync")]
+    for env in (*many, ours.make_vector(2)):
+        assert length_of(env, np.zeros(2, np.int64)) == 5
+
+
+def test_the_limit_can_be_raised_and_the_specification_says_it(id):
+    assert gymnasium.spec(id).max_episode_steps == GAMES[id].max_episode_steps
+    high = GAMES[id].max_episode_steps + 3
+    one, many = (make(id, max_episode_steps=high) for make in (gymnasium.make, gymnasium.make_vec))
+    ours = replace(GAMES[id], **cap(id, high))
+    envs = (one, many, ours.make(), ours.make_vector(1))
+    assert [env.spec.max_episode_steps for env in envs] == [high] * 4
+    assert one.unwrapped.game.config.max_episode_steps > high  # Gymnasium's wrapper truncates
+    assert many.game.config.max_episode_steps == high
+
+
+@pytest.mark.parametrize("make", [gymnasium.make, gymnasium.make_vec])
+def test_a_limit_above_gymnasiums_own_is_refused(id, make):
+    high = GAMES[id].max_episode_steps + 1
+    with pytest.raises(ValueError, match=f"use max_episode_steps={high} instead"):
+        make(id, **cap(id, high))
 
 
 def test_an_unknown_argument_gets_a_suggestion(id):

@@ -76,6 +76,9 @@ class UnevenConfig:
     def __init__(self, reward: float = 1.0) -> None:
         self.reward = reward
 
+    def bounded(self, max_steps):
+        return self
+
     def make_vector(self, num_envs, **_):
         lengths = [(2, 0.0), (40, self.reward)]
         envs = [partial(Uneven, *lengths[i % 2]) for i in range(num_envs)]
@@ -87,6 +90,23 @@ def test_short_episodes_do_not_crowd_out_long_ones():
     assert evaluation.score.mean_return == 0.5
     assert evaluation.score.mean_length == 21
     assert [episode.actor for episode in evaluation.episodes] == [i // 2 for i in range(200)]
+
+
+@pytest.mark.parametrize(("limit", "length", "told"), [(None, 6, True), (4, 4, False)])
+def test_only_an_environment_without_a_limit_is_bounded_and_this_is_said(limit, length, told):
+    gymnasium.register("Uneven-v0", partial(Uneven, 10**9, 0.0), max_episode_steps=limit)
+    try:
+        config = GymnasiumConfig(id="Uneven-v0")
+        evaluation = evaluate(idle, config, episodes=3, max_steps=6)
+    finally:
+        del gymnasium.registry["Uneven-v0"]
+    assert [episode.length for episode in evaluation.episodes] == [length] * 3
+    assert evaluation.as_dict()["max_steps"] == (6 if told else None)
+    console = Console(file=io.StringIO(), width=100)
+    show(evaluation, console, "run")
+    compare({"idle": evaluation}, console, "env")
+    text = "3 of 3 episodes were truncated after 6 steps (--max-steps)"
+    assert console.file.getvalue().count(text) == (2 if told else 0)
 
 
 @pytest.mark.parametrize(("episodes", "games"), [(1, 1), (7, 3), (100, 100), (250, 100)])
