@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
+from envs.leaves import MAX_CATEGORIES, MAX_RANGE
+
 SUPPORTED = "Discrete, MultiDiscrete, MultiBinary, Box, and Dict and Tuple of these"
 
 
@@ -21,8 +23,9 @@ class ActionPart(NamedTuple):
 class PackedAction(spaces.Box):
     """float32 `[size]` that hold an action of another space.
 
-    Categories are integers from 0. Real numbers with finite bounds are in [-1, 1], which stands for
-    their bounds; others stand for themselves.
+    Categories are integers from 0; integers of a `Box` with a small range are categories. Real
+    numbers with finite bounds, and other integers unless their bounds are those of the type, are in
+    [-1, 1], which stands for their bounds. All others stand for themselves. Integers are rounded.
 
     Args:
         squash: real numbers are inside (-1, 1). Otherwise they are clipped by `unpack`.
@@ -55,13 +58,24 @@ def _parts_of(space: spaces.Space) -> Iterator[ActionPart]:
             yield from (ActionPart(int(n), 1) for n in space.nvec.ravel())
         case spaces.MultiBinary():
             yield from [ActionPart(2, 1)] * int(np.prod(space.shape))
-        case spaces.Box() if space.shape and space.dtype.kind == "f":
+        case spaces.Box() if _is_categorical(space):
+            yield from (ActionPart(int(n) + 1, 1) for n in _span(space).ravel())
+        case spaces.Box() if space.dtype.kind in "fiu":
             yield ActionPart(0, int(np.prod(space.shape)))
         case spaces.Dict() | spaces.Tuple():
             for part in _children(space):
                 yield from _parts_of(part)
         case _:
             raise ValueError(f"action space {space} is not supported: expected {SUPPORTED}.")
+
+
+def _span(space: spaces.Box) -> np.ndarray:
+    return space.high.astype(float) - space.low.astype(float)
+
+
+def _is_categorical(space: spaces.Box) -> bool:
+    """Whether numbers are integers in a small range."""
+    return space.dtype.kind in "iu" and bool((_span(space) < MAX_CATEGORIES).all())
 
 
 def _children(space: spaces.Dict | spaces.Tuple) -> Sequence[spaces.Space]:
@@ -85,9 +99,21 @@ def _unpack(space: spaces.Space, numbers: Iterator[float]) -> Any:
             return tuple(_unpack(part, numbers) for part in space)
         case spaces.Box():
             values = np.reshape([next(numbers) for _ in range(space.low.size)], space.shape)
-            finite = np.isfinite(space.low) & np.isfinite(space.high)
-            low, high = np.where(finite, space.low, -1.0), np.where(finite, space.high, 1.0)
-            values = low + (values + 1) / 2 * (high - low)
-            return np.clip(values, space.low, space.high).astype(space.dtype)
+            return _within(space, values)
         case _:
             raise TypeError(f"{space} has no parts")
+
+
+def _within(space: spaces.Box, values: np.ndarray) -> np.ndarray:
+    """Packed numbers as an action within the bounds; integers are rounded."""
+    low, high = space.low.astype(float), space.high.astype(float)
+    if _is_categorical(space):
+        return np.asarray(low + values, space.dtype)
+    bounded = np.isfinite(low) & np.isfinite(high)
+    if space.dtype.kind != "f":
+        bounded &= _span(space) <= MAX_RANGE
+    bottom, top = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
+    values = bottom + (values + 1) / 2 * (top - bottom)
+    if space.dtype.kind != "f":
+        values = np.rint(values)
+    return np.asarray(np.clip(values, low, high), space.dtype)

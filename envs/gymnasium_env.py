@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 import gymnasium
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
+from envs.action_mask import ACTION_MASK, Masks, is_maskable, mask_in
 from envs.config import EnvConfig
 from envs.leaves import Reading, Scale
 from envs.watched import Watched, working_folder_kept
@@ -27,6 +28,8 @@ class GymnasiumConfig(EnvConfig):
     """Axis order of images; None decides by the shape, and the first lines of a run say how."""
     wrappers: tuple[str, ...] = ()
     """Wrappers to apply, `module:Class`, the innermost first."""
+    action_mask: bool = True
+    """Allow only the actions that `info["action_mask"]` allows, where there is one."""
     vectorise: Literal["sync", "async"] = "sync"
     """How a batch is stepped: in turn, or `async`: in a process each, for slow environments."""
     gaussian: Literal["squashed", "clipped"] = "squashed"
@@ -77,7 +80,8 @@ class GymnasiumConfig(EnvConfig):
         Raises:
             ValueError: as `make`, or an observation space that is not supported.
         """
-        makers = [partial(self._make_watched, i, render_mode) for i in range(num_envs)]
+        masks = self._masks()
+        makers = [partial(self._make_watched, i, render_mode, masks) for i in range(num_envs)]
         if self.vectorise == "async":
             return AsyncVectorEnv(makers, autoreset_mode=autoreset_mode)
         return SyncVectorEnv(makers, autoreset_mode=autoreset_mode)
@@ -91,16 +95,31 @@ class GymnasiumConfig(EnvConfig):
         return replace(self, kwargs={**self.kwargs, "max_episode_steps": max_steps})
 
     def notes(self) -> Sequence[str]:
-        """How each leaf of an observation is read."""
-        env = self._make_watched(0, None)
+        """How each leaf of an observation is read, and whether actions are masked."""
+        env = self._make_watched(0, None, self._masks())
         try:
-            return [str(leaf) for leaf in env.leaves]
+            masked = [f"actions: masked by info[{ACTION_MASK!r}]"] if env.mask else []
+            return [str(leaf) for leaf in env.leaves] + masked
         finally:
             env.close()
 
-    def _make_watched(self, index: int, render_mode: str | None) -> Watched:
+    def _masks(self) -> Masks:
+        """Whether there is a mask after a reset, and whether it is used."""
+        if not self.action_mask:
+            return "ignored"
+        env = self.make()
+        try:
+            with working_folder_kept():
+                has_mask = is_maskable(env.action_space) and mask_in(env.reset()[1]) is not None
+        except Exception:  # the environment that is used fails too, and its error is reported
+            has_mask = False
+        finally:
+            env.close()
+        return "used" if has_mask else "absent"
+
+    def _make_watched(self, index: int, render_mode: str | None, masks: Masks) -> Watched:
         env = self.make(render_mode=render_mode)
-        return Watched(env, index, self._reading(env), self.gaussian == "squashed")
+        return Watched(env, index, self._reading(env), self.gaussian == "squashed", masks)
 
     def _reading(self, env: gymnasium.Env) -> Reading:
         return Reading(self.channels_first, self.scale, grid_categories=_shows_categories(env))

@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from envs.action_mask import ACTION_MASK, ActionMask, Masks, is_maskable, mask_in
 from envs.actions import PackedAction
 from envs.fault import EnvironmentFault
 from envs.leaves import Reading, is_read_as_it_is, path_of
@@ -27,17 +28,25 @@ class Watched(gymnasium.Wrapper):
     environment returns, and packs observations that are not one array.
 
     Arrays of the environment are copied, so that it may use them again. Infos that nobody reads are
-    dropped. `Discrete` actions are counted from 0. The working folder stays what it is.
-    Observations out of bounds are counted in `num_out_of_bounds`, and reported once.
+    dropped; masks of actions are packed with the observation. `Discrete` actions are counted from
+    0. The working folder stays what it is. Observations out of bounds are counted in
+    `num_out_of_bounds`, and reported once.
 
     Args:
         index: of the environment in its batch.
         reading: how observations are read.
         squash: of the actions, see `PackedAction`.
+        masks: `used`: actions are masked by `info["action_mask"]`. `absent`: there is no such info,
+            and one is refused.
     """
 
     def __init__(
-        self, env: gymnasium.Env, index: int, reading: Reading, squash: bool = True
+        self,
+        env: gymnasium.Env,
+        index: int,
+        reading: Reading,
+        squash: bool = True,
+        masks: Masks = "absent",
     ) -> None:
         super().__init__(env)
         self.index = index
@@ -54,14 +63,19 @@ class Watched(gymnasium.Wrapper):
             self.packed_action = PackedAction(env.action_space, squash)
             self.action_space = self.packed_action
         self.packed: PackedObservation | None = None
-        if not is_read_as_it_is(self.original_space, self.leaves):
-            self.packed = PackedObservation(self.leaves)
+        self.mask = ActionMask(env.action_space) if masks == "used" else None
+        self.allowed: np.ndarray | None = None
+        """Mask of the next action, uint8; None without masks."""
+        self._refuses_masks = masks == "absent" and is_maskable(env.action_space)
+        if self.mask or not is_read_as_it_is(self.original_space, self.leaves):
+            self.packed = PackedObservation(self.leaves, self.mask.size if self.mask else 0)
             self.observation_space = self.packed
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         """Start an episode."""
         with working_folder_kept():
             observation, info = self._reset(seed, options)
+        self._read_mask(mask_in(info))
         return self._take(observation), _asked(info)
 
     def step(self, action: Any):
@@ -77,6 +91,8 @@ class Watched(gymnasium.Wrapper):
         for name, flag in (("terminated", terminated), ("truncated", truncated)):
             if not isinstance(flag, bool | np.bool_):
                 raise self._fault(f"{name} is {flag!r}; expected a bool")
+        # At the end of an episode there may be no action to take.
+        self._read_mask(None if terminated or truncated else mask_in(info))
         return self._take(observation), reward, bool(terminated), bool(truncated), _asked(info)
 
     def _act(self, action: Any) -> Any:
@@ -104,8 +120,20 @@ class Watched(gymnasium.Wrapper):
         """The observation, checked and packed; never an array of the environment's own."""
         self._check(observation, self.original_space, ())
         if self.packed:
-            return self.packed.pack(observation)
+            return self.packed.pack(observation, self.allowed)
         return np.array(observation)
+
+    def _read_mask(self, mask: Any) -> None:
+        if self.mask is not None:
+            try:
+                self.allowed = self.mask.read(mask)
+            except ValueError as error:
+                raise self._fault(str(error)) from None
+        elif self._refuses_masks and mask is not None:
+            raise self._fault(
+                f"info[{ACTION_MASK!r}] is there now, but was not after the first reset; expected "
+                "in both, or --env.no-action-mask"
+            )
 
     def _check(self, value: Any, space: spaces.Space, keys: tuple[str | int, ...]) -> None:
         """Raise a fault for a value, at `keys` in the observation, that is not in its space."""

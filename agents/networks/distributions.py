@@ -14,6 +14,8 @@ LOG_STD_RANGE = (-5.0, 2.0)
 """Limits of the logarithm of a standard deviation."""
 LARGEST_TANH = 1 - 1e-6
 """A squashed action nearer to 1 is taken as this, to be inverted."""
+MASKED = -1e9
+"""Logit of an action that is not allowed: its probability is 0, and no term is infinite."""
 NODES = 32
 """Of the Gauss-Hermite quadrature of an entropy that has no closed form."""
 
@@ -61,16 +63,26 @@ class Distribution(ABC):
 
 
 class Categorical(Distribution):
-    """One of n actions, by logits."""
+    """One of n actions, by logits.
+
+    Args:
+        masked: logits of actions that are not allowed are `MASKED`.
+    """
 
     size = 1
 
-    def __init__(self, num_actions: int) -> None:
+    def __init__(self, num_actions: int, masked: bool = False) -> None:
         self.num_parameters = self.num_features = num_actions
+        self.masked = masked
 
     def draw(self, parameters: Tensor, uniforms: Tensor) -> Tensor:
         """Sample by inverse transform."""
-        return draw(parameters, uniforms[..., 0])
+        drawn = draw(parameters, uniforms[..., 0])
+        if not self.masked:
+            return drawn
+        # A uniform number of 0, or above a sum that rounding made too small, draws any action.
+        logits = parameters.gather(-1, drawn[..., None]).squeeze(-1)
+        return torch.where(logits > MASKED, drawn, self.mode(parameters))
 
     def mode(self, parameters: Tensor) -> Tensor:
         """The action with the largest logit."""

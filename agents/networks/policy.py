@@ -9,10 +9,12 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from agents.networks.config import PolicyConfig
-from agents.networks.distributions import Categorical, Distribution, Gaussian, Joint
+from agents.networks.distributions import MASKED, Categorical, Distribution, Gaussian, Joint
 from agents.networks.encoder import Encoder
 from agents.networks.inputs import Inputs
+from agents.networks.leaves_torso import unpack
 from envs.actions import PackedAction
+from envs.packing import PackedObservation
 from memory.core import CoreConfig, DecidingCore, TaughtCore, select
 
 MAX_WEIGHTS = 100_000_000
@@ -60,7 +62,9 @@ class Policy(nn.Module):
         config: PolicyConfig,
     ) -> None:
         super().__init__()
-        self.distribution = distribution_of(action_space)
+        packed = isinstance(observation_space, PackedObservation)
+        self.mask_slot = observation_space.mask_slot if packed else None
+        self.distribution = distribution_of(action_space, masked=self.mask_slot is not None)
         self.encoder = Encoder(
             observation_space,
             self.distribution,
@@ -96,7 +100,8 @@ class Policy(nn.Module):
         else:
             hidden, _ = self.core(features, state, inputs.resets)
             decision_logits = hidden.new_zeros(*inputs.resets.shape, 0)
-        return PolicyOutput(*self._heads(hidden, features), decision_logits)
+        logits, values = self._heads(hidden, features)
+        return PolicyOutput(self._masked(logits, inputs), values, decision_logits)
 
     def memory_loss(
         self, inputs: Inputs, state: Any, losses: Float[Tensor, "T B"]
@@ -121,6 +126,7 @@ class Policy(nn.Module):
         features = self.encoder(inputs)[0]
         hidden, state, decisions, decision_logits = self._step_core(features, state, uniforms)
         logits, values = self._heads(hidden, features)
+        logits = self._masked(logits[None], inputs)[0]
         if uniforms is None:
             actions = self.distribution.mode(logits)
         else:
@@ -134,6 +140,13 @@ class Policy(nn.Module):
         if self.skip:
             hidden = torch.cat([hidden, features.reshape(*hidden.shape[:-1], -1)], dim=-1)
         return self.policy_head(hidden), self.value_head(hidden).squeeze(-1)
+
+    def _masked(self, logits: Float[Tensor, "T B A"], inputs: Inputs) -> Float[Tensor, "T B A"]:
+        """Logits with `MASKED` for the actions that are not allowed."""
+        if self.mask_slot is None:
+            return logits
+        allowed = unpack(inputs.observations.flatten(0, 1), self.mask_slot)
+        return logits.masked_fill(allowed.reshape(logits.shape) == 0, MASKED)
 
     def _step_core(self, features: Tensor, state: Any, uniforms: Tensor | None):
         """Step the core; a `DecidingCore` decides first."""
@@ -168,17 +181,24 @@ def check_size(core_config: CoreConfig, input_shape: tuple[int, ...]) -> None:
         )
 
 
-def distribution_of(space: spaces.Space[Any]) -> Distribution:
+def distribution_of(space: spaces.Space[Any], masked: bool = False) -> Distribution:
     """The distribution of the actions of a space.
+
+    Args:
+        masked: there are masks, see `Categorical`.
 
     Raises:
         ValueError: the space is neither `Discrete` from 0 nor packed.
     """
     if isinstance(space, PackedAction):
-        parts = [Categorical(n) if n else Gaussian(size, space.squash) for n, size in space.parts]
-        return Joint(parts)
+        return Joint(
+            [
+                Categorical(n, masked) if n else Gaussian(size, space.squash)
+                for n, size in space.parts
+            ]
+        )
     if isinstance(space, spaces.Discrete) and space.start == 0:
-        return Categorical(int(space.n))
+        return Categorical(int(space.n), masked)
     raise ValueError(
         f"action space {space} is not supported: expected Discrete(n), or a "
         "envs.actions.PackedAction."

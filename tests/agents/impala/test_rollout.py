@@ -10,10 +10,12 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from agents.impala.build import build_policy, build_rollout
-from agents.impala.config import ImpalaConfig
+from agents.impala.config import ImpalaConfig, LossConfig
+from agents.impala.learning.losses import impala_loss
 from agents.impala.rollout import Rollout
 from agents.impala.trajectory import Trajectory, join
 from agents.networks.config import PolicyConfig
+from agents.networks.distributions import MASKED
 from agents.networks.inputs import Inputs
 from envs import ENVS, BoxWorldConfig, GymnasiumConfig, MiniPacmanConfig
 from envs.fault import EnvironmentFault
@@ -194,6 +196,26 @@ def test_with_equal_weights_the_learner_gives_the_logits_of_the_actor(core, env,
     assert_close(out.logits[:-1], batch.logits, atol=1e-5, rtol=1e-5)
     assert_close(out.decision_logits, batch.decision_logits, atol=1e-5, rtol=1e-5)
     assert batch.decision_logits.shape[-1] == (4 if getattr(core, "mode", "") == "reinforce" else 0)
+
+
+def test_actor_and_learner_take_and_weigh_only_the_actions_that_a_mask_allows() -> None:
+    taxi = GymnasiumConfig(id="Taxi", kwargs={"max_episode_steps": 12})
+    rollout = start(ImpalaConfig(env=taxi, core=LSTM, actors=8, unroll=30))
+    batch, policy = rollout.unroll(0).trajectory, rollout.policy
+    slot = policy.mask_slot
+    assert slot is not None
+    allowed = batch.inputs.observations[:-1, :, slot.start : slot.stop].bool()
+    assert not allowed.all() and allowed.any(-1).all()
+    assert allowed.gather(-1, batch.actions[..., None]).all()
+    out = policy(batch.inputs, batch.state, batch.decisions)
+    for logits in (batch.logits, out.logits[:-1]):
+        assert torch.equal(logits == MASKED, ~allowed)
+    loss = impala_loss(out, batch, LossConfig(), policy.distribution)
+    assert_close(loss.mean_rho, torch.tensor(1.0))
+    assert_close(loss.kl, torch.tensor(0.0), atol=1e-6, rtol=0)
+    assert 0 < loss.entropy < allowed.sum(-1).float().log().mean() + 1e-6
+    (loss.policy - loss.entropy).backward()
+    assert torch.stack([w.grad.isfinite().all() for w in policy.policy_head.parameters()]).all()
 
 
 def test_the_stored_state_leads_to_the_next_stored_state(core) -> None:
