@@ -10,9 +10,9 @@ from typing import Any, Literal, Self
 import gymnasium
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
-from envs.action_mask import ACTION_MASK, Masks, is_maskable, mask_in
 from envs.config import EnvConfig
-from envs.leaves import Reading, Scale
+from envs.spaces.action_mask import ACTION_MASK, Masks, is_maskable, mask_in
+from envs.spaces.leaves import Reading, Scale
 from envs.watched import Watched, working_folder_kept
 
 
@@ -75,7 +75,7 @@ class GymnasiumConfig(EnvConfig):
     ) -> VectorEnv:
         """Make a batch of environments; an error names the index of one.
 
-        Observations that are not one array are packed, see `envs.packing`.
+        Observations that are not one array are packed, see `envs.spaces.packing`.
 
         Raises:
             ValueError: as `make`, or an observation space that is not supported.

@@ -7,8 +7,8 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
-from envs.actions import PackedAction
-from envs.packing import PackedObservation
+from envs.spaces.actions import PackedAction
+from envs.spaces.packing import PackedObservation
 
 
 @runtime_checkable

@@ -10,11 +10,11 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from envs.action_mask import ACTION_MASK, ActionMask, Masks, is_maskable, mask_in
-from envs.actions import PackedAction
 from envs.fault import EnvironmentFault
-from envs.leaves import Reading, is_read_as_it_is, path_of
-from envs.packing import PackedObservation
+from envs.spaces.action_mask import ACTION_MASK, ActionMask, Masks, is_maskable, mask_in
+from envs.spaces.actions import PackedAction
+from envs.spaces.leaves import Reading, is_read_as_it_is, path_of
+from envs.spaces.packing import PackedObservation
 
 MAX_SEED = 2**31
 """Seeds are taken modulo this number for an environment that refuses larger ones."""

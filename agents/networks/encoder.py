@@ -12,8 +12,8 @@ from agents.networks.distributions import Distribution
 from agents.networks.inputs import Inputs
 from agents.networks.leaves_torso import Features, LeavesTorso
 from agents.networks.torso import DiscreteTorso, ImageTorso, VectorTorso, downsample_of
-from envs.leaves import SUPPORTED, Reading, is_read_as_it_is
-from envs.packing import PackedObservation
+from envs.spaces.leaves import SUPPORTED, Reading, is_read_as_it_is
+from envs.spaces.packing import PackedObservation
 from memory.core import InputKind
 
 
@@ -86,6 +86,6 @@ def build_encoder_torso(
         return VectorTorso(leaf.shape)
     raise ValueError(
         f"observation space {space} is not packed: {SUPPORTED} need a "
-        f"envs.packing.PackedObservation, except for pictures of bytes with the channels last, "
-        f"numbers that are not scaled, and Discrete."
+        "envs.spaces.packing.PackedObservation, except for pictures of bytes with the channels "
+        "last, numbers that are not scaled, and Discrete."
     )

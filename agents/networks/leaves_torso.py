@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from agents.networks.config import PolicyConfig
 from agents.networks.torso import build_torso
-from envs.packing import PackedObservation, Slot
+from envs.spaces.packing import PackedObservation, Slot
 from memory.core import InputKind
 
 MAX_PLANES = 128

@@ -13,8 +13,8 @@ from agents.networks.distributions import MASKED, Categorical, Distribution, Gau
 from agents.networks.encoder import Encoder
 from agents.networks.inputs import Inputs
 from agents.networks.leaves_torso import unpack
-from envs.actions import PackedAction
-from envs.packing import PackedObservation
+from envs.spaces.actions import PackedAction
+from envs.spaces.packing import PackedObservation
 from memory.core import CoreConfig, DecidingCore, TaughtCore, select
 
 MAX_WEIGHTS = 100_000_000
@@ -201,5 +201,5 @@ def distribution_of(space: spaces.Space[Any], masked: bool = False) -> Distribut
         return Categorical(int(space.n), masked)
     raise ValueError(
         f"action space {space} is not supported: expected Discrete(n), or a "
-        "envs.actions.PackedAction."
+        "envs.spaces.actions.PackedAction."
     )

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from agents.networks.config import PolicyConfig
-from envs.leaves import VOCABULARY, Leaf
+from envs.spaces.leaves import VOCABULARY, Leaf
 
 MAX_CELLS = 19 * 19
 """Cells of the largest feature map for which images are not made smaller."""

@@ -464,7 +464,8 @@ def test_the_step_limit_is_the_same_however_a_game_is_made(id, given):
         "own": cap(id, 5),
         "both": {"max_episode_steps": 9} | cap(id, 5),
     }[given]
-    ours = replace(GAMES[id], **cap(id, 5))
+    config: Any = GAMES[id]
+    ours = replace(config, **cap(id, 5))
     assert length_of(gymnasium.make(id, **asked), 0) == length_of(ours.make(), 0) == 5
     many = [gymnasium.make_vec(id, 2, mode, **asked) for mode in ("vector_entry_point", "sync")]
     for env in (*many, ours.make_vector(2)):
@@ -473,11 +474,13 @@ def test_the_step_limit_is_the_same_however_a_game_is_made(id, given):
 
 def test_the_limit_can_be_raised_and_the_specification_says_it(id):
     assert gymnasium.spec(id).max_episode_steps == GAMES[id].max_episode_steps
-    high = GAMES[id].max_episode_steps + 3
-    one, many = (make(id, max_episode_steps=high) for make in (gymnasium.make, gymnasium.make_vec))
-    ours = replace(GAMES[id], **cap(id, high))
-    envs = (one, many, ours.make(), ours.make_vector(1))
-    assert [env.spec.max_episode_steps for env in envs] == [high] * 4
+    config: Any = GAMES[id]
+    high = config.max_episode_steps + 3
+    ours = replace(config, **cap(id, high))
+    one: Any = gymnasium.make(id, max_episode_steps=high)
+    many: Any = gymnasium.make_vec(id, max_episode_steps=high)
+    made = (one, many, ours.make(), ours.make_vector(1))
+    assert [env.spec.max_episode_steps for env in made] == [high] * 4
     assert one.unwrapped.game.config.max_episode_steps > high  # Gymnasium's wrapper truncates
     assert many.game.config.max_episode_steps == high
 

@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from envs import GymnasiumConfig
 from envs.fault import EnvironmentFault
-from envs.packing import PackedObservation
+from envs.spaces.packing import PackedObservation
 
 
 class Breaks(gymnasium.Env):

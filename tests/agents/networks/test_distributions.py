@@ -7,7 +7,7 @@ from gymnasium import spaces
 from torch.testing import assert_close
 
 from agents.networks.distributions import MASKED, Categorical, Distribution, Gaussian, Joint
-from envs.actions import PackedAction
+from envs.spaces.actions import PackedAction
 
 DISTRIBUTIONS: dict[str, Distribution] = {
     "categorical": Categorical(4),

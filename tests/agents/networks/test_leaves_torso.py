@@ -14,8 +14,8 @@ from agents.networks.inputs import Inputs
 from agents.networks.leaves_torso import MAX_PLANES, PROJECTED, LeavesTorso, unpack
 from agents.networks.policy import Policy
 from agents.networks.torso import ImageTorso, downsample_of, stem_strides
-from envs.leaves import Reading
-from envs.packing import PackedObservation
+from envs.spaces.leaves import Reading
+from envs.spaces.packing import PackedObservation
 from memory import CORES
 
 TIME, BATCH, ACTIONS = 3, 2, 4

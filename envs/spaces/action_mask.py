@@ -21,11 +21,15 @@ class ActionMask:
     """
 
     def __init__(self, space: spaces.Space[Any]) -> None:
-        if not is_maskable(space):
-            raise ValueError(f"{space} has no masks: expected Discrete or MultiDiscrete.")
-        is_discrete = isinstance(space, spaces.Discrete)
-        self.sizes: list[int] = [int(space.n)] if is_discrete else space.nvec.ravel().tolist()
+        self.sizes: list[int]
         """Number of actions of each part."""
+        match space:
+            case spaces.Discrete():
+                self.sizes = [int(space.n)]
+            case spaces.MultiDiscrete():
+                self.sizes = space.nvec.ravel().tolist()
+            case _:
+                raise ValueError(f"{space} has no masks: expected Discrete or MultiDiscrete.")
 
     @property
     def size(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
-from envs.leaves import Leaf
+from envs.spaces.leaves import Leaf
 
 ALIGNMENT = 8
 """Bytes; every leaf starts at a multiple, so that its slice can be viewed as any type."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
-from envs.leaves import MAX_CATEGORIES, MAX_RANGE
+from envs.spaces.leaves import MAX_CATEGORIES, MAX_RANGE
 
 SUPPORTED = "Discrete, MultiDiscrete, MultiBinary, Box, and Dict and Tuple of these"
 

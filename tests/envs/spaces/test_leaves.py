@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from envs.leaves import MAX_WORDS, Leaf, Reading, is_read_as_it_is, word_numbers
-from envs.packing import PackedObservation
+from envs.spaces.leaves import MAX_WORDS, Leaf, Reading, is_read_as_it_is, word_numbers
+from envs.spaces.packing import PackedObservation
 
 
 def leaf_of(space: spaces.Space, **reading) -> Leaf:

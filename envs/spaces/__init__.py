@@ -1,0 +1,1 @@
+"""Spaces of observations and actions as one array of numbers per environment."""
