@@ -1,10 +1,10 @@
-"""T-maze: a hint at the start of a corridor says where to turn at its end.
+"""T-maze: a hint at the start of a corridor shows where to turn at its end.
 
 Source: Bakker, "Reinforcement Learning with Long Short-Term Memory", NIPS 2001, section 4.1.
 
 Differs from the paper: the agent sees a picture of the cells around it in place of three bits; the
-hint is a cell beside the start, in view until the window has passed it; standing still costs
-nothing but time, unless the agent moves against a wall; episodes are truncated after `max_steps`.
+hint is a cell next to the start, in view until the window has passed it; episodes are truncated
+after `max_steps`.
 """
 
 from collections.abc import Mapping
@@ -96,7 +96,7 @@ def move(game, by):
 
 @njit(cache=True, nogil=True, inline="always")
 def cell(game, row, column):
-    """What lies in a cell, the agent aside."""
+    """Content of a cell, without the agent."""
     junction = 1 + game.length
     if column == 1 and row == game.goal:
         return HINT
@@ -137,7 +137,7 @@ class Walker:
 
 @dataclass(frozen=True, kw_only=True)
 class TMazeConfig(GameConfig):
-    """A hint at the start of a corridor says where to turn at its end."""
+    """A hint at the start of a corridor shows where to turn at its end."""
 
     length: tuple[int, ...] = (10,)
     """Steps from the start to the junction; each level draws one of these numbers."""

@@ -1,4 +1,4 @@
-"""BoxWorld for people: pictures and characters."""
+"""BoxWorld as pictures and text for people."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def draw_frame(cells: np.ndarray, room: np.ndarray) -> np.ndarray:
 
 
 def draw_view(observation: np.ndarray) -> np.ndarray:
-    """An observation as RGB; beside a window, a column for the held key."""
+    """An observation as RGB; a window has an extra column for the held key."""
     if observation.shape[2] == 3:
         return enlarge(observation)
     window, held = observation[..., :3], observation[:1, :1, 3:]

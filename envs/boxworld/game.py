@@ -230,7 +230,7 @@ class BoxWorld(Game[BoxWorldConfig]):
         return draw_frame(self.cells[index], self.rooms[index])
 
     def view(self, index: int) -> np.ndarray:
-        """What the agent observes as RGB; beside a window, the held key."""
+        """What the agent observes as RGB; a window has an extra column for the held key."""
         return draw_view(self.observation(index))
 
     def text(self, index: int) -> str:

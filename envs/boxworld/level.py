@@ -1,13 +1,13 @@
-"""How a BoxWorld level is drawn.
+"""Generation of BoxWorld levels.
 
 The generator of the released environment (Zambaldi et al., "Relational Deep Reinforcement
 Learning", 2018, box_world of pycolab), with a solution chain c1 -> c2 -> ... -> gem and distractor
-branches that hang on it.
+branches attached to it.
 
 Differs from the release:
   * a room in which the objects do not fit is laid out again with the same problem; the release
     draws a new problem, which favours the easy ones;
-  * all 20 colours serve in distractors; the release never uses the last one;
+  * distractors use all 20 colours; the release never uses the last one;
   * the agent may start on any empty cell of the room.
 """
 
@@ -18,11 +18,11 @@ from envs import random
 from envs.boxworld.cells import BORDER, EMPTY, GEM, KEY, LOCK, NUM_COLOURS, WRONG_LOCK
 
 TRIES = 200
-"""Cells tried in one layout of the room before it is begun anew."""
+"""Cells tried in one layout before the room is laid out again."""
 
 
 def most_objects(grid_size: int) -> int:
-    """The most objects with which a random layout of the room succeeds soon.
+    """Largest number of objects for which random layouts of the room soon succeed.
 
     They must not touch, so a box needs about ten cells; small rooms have too few rows and columns.
     With this many, one layout in fifteen or more succeeds (measured, rooms of 5 to 20).
@@ -72,7 +72,7 @@ def _shuffled_colours(streams, i):
 
 @njit(cache=True, nogil=True, inline="always")
 def _draw_branch(streams, i, length, boxes, colours, objects, count):
-    """Draw a distractor branch: its first lock is of the solution, the keys in it never are."""
+    """Draw a distractor branch: its first lock has a colour of the solution, its keys never do."""
     lock = colours[random.below(streams, i, length)]
     for _ in range(boxes):
         key = colours[length + random.below(streams, i, NUM_COLOURS - length)]

@@ -1,7 +1,7 @@
-"""Finding one's way in a BoxWorld room, compiled; for the scripted players.
+"""Path planning in a BoxWorld room, compiled, for the scripted players.
 
-A map is int8 `[rows, columns]` of cell codes as they look: all locks are `LOCK + c`, and what has
-not been seen is `UNSEEN`.
+A map is int8 `[rows, columns]` of visible cell codes: all locks are `LOCK + c`, and cells not yet
+seen are `UNSEEN`.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ FAR = 30000
 
 @njit(cache=True, nogil=True)
 def looks(cell):
-    """The code of a cell as it looks: a lock does not show whether it is a distractor's."""
+    """The visible code of a cell: locks of distractors look like those of the solution."""
     return cell - (WRONG_LOCK - LOCK) if cell >= WRONG_LOCK else cell
 
 
@@ -44,7 +44,7 @@ def distances(known, row, column):
 
 @njit(cache=True, nogil=True)
 def towards(known, row, column, target_row, target_column):
-    """The action that leads to a target on a shortest way, or -1."""
+    """The first action of a shortest path to a target, or -1."""
     steps = distances(known, target_row, target_column)
     best, action = FAR, -1
     for a in range(len(MOVES)):
@@ -56,10 +56,10 @@ def towards(known, row, column, target_row, target_column):
 
 @njit(cache=True, nogil=True)
 def on_the_chain(known, held):
-    """The cell to go to next so as to reach the gem, or (-1, -1) where the map does not tell.
+    """The next cell on the way to the gem, or (-1, -1) if the map does not show enough.
 
-    Works back from the gem, box by box, to a key that is in the hand or free to take; the shortest
-    such chain wins.
+    Searches back from the gem, box by box, to a key that is held or loose; the shortest chain is
+    taken.
     """
     boxes = np.empty((known.size, 2), np.int16)  # contents whose locks must be opened
     pushed = np.zeros(known.shape, np.bool_)
@@ -86,9 +86,9 @@ def on_the_chain(known, held):
 
 @njit(cache=True, nogil=True)
 def nearest(known, held, row, column):
-    """The nearest thing in reach that helps a player without a plan, or (-1, -1).
+    """The nearest reachable object that is useful without a plan, or (-1, -1).
 
-    The gem if it is free; with a key in hand a lock that it opens, else a free key.
+    The gem if it is loose; a lock that the held key opens; without a key, a loose key.
     """
     steps = distances(known, row, column)
     best, target = FAR, (-1, -1)
@@ -118,7 +118,7 @@ def _helps(known, held, row, column):
 
 @njit(cache=True, nogil=True)
 def best_lookout(known, row, column, view):
-    """The cell in reach from which most unseen cells come into view for the steps it costs."""
+    """The reachable cell with the most unseen cells in view per step of the way."""
     steps = distances(known, row, column)
     best, target = 0.0, (-1, -1)
     for r in range(known.shape[0]):
@@ -152,7 +152,7 @@ def look(known, cells, top, left, row, column, view):
     for r in range(max(0, row - half), min(size, row + half + 1)):
         for c in range(max(0, column - half), min(size, column + half + 1)):
             known[top + r, left + c] = looks(cells[r, c])
-    if row - half <= 0:  # nothing lies behind a border that has been seen
+    if row - half <= 0:  # there is nothing behind a border
         known[: top + 1] = BORDER
     if row + half >= size - 1:
         known[top + size - 1 :] = BORDER
@@ -164,7 +164,7 @@ def look(known, cells, top, left, row, column, view):
 
 @njit(cache=True, nogil=True)
 def count_unsolvable(cells, rooms):
-    """How many of many games just begun cannot be solved."""
+    """Number of games, just started, that cannot be solved."""
     count = 0
     for i in range(len(rooms)):
         count += not solvable(cells[i], rooms[i].row, rooms[i].column)
@@ -173,11 +173,11 @@ def count_unsolvable(cells, rooms):
 
 @njit(cache=True, nogil=True)
 def solvable(cells, row, column):
-    """Whether the chain of boxes can be followed from the gem back to a key that lies free.
+    """Whether the chain of boxes leads from the gem back to a loose key.
 
-    Exact: only a lock or a free key has to be walked to, as what a box holds is entered from where
-    its lock was; and cells become empty but never full, so what can be walked to at the start can
-    be ever after.
+    Exact: only locks and loose keys must be reachable, since the content of a box is entered from
+    the cell of its lock; and cells become empty but never full, so a cell that is reachable at the
+    start stays reachable.
 
     Args:
         cells: a true room, in which distractors differ.
@@ -185,7 +185,7 @@ def solvable(cells, row, column):
     """
     steps = distances(cells, row, column)
     wanted = GEM
-    for _ in range(NUM_COLOURS + 1):  # or the chain goes round in a circle
+    for _ in range(NUM_COLOURS + 1):  # or the chain is a circle
         r, c = _on_a_way(cells, wanted)
         if r < 0:
             return False
@@ -200,7 +200,7 @@ def solvable(cells, row, column):
 
 @njit(cache=True, nogil=True)
 def _on_a_way(cells, wanted):
-    """The cell that holds what is wanted, free or in a box of the solution, or (-1, -1)."""
+    """The cell with the wanted content, loose or in a box of the solution, or (-1, -1)."""
     for r in range(cells.shape[0]):
         for c in range(cells.shape[1] - 1):
             if cells[r, c] == wanted and cells[r, c + 1] < WRONG_LOCK:
@@ -210,7 +210,7 @@ def _on_a_way(cells, wanted):
 
 @njit(cache=True, nogil=True)
 def _beside(steps, row, column):
-    """Whether a cell next to this one can be walked to."""
+    """Whether a neighbouring cell is reachable."""
     for move in MOVES:
         if steps[row + move[0], column + move[1]] < FAR:
             return True

@@ -1,6 +1,6 @@
 """Scripted players of BoxWorld: what can be reached without learning.
 
-They say whether the game can be solved, and give the ceiling and the floor beside a learning curve.
+They show whether the game can be solved, and are the upper and lower bound in learning curves.
 A player keeps its own memory of each game, and begins it anew with each episode.
 """
 

@@ -1,4 +1,4 @@
-"""Mini Pacman: clear a maze of its food while ghosts give chase."""
+"""Mini Pacman: eat all the food of a maze while ghosts chase Pacman."""
 
 from envs.minipacman.game import MiniPacman, MiniPacmanConfig
 

@@ -21,7 +21,7 @@ PALETTE = np.array(
     ],
     np.uint8,
 )
-"""Colours of what lies in a cell, by its code, and of what is drawn over it."""
+"""Colours of the contents of cells, by code, and of what is drawn over them."""
 FIRST, SECOND = as_words(PALETTE, 0), as_words(PALETTE, 1)
 
 

@@ -26,7 +26,7 @@ MAX_VIEW_SIZE = 37
 
 @dataclass(frozen=True, kw_only=True)
 class MiniPacmanConfig(GameConfig):
-    """Levels of a small maze are cleared one after the other while ghosts give chase.
+    """A small maze is cleared level by level while ghosts chase Pacman.
 
     The defaults are those of the Relational Memory Core paper (Santoro et al. 2018, section 4.2):
     the agent sees a small window around Pacman.
@@ -43,7 +43,7 @@ class MiniPacmanConfig(GameConfig):
     frame_cap: int = 3000
     """Steps after which an episode is truncated."""
     stochasticity: float = 0.05
-    """Probability that a ghost giving chase turns at random at a junction (release rules only)."""
+    """Probability that a chasing ghost turns at random at a junction (release rules only)."""
     power_bar: bool = False
     """Whether the maze's bottom wall shows how long the ghosts stay edible."""
 

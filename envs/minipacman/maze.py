@@ -20,7 +20,7 @@ MAZE = (*UPPER_ROWS, MIDDLE_ROW, *reversed(UPPER_ROWS))
 
 ROWS, COLUMNS = 15, 19
 
-# Codes of what lies in a cell.
+# Codes of the contents of cells.
 EMPTY, WALL, FOOD = 0, 1, 2
 
 # Actions, and the directions in which ghosts look.

@@ -178,7 +178,7 @@ def meet(game, streams, i, ghost):
 
 @njit(nogil=True, cache=True)
 def move_ghost(game, streams, i, ghost):
-    """Move one ghost a cell: on along corridors, towards or away from Pacman at junctions."""
+    """Move one ghost a cell: along corridors, and towards or away from Pacman at junctions."""
     row = game.ghost_row[ghost]
     column = game.ghost_column[ghost]
     if NUM_EXITS[row, column] == 2:
@@ -202,7 +202,7 @@ def follow_corridor(game, ghost):
 
 @njit(nogil=True, cache=True, inline="always")
 def choose_exit(game, streams, i, ghost):
-    """The exit, never the way back, that leads most towards Pacman, or most away when edible.
+    """The exit, except the way back, that leads most towards Pacman, or most away when edible.
 
     A chasing ghost now and then takes any of them. Ties go to the first in order.
     """
