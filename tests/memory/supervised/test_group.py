@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import spawn
 
 from memory.supervised.group import DistributedGroup
 from memory.supervised.reader import ReaderConfig, build_reader
@@ -54,7 +54,7 @@ def save(trainer, losses, file):
 def together(folder, core, start=""):
     """What two processes come to."""
     (folder / "meet").unlink(missing_ok=True)
-    mp.spawn(work, (folder, core, start), nprocs=2)
+    spawn(work, (folder, core, start), nprocs=2)
     return torch.load(folder / "together")
 
 

@@ -5,15 +5,23 @@ import math
 import pytest
 import torch
 
-from memory import CORES
-from memory.supervised import TASKS, ReaderConfig, Trainer, TrainingConfig, build_reader
+from memory import LSTM, GRUConfig
+from memory.supervised import (
+    DelayedRecallConfig,
+    NthFarthestConfig,
+    ReaderConfig,
+    Trainer,
+    TrainingConfig,
+    build_reader,
+)
+from memory.supervised.head import Classifier
 from memory.supervised.reader import InputAdapter, num_parameters
 from memory.supervised.trainer import NotFinite
 from tests.memory.small_cores import SMALL_CORES
 
 
 def small_task(seed=1):
-    return TASKS["nth_farthest"](vectors=3, dimensions=2).build(seed)
+    return NthFarthestConfig(vectors=3, dimensions=2).build(seed)
 
 
 def make(config, seed=1, **training):
@@ -47,8 +55,8 @@ def test_every_core_learns_from_nth_farthest_and_goes_on_exactly_where_it_stoppe
 
 def test_recall_is_learnt_in_seconds():
     torch.manual_seed(1)
-    task = TASKS["delayed_recall"](symbols=3, length=2, delay=1).build(seed=1)
-    reader = build_reader(task, CORES["gru"](hidden=32), ReaderConfig())
+    task = DelayedRecallConfig(symbols=3, length=2, delay=1).build(seed=1)
+    reader = build_reader(task, GRUConfig(hidden=32), ReaderConfig())
     trainer = Trainer(reader, task, TrainingConfig(batch=32, learning_rate=1e-2))
     assert trainer.evaluate()["accuracy"] < 0.6
     for _ in range(300):
@@ -67,6 +75,7 @@ def test_evaluation_moves_nothing_and_repeats():
 def test_a_loss_that_is_not_finite_leaves_the_weights_as_they_were():
     trainer = make(SMALL_CORES["lstm"])
     trainer.update()
+    assert isinstance(trainer.reader.core, LSTM)
     with torch.no_grad():
         trainer.reader.core.bias[0] = torch.nan
     before = {k: v.clone() for k, v in trainer.reader.state_dict().items()}
@@ -80,8 +89,11 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_as_they_were():
 def test_a_loss_that_is_not_finite_leaves_the_statistics_as_they_were():
     trainer = make(SMALL_CORES["memory_net, frozen_bn"])
     before = {k: v.clone() for k, v in trainer.reader.named_buffers()}
+    assert isinstance(trainer.reader.head, Classifier)
+    first = trainer.reader.head.layers[0]
+    assert isinstance(first, torch.nn.Linear)
     with torch.no_grad():
-        trainer.reader.head.layers[0].weight[0] = torch.nan
+        first.weight[0] = torch.nan
     with pytest.raises(NotFinite):
         trainer.update()
     assert before

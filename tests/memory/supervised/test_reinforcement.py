@@ -5,8 +5,9 @@ import itertools
 import pytest
 import torch
 
-from memory import CORES, MemoryNetConfig
+from memory import DecidingMemoryNet, MemoryNetConfig
 from memory.core import Core, DecidingCore
+from memory.cores.memory_net.memory_net import MemoryNetMode
 from memory.supervised import ReaderConfig, Trainer, TrainingConfig, build_reader
 from memory.supervised.objective import Answers, Reinforcement, objective_of
 from memory.supervised.reinforcement import (
@@ -22,10 +23,11 @@ from memory.supervised.tasks.logic import LogicConfig
 T, SLOTS, FEATURES = 3, 2, 2
 
 
-def deciding():
+def deciding() -> DecidingMemoryNet:
     torch.manual_seed(3)
     core = MemoryNetConfig(mode="reinforce", units=4, slots=SLOTS, decision_units=3)
     built = core.build((FEATURES,)).double().eval()
+    assert isinstance(built, DecidingMemoryNet)
     with torch.no_grad():
         for parameter in built.decision.parameters():
             parameter.normal_()
@@ -155,9 +157,10 @@ def test_what_to_remember_is_learnt_by_reinforcement_where_nothing_else_can_hold
     """Symbols to repeat after a pause: a frozen memory that adapts its statistics forgets them."""
     task = DelayedRecallConfig(symbols=3, length=1, delay=6).build(seed=1)
     accuracies = {}
-    for mode in ("frozen_bn", "reinforce"):
+    modes: tuple[MemoryNetMode, ...] = ("frozen_bn", "reinforce")
+    for mode in modes:
         torch.manual_seed(0)
-        core = CORES["memory_net"](mode=mode, units=8, slots=2)
+        core = MemoryNetConfig(mode=mode, units=8, slots=2)
         reader = build_reader(task, core, ReaderConfig(readout=(32,)))
         assert isinstance(reader.core, DecidingCore if mode == "reinforce" else Core)
         learner = Trainer(reader, task, TrainingConfig(batch=64, learning_rate=3e-3))

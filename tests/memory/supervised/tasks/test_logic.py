@@ -9,20 +9,21 @@ import pytest
 import torch
 
 from memory.supervised.head import Answered
-from memory.supervised.tasks.logic import ALPHABET, LogicConfig, is_answer, sequences
+from memory.supervised.tasks.logic import ALPHABET, LogicConfig, Operands, is_answer, sequences
 from memory.supervised.tasks.weighted_f1 import WeightedF1, weighted_f1
+from tests.present import present
 
 FOLD = {"and": lambda a, b: a & b, "or": lambda a, b: a | b, "xor": lambda a, b: a ^ b}
 
 
-def drawn(count=6000, operands="one_opposite", lengths=(2, 20)):
+def drawn(count=6000, operands: Operands = "one_opposite", lengths=(2, 20)):
     batch = sequences(count, operands, lengths, torch.Generator().manual_seed(1))
     for symbols, targets, length in zip(*(leaf.tolist() for leaf in batch), strict=True):
         yield tuple("".join(ALPHABET[i] for i in row[:length]) for row in (symbols, targets))
 
 
 def parsed(shown):
-    operator, bits = re.fullmatch(r"(and|or|xor)([01]+)=\|", shown).groups()
+    operator, bits = present(re.fullmatch(r"(and|or|xor)([01]+)=\|", shown)).groups()
     return operator, [int(bit) for bit in bits]
 
 

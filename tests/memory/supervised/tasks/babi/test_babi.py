@@ -16,6 +16,7 @@ from memory.supervised.tasks.babi.babi import BabiConfig, Errors
 from memory.supervised.tasks.babi.questions import numbered, vocabulary_of
 from memory.supervised.tasks.babi.stories import Question, read_stories, words_of
 from tests.memory.supervised.tasks.babi.babi_files import write_babi
+from tests.present import present
 
 STORY = """1 Mary went to the garden.
 2 John took the milk there.
@@ -122,7 +123,7 @@ def test_stories_stand_flush_right_and_open_an_episode(folder):
         told = question.facts(3)
         empty = [()] * (3 - len(told))
         assert read == [*empty, *told, question.words]
-        assert batch.reset[:, b].nonzero().tolist() == [[3 - len(told)]]
+        assert present(batch.reset)[:, b].nonzero().tolist() == [[3 - len(told)]]
         assert answers[batch.targets[-1, b]] == question.answer
     assert {q.asked_after for q in questions} == {2, 4, 6}
 
@@ -137,7 +138,7 @@ def test_a_question_without_facts_is_an_episode_of_its_own(tmp_path):
     late, early = ("is", "it", "late"), ("is", "it", "early")
     fact = ("it", "is", "early")
     assert told_and_asked(task, batch) == [[(), late], [fact, early], [(), late]]
-    assert batch.reset.t().tolist() == [[False, True], [True, False], [False, True]]
+    assert present(batch.reset).t().tolist() == [[False, True], [True, False], [False, True]]
     alone = task.questions["test"].lay_out(np.array([0]))
     assert alone.inputs.shape == (1, 1) and task.encoder()(alone.inputs).shape == (1, 1, 64)
 

@@ -13,7 +13,7 @@ from memory.supervised.data.data_folder import MissingData
 from memory.supervised.data.text_file import MalformedData
 from memory.supervised.tasks.image_association.convnet import FrameEncoder
 from memory.supervised.tasks.image_association.image_association import ImageAssociationConfig, draw
-from memory.supervised.tasks.image_association.images import galleries
+from memory.supervised.tasks.image_association.images import Images, galleries
 from tests.memory.supervised.tasks.image_association.image_data import (
     write_cifar10_and_mnist,
     write_idx,
@@ -212,7 +212,9 @@ def test_drawings_are_counted_by_their_names(
 
 def test_images_that_are_not_there_are_not_replaced_by_others(tmp_path, monkeypatch):
     monkeypatch.setenv("ENGRAM_DATA", str(tmp_path))
-    for images, name in (("cifar10_mnist", "cifar10"), ("omniglot", "omniglot")):
+    cases: tuple[tuple[Images, str], ...]
+    cases = ("cifar10_mnist", "cifar10"), ("omniglot", "omniglot")
+    for images, name in cases:
         with pytest.raises(MissingData, match=f"{name}: no "):
             ImageAssociationConfig(images=images).build(1)
 

@@ -1,19 +1,22 @@
 """Language modelling: which words are read and predicted, and exact perplexity."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from memory import CORES
+from memory import GRUConfig
 from memory.supervised import LanguageModelConfig, ReaderConfig, Trainer, TrainingConfig
 from memory.supervised.batch import Batch
 from memory.supervised.head import Answered
-from memory.supervised.reader import build_reader
+from memory.supervised.reader import Reader, build_reader
 from memory.supervised.tasks.language_model import language_model as module
+from memory.supervised.tasks.language_model.adaptive_head import AdaptiveHead
 from memory.supervised.tasks.language_model.perplexity import Perplexity
+from memory.supervised.tasks.language_model.tied_head import TiedHead
 from tests.memory.supervised.tasks.language_model.corpus_texts import write_wikitext
 
 SMALL = {"unroll": 7, "embedding": 5, "dropout": 0.0, "lanes": 3, "windows": (4,)}
@@ -28,9 +31,15 @@ def make(tmp_path, monkeypatch):
 
 def trainer_of(task, **options):
     torch.manual_seed(1)
-    reader = build_reader(task, CORES["gru"](hidden=6), ReaderConfig())
-    torch.nn.init.normal_(reader.head.weight)
-    return Trainer(reader, task, TrainingConfig(**({"batch": 4} | options)))
+    reader = build_reader(task, GRUConfig(hidden=6), ReaderConfig())
+    torch.nn.init.normal_(tied(reader).weight)
+    given: dict[str, Any] = {"batch": 4} | options
+    return Trainer(reader, task, TrainingConfig(**given))
+
+
+def tied(reader: Reader) -> TiedHead:
+    assert isinstance(reader.head, TiedHead)
+    return reader.head
 
 
 def test_training_goes_on_in_every_lane_where_the_batch_before_ended(make):
@@ -102,11 +111,12 @@ def test_perplexity_is_that_of_a_single_pass(make, at_once, monkeypatch):
 def test_a_model_of_frequencies_has_the_perplexity_of_the_plateau(make):
     task = make()
     trainer = trainer_of(task)
-    torch.nn.init.zeros_(trainer.reader.head.weight)
-    trainer.reader.head.bias.data = torch.from_numpy(task.corpus.counts + 1.0).log().float()
+    head = tied(trainer.reader)
+    torch.nn.init.zeros_(head.weight)
+    head.bias.data = torch.from_numpy(task.corpus.counts + 1.0).log().float()
     expected = task.baselines()["unigram"]
     assert trainer.evaluate("test")["perplexity"] == pytest.approx(expected, rel=1e-6)
-    trainer.reader.head.bias.data.zero_()
+    head.bias.data.zero_()
     results = trainer.evaluate("validation")
     assert results["perplexity"] == pytest.approx(task.num_classes, rel=1e-6)
     assert results["loss"] == pytest.approx(math.log(task.num_classes), rel=1e-6)
@@ -147,10 +157,10 @@ def test_a_text_that_follows_a_rule_is_learnt(tmp_path, monkeypatch):
 
 
 def test_an_adaptive_softmax_is_used_where_cutoffs_are_given(make):
-    head = trainer_of(make()).reader.head
-    assert type(head).__name__ == "TiedHead"
+    assert tied(trainer_of(make()).reader)
     task = make(cutoffs=(2, 6))
-    reader = build_reader(task, CORES["gru"](hidden=6), ReaderConfig(readout=(4,)))
+    reader = build_reader(task, GRUConfig(hidden=6), ReaderConfig(readout=(4,)))
+    assert isinstance(reader.head, AdaptiveHead)
     assert reader.head.softmax.cutoffs == [2, 6, task.num_classes]
     trainer = Trainer(reader, task, TrainingConfig(batch=4))
     assert math.isfinite(trainer.update()["loss"])

@@ -3,11 +3,12 @@
 import re
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
-from memory import CORES, state_leaves
+from memory import GRUConfig, state_leaves
 from memory.supervised import ReaderConfig, Trainer, TrainingConfig, build_reader
 from memory.supervised.reader import Reader
 from memory.supervised.tasks.learning_to_execute.learning_to_execute import (
@@ -19,6 +20,7 @@ from memory.supervised.tasks.learning_to_execute.written import DUE, Program, la
 from memory.supervised.tasks.learning_to_execute.zaremba_programs import share_of
 from tests.memory.small_cores import SMALL_CORES
 from tests.memory.supervised.reading import read_back
+from tests.present import present
 
 
 def texts_of(batch) -> list[Program]:
@@ -86,7 +88,7 @@ def test_a_level_is_validated_beside_the_largest_and_rises_with_its_accuracy():
     assert len(groups) == 20 and len(of_level) == 10
     assert {len(text) for text, _ in texts_of(of_level[0])} == {3}
     assert all(batch.groups is None for batch in task.held_out("test"))
-    reader = build_reader(task, CORES["gru"](hidden=8), ReaderConfig())
+    reader = build_reader(task, GRUConfig(hidden=8), ReaderConfig())
     trainer = Trainer(reader, task, TrainingConfig(batch=8))
     validation = trainer.evaluate("validation")
     assert validation["level_length"] == validation["level_nesting"] == 1
@@ -113,7 +115,7 @@ def test_the_likeliest_character_of_each_place_is_right_as_often_as_the_plateau_
 def test_every_core_tells_programs_apart_when_the_answer_is_due(name):
     torch.manual_seed(1)
     task = LearningToExecuteConfig(length=2).build(1)
-    core = SMALL_CORES[name]
+    core: Any = SMALL_CORES[name]
     if hasattr(core, "buffer"):
         core = replace(core, buffer=task.longest_episode)
     reader = build_reader(task, core, ReaderConfig())
@@ -124,11 +126,11 @@ def test_every_core_tells_programs_apart_when_the_answer_is_due(name):
     assert (answers[0] - answers[1]).abs().max() > 1e-6
 
 
-def trainer_of(decoder, core="gru", length=2, **training) -> Trainer:
+def trainer_of(decoder, length=2) -> Trainer:
     torch.manual_seed(1)
     task = LearningToExecuteConfig(programs="copy", length=length, decoder=decoder).build(1)
-    reader = build_reader(task, CORES[core](hidden=32), ReaderConfig())
-    return Trainer(reader, task, TrainingConfig(**{"batch": 32, "learning_rate": 1e-2} | training))
+    reader = build_reader(task, GRUConfig(hidden=32), ReaderConfig())
+    return Trainer(reader, task, TrainingConfig(batch=32, learning_rate=1e-2))
 
 
 @pytest.mark.parametrize("decoder", ["nothing", "targets", "guesses"])
@@ -151,12 +153,13 @@ def test_a_reader_that_is_judged_sees_no_character_of_the_answer(decoder, monkey
             due = batch.inputs.eq(DUE).int().cummax(dim=0).values.bool()
             due[1:] &= due[:-1].clone()  # all but the first
             due[0] = False
-            if batch.feedback_mask is None:
+            mask = batch.feedback_mask
+            if mask is None:
                 assert batch.inputs[due].eq(DUE).all()
             else:
-                scrambled.append(int(batch.feedback_mask.sum()))
-                batch = batch._replace(inputs=torch.where(batch.feedback_mask, 9, batch.inputs))
-                assert not batch.inputs[due & ~batch.feedback_mask].ne(DUE).any()
+                scrambled.append(int(mask.sum()))
+                batch = batch._replace(inputs=torch.where(mask, 9, batch.inputs))
+                assert not batch.inputs[due & ~mask].ne(DUE).any()
             yield batch
 
     monkeypatch.setattr(task, "held_out", with_other_answers)
@@ -186,15 +189,15 @@ def test_guesses_are_fed_where_right_characters_would_stand(monkeypatch):
     answered, _ = trainer.reader.answer(batch, own=True)
     written = torch.full(batch.loss_mask.shape, -1)
     written[batch.loss_mask] = answered.guesses
-    fed = torch.cat(seen)
-    assert fed[batch.feedback_mask].equal(written[:-1][batch.feedback_mask[1:]])
-    assert fed[~batch.feedback_mask].equal(batch.inputs[~batch.feedback_mask])
-    assert not fed[batch.feedback_mask].equal(batch.inputs[batch.feedback_mask])
+    fed, mask = torch.cat(seen), present(batch.feedback_mask)
+    assert fed[mask].equal(written[:-1][mask[1:]])
+    assert fed[~mask].equal(batch.inputs[~mask])
+    assert not fed[mask].equal(batch.inputs[mask])
 
 
 def test_answers_of_one_character_feed_nothing_and_are_judged_all_the_same():
     trainer = trainer_of("guesses", length=1)
-    assert not trainer.task.batch(0, 5).feedback_mask.any()
+    assert not present(trainer.task.batch(0, 5).feedback_mask).any()
     assert trainer.evaluate("validation")["accuracy"] >= 0
 
 

@@ -77,10 +77,14 @@ def test_numbers_go_up_to_the_power_of_ten_and_factors_to_four_times_the_length(
     assert loops == {1, 2, 3, 4}
 
 
-def test_a_length_is_drawn_for_each_number():
+def test_a_length_is_drawn_for_each_number(monkeypatch):
     hardness = iter([(9, 1), (1, 9), (4, 9), (2, 9)])
     random = Random(0)
-    random.choice = lambda options: small_loop if options is OPERATIONS else options[0]
+
+    def choice(options):
+        return small_loop if options is OPERATIONS else options[0]
+
+    monkeypatch.setattr(random, "choice", choice)
     program = draw_program(random, hardness.__next__)
     start, times, step = map(int, re.findall(r"\d+", program.text))
     assert sorted(number > 10 for number in (start, step)) == [False, True]

@@ -14,6 +14,7 @@ from memory.supervised.tasks.epochs import POOL, Epochs, FlushRight
 from memory.supervised.tasks.pos_tagging.conllu import Word, read_sentences
 from memory.supervised.tasks.pos_tagging.pos_tagging import FILES, UNKNOWN, PosTaggingConfig
 from tests.memory.supervised.tasks.pos_tagging.ud_files import write_ud
+from tests.present import present
 
 
 def line(number, form="dog", upos="NOUN", xpos="NN"):
@@ -123,7 +124,8 @@ def test_sentences_stand_flush_right_open_an_episode_and_have_a_tag_at_each_word
         for b in range(batch.loss_mask.shape[1]):
             inside = batch.loss_mask[:, b]
             start = int(inside.int().argmax())
-            assert inside[start:].all() and batch.reset[:, b].nonzero().tolist() == [[start]]
+            assert inside[start:].all()
+            assert present(batch.reset)[:, b].nonzero().tolist() == [[start]]
             assert batch.inputs[:start, b].eq(0).all() and batch.inputs[start:, b].gt(0).all()
             shown = [words.get(i) for i in batch.inputs[start:, b, 0].tolist()]
             read[tuple(zip(shown, (tags[i] for i in batch.targets[start:, b]), strict=True))] += 1

@@ -88,17 +88,22 @@ def said_of_sizes(forms: tuple[str, str], sentence: str) -> tuple[str, str]:
 def afraid_of(facts: Sequence[str], question: str) -> str:
     """What is Gertrude afraid of?"""
     who = words(r"What is (\w+) afraid of\?", question)[0]
-    kinds = {name.lower(): kind for name, kind in all_of(r"(\w+) is a (\w+)\.", facts)}
-    fears = dict(all_of(r"(\w+) are afraid of (\w+)\.", facts))
+    kinds = {name.lower(): kind for name, kind in pairs_of(r"(\w+) is a (\w+)\.", facts)}
+    fears = dict(pairs_of(r"(\w+) are afraid of (\w+)\.", facts))
     return next(PLURALS[f] for s, f in fears.items() if PLURALS[s.lower()] == kinds[who])
 
 
 def colour(facts: Sequence[str], question: str) -> str:
     """What color is Lily? That of the other of her kind who was introduced last."""
     who = words(r"What color is (\w+)\?", question)[0]
-    kinds = dict(all_of(r"(\w+) is a (\w+)\.", facts))
-    colours = dict(all_of(r"(\w+) is (?!a )(\w+)\.", facts))
+    kinds = dict(pairs_of(r"(\w+) is a (\w+)\.", facts))
+    colours = dict(pairs_of(r"(\w+) is (?!a )(\w+)\.", facts))
     return [colours[name] for name, kind in kinds.items() if kind == kinds[who] and name != who][-1]
+
+
+def pairs_of(form: str, facts: Sequence[str]) -> list[tuple[str, str]]:
+    """The two words left open, in every fact of this form."""
+    return [(one, other) for one, other in all_of(form, facts)]
 
 
 def all_of(form: str, facts: Sequence[str]) -> list[tuple[str, ...]]:

@@ -5,6 +5,7 @@ import pytest
 
 from memory.supervised.tasks.babi.generator import TASKS, generate
 from tests.memory.supervised.tasks.babi.generator.distance import (
+    Counts,
     by_chance,
     counts,
     total_variation,
@@ -30,5 +31,6 @@ def test_stories_are_distributed_like_the_published(task):
 
 
 def test_total_variation_is_half_the_sum_of_differences():
-    one, other = {"a": 3, "b": 1}, {"a": 1, "c": 1}
-    assert total_variation(Counter(one), Counter(other)) == pytest.approx(0.5)
+    one: Counts = Counter({"a": 3, "b": 1})
+    other: Counts = Counter({"a": 1, "c": 1})
+    assert total_variation(one, other) == pytest.approx(0.5)
