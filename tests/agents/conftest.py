@@ -1,5 +1,6 @@
 """Every core, small, and environments whose every answer is known, registered with Gymnasium."""
 
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -104,4 +105,4 @@ class Faulty(gymnasium.Env):
 
 
 for _name, _env in (("Counter-v0", Counter), ("Naming-v0", Naming), ("Faulty-v0", Faulty)):
-    gymnasium.register(_name, entry_point=_env, disable_env_checker=True)
+    gymnasium.register(_name, entry_point=partial(_env), disable_env_checker=True)

@@ -19,7 +19,7 @@ from agents.networks.inputs import Inputs
 from agents.networks.policy import Policy
 from agents.runs.device import uses_graphs
 from envs import BoxWorldConfig
-from memory import CORES
+from memory import LSTMConfig
 from memory.core import map_state, state_leaves
 from memory.layers.captured import Captured
 from tests.fake_gpu import ASKED, lose_numbers, without_numbers
@@ -28,7 +28,7 @@ ACTORS, UNROLL = 4, 5
 FRAMES = ACTORS * UNROLL
 
 
-LSTM = CORES["lstm"](hidden=8)
+LSTM = LSTMConfig(hidden=8)
 
 
 def settings(core: Any = LSTM, **fields: Any) -> ImpalaConfig:
@@ -132,6 +132,7 @@ def test_metrics_wait_until_they_are_read_and_adam_learns_the_same():
     learner, batch = prepared(config)
     other, _ = captured(config)
     assert other.read() == {}
+    expected = {}
     for _ in range(3):
         expected = learner.update(batch)
         other.learn(batch)

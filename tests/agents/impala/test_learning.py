@@ -8,10 +8,10 @@ from agents.impala.build import build_learner, build_policy, build_rollout
 from agents.impala.config import ImpalaConfig, LossConfig, OptimizerConfig
 from agents.runs.weights import flatten, unflatten
 from envs import GymnasiumConfig
-from memory import CORES
+from memory import LSTMConfig, MemoryNetConfig
 
-LSTM = CORES["lstm"](hidden=16)
-REINFORCE = CORES["memory_net"](units=16, slots=4, mode="reinforce")
+LSTM = LSTMConfig(hidden=16)
+REINFORCE = MemoryNetConfig(units=16, slots=4, mode="reinforce")
 ADAM = OptimizerConfig(
     name="adam", learning_rate=0.03, schedule="constant", momentum=0.9, decay=0.999
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import ray
 import torch
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayTaskError
 
 from agents.impala import ray_workers
 from agents.impala.config import ImpalaConfig
@@ -15,7 +15,7 @@ from agents.impala.ray_workers import MAX_LOSSES, RayWorkers
 from agents.impala.rollout import Unroll
 from agents.impala.workers import UnrollRequest, UnrollResult, WorkersLost
 from envs.fault import EnvironmentFault
-from memory import CORES
+from memory import LSTMConfig
 from tests.agents.impala.blocks import block
 
 RESULT = UnrollResult(Unroll(block(range(2)), []), 0.1)
@@ -99,7 +99,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
 
 def start(source: Source | None = None, workers: int = 1, **fields: Any) -> RayWorkers:
     """Workers of two actors each."""
-    config = ImpalaConfig(core=CORES["lstm"](), actors=2 * workers, workers=workers, **fields)
+    config = ImpalaConfig(core=LSTMConfig(), actors=2 * workers, workers=workers, **fields)
     return RayWorkers(config, source or Source())
 
 
@@ -221,7 +221,7 @@ def test_a_fault_of_an_environment_ends_the_run_or_restarts_its_worker(on_env_er
     workers = start(on_env_error=on_env_error)
     workers.gather(room=2, wait=False)
     fault = EnvironmentFault(0, "the joystick is broken")
-    fake.finish(ray.exceptions.RayTaskError("act", "", fault))
+    fake.finish(RayTaskError("act", "", fault))
     if on_env_error == "stop":
         with pytest.raises(EnvironmentFault, match="joystick"):
             workers.gather(room=0, wait=False)

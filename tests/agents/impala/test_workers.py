@@ -1,5 +1,7 @@
 """A group of actors acts with the weights and the levels that it is sent."""
 
+from dataclasses import replace
+
 import torch
 from torch.testing import assert_close
 
@@ -9,11 +11,11 @@ from agents.impala.workers import ActingGroup, LocalWorkers, UnrollRequest
 from agents.networks.config import PolicyConfig
 from agents.runs.weights import flatten
 from envs import BoxWorldConfig
-from memory import CORES
+from memory import LSTMConfig
 
 CONFIG = ImpalaConfig(
     env=BoxWorldConfig(grid_size=8, solution_length=(1, 2, 3), num_distractors=(0,), max_steps=3),
-    core=CORES["lstm"](hidden=8),
+    core=LSTMConfig(hidden=8),
     policy=PolicyConfig(channels=(4, 6)),
     actors=4,
     unroll=5,
@@ -24,7 +26,7 @@ FIRST = UnrollRequest(flatten(build_policy(CONFIG)), 0, {})
 def test_actors_act_with_the_weights_that_they_are_sent() -> None:
     group = ActingGroup(CONFIG, range(4), FIRST)
     for seed in (1, 2):
-        sent = build_policy(ImpalaConfig(**(vars(CONFIG) | {"seed": seed}))).eval()
+        sent = build_policy(replace(CONFIG, seed=seed)).eval()
         batch = group.act(UnrollRequest(flatten(sent), seed, {})).unroll.trajectory
         assert batch.version.tolist() == [seed] * 4
         with torch.no_grad():
@@ -37,8 +39,9 @@ def test_new_episodes_are_on_the_levels_that_are_sent() -> None:
     weights = flatten(group.policy)
     for length in (3, 1):
         options = {"solution_length": (length,), "num_distractors": (0,)}
-        for _ in range(2):  # episodes of three steps: all on the new levels after the first unroll
-            episodes = group.act(UnrollRequest(weights, 0, options)).unroll.episodes
+        group.act(UnrollRequest(weights, 0, options))
+        # Episodes of three steps: all are on the new levels after the first unroll.
+        episodes = group.act(UnrollRequest(weights, 0, options)).unroll.episodes
         group.act(UnrollRequest(weights, 0, options))
         assert {episode.info["solution_length"] for episode in episodes[4:]} == {length}
 

@@ -16,7 +16,7 @@ from agents.networks.policy import Policy
 from agents.networks.torso import ImageTorso, downsample_of, stem_strides
 from envs.spaces.leaves import Reading
 from envs.spaces.packing import PackedObservation
-from memory import CORES
+from memory import LSTMConfig, NoMemoryConfig
 
 TIME, BATCH, ACTIONS = 3, 2, 4
 SMALL = PolicyConfig(channels=(4, 6))
@@ -156,9 +156,9 @@ def test_a_pixel_of_a_large_image_changes_the_cell_that_shows_it() -> None:
 def test_a_network_of_unreasonable_size_is_refused_with_its_size_and_the_option() -> None:
     config = PolicyConfig(downsample=1)
     with pytest.raises(ValueError, match=r"would have 894,\d+,\d+ weights.*--policy.downsample"):
-        Policy(bytes_of(210, 160, 3), spaces.Discrete(4), CORES["lstm"](), config)
+        Policy(bytes_of(210, 160, 3), spaces.Discrete(4), LSTMConfig(), config)
     with pytest.raises(ValueError, match=r"take 873,\d+ numbers per step"):
-        Policy(bytes_of(210, 160, 3), spaces.Discrete(4), CORES["none"](), config)
+        Policy(bytes_of(210, 160, 3), spaces.Discrete(4), NoMemoryConfig(), config)
 
 
 @pytest.mark.parametrize("factor", [0, 3, 64])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
@@ -14,14 +15,15 @@ from agents.networks.encoder import Encoder
 from agents.networks.inputs import Inputs
 from agents.networks.policy import Policy
 from agents.networks.torso import ImageTorso
-from memory import CORES
+from memory import DecidingMemoryNet, LSTMConfig, MemoryNetConfig
+from tests.present import present
 
 TIME, BATCH, ACTIONS = 3, 2, 4
-LSTM = CORES["lstm"](hidden=8)
+LSTM = LSTMConfig(hidden=8)
 SPACES = {
-    "image": (spaces.Box(0, 255, (5, 4, 3), "uint8"), (8, 5, 4)),
-    "box": (spaces.Box(-1, 1, (2, 3), "float64"), (6, 1, 1)),
-    "number": (spaces.Box(-1, 1, (), "float32"), (1, 1, 1)),
+    "image": (spaces.Box(0, 255, (5, 4, 3), np.uint8), (8, 5, 4)),
+    "box": (spaces.Box(-1, 1, (2, 3), np.float64), (6, 1, 1)),
+    "number": (spaces.Box(-1, 1, (), np.float32), (1, 1, 1)),
     "discrete": (spaces.Discrete(7, start=2), (7, 1, 1)),
 }
 
@@ -84,9 +86,11 @@ def test_maps_and_rows_show_the_same_in_another_order() -> None:
 
 def test_images_are_scaled_and_padded_at_the_bottom_and_right() -> None:
     torso = ImageTorso((3, 4, 1), (1,))
+    first = torso.convolutions[0]
+    assert isinstance(first, torch.nn.Conv2d)
     with torch.no_grad():
-        torso.convolutions[0].bias.zero_()
-        torso.convolutions[0].weight.zero_()[0, 0, 1, 1] = 255.0  # the neighbour below to the right
+        present(first.bias).zero_()
+        first.weight.zero_()[0, 0, 1, 1] = 255.0  # the neighbour below to the right
     image = torch.arange(12, dtype=torch.uint8).view(1, 3, 4, 1)
     shifted = torch.tensor([[5.0, 6, 7, 0], [9, 10, 11, 0], [0, 0, 0, 0]])
     x = torch.linspace(-1, 1, 4).expand(3, 4)
@@ -162,11 +166,14 @@ def test_the_ends_of_the_uniform_range_are_actions_too() -> None:
 
 
 def test_decisions_are_drawn_as_often_as_they_are_likely() -> None:
-    core = CORES["memory_net"](units=8, slots=2, mode="reinforce")
+    core = MemoryNetConfig(units=8, slots=2, mode="reinforce")
     policy = policy_for(SPACES["number"][0], core)
+    assert isinstance(policy.core, DecidingMemoryNet)
+    last = policy.core.decision[-1]
+    assert isinstance(last, torch.nn.Linear)
     with torch.no_grad():
-        policy.core.decision[-1].weight.zero_()
-        policy.core.decision[-1].bias.copy_(torch.tensor([0.25, 0.75]).logit())
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor([0.25, 0.75]).logit())
     count = 400
     inputs = Inputs(
         torch.zeros(1, count), torch.zeros(1, count).long(), torch.zeros(1, count),
@@ -201,4 +208,4 @@ def test_observations_that_are_not_one_array_must_be_packed(space) -> None:
 @pytest.mark.parametrize("space", [spaces.Box(0, 1, (2,)), spaces.Discrete(3, start=1)])
 def test_other_actions_are_refused_by_name(space) -> None:
     with pytest.raises(ValueError, match=r"action space .* is not supported: expected Discrete"):
-        Policy(SPACES["box"][0], space, CORES["lstm"](), PolicyConfig())
+        Policy(SPACES["box"][0], space, LSTMConfig(), PolicyConfig())

@@ -9,8 +9,10 @@ import pytest
 from agents.programs import play
 from agents.programs.play import Table
 from envs import ENVS, BoxWorldConfig
+from envs.boxworld import BoxWorld
 from envs.config import Key
 from envs.game_config import GameConfig
+from envs.single import GameEnv
 
 GAMES = {name: config for name, config in ENVS.items() if isinstance(config, GameConfig)}
 BOXWORLD = BoxWorldConfig(max_steps=3)
@@ -82,6 +84,7 @@ def test_the_agents_view_shows_only_what_the_agent_sees():
     full, agent = (Table(BOXWORLD, view, seed=0) for view in ("full", "agent"))
     assert agent.picture().shape[1] < full.picture().shape[1]
     row, column = place(agent)
+    assert isinstance(agent.env, GameEnv) and isinstance(agent.env.game, BoxWorld)
     agent.env.game.cells[0, (row + 5) % 14, (column + 5) % 14] += 1  # out of sight
     changed = Table(BOXWORLD, "agent", seed=0).picture()
     assert np.array_equal(agent.picture(), changed)

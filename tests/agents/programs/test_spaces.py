@@ -92,7 +92,7 @@ class Spaces(gymnasium.Env):
 
 @pytest.fixture(autouse=True)
 def registered():
-    gymnasium.register("Spaces-v0", Spaces, disable_env_checker=True)
+    gymnasium.register("Spaces-v0", lambda **given: Spaces(**given), disable_env_checker=True)
     yield
     del gymnasium.registry["Spaces-v0"]
 

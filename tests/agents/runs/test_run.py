@@ -22,14 +22,14 @@ from agents.impala.program import IMPALA
 from agents.runs import run as run_module
 from agents.runs import versions as versions_module
 from agents.runs.run import Run, RunError, check_run_dir
-from memory import CORES
+from memory import LSTMConfig
 
 ROOT = Path(__file__).parents[3]
 NAMES = Names("boxworld", "lstm")
 
 
 def config(folder: Path | None = None, overwrite: bool = False) -> ImpalaConfig:
-    return ImpalaConfig(core=CORES["lstm"](), seed=3, run_dir=folder, overwrite=overwrite)
+    return ImpalaConfig(core=LSTMConfig(), seed=3, run_dir=folder, overwrite=overwrite)
 
 
 def files(folder: Path) -> set[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import spawn
 
 from agents.cli.command_line import parse
 from agents.cli.exit_status import NOT_FINITE
@@ -29,7 +29,11 @@ def work(rank: int, folder: Path, case: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
     marks = iter({"patience": (0.9, 0.1, 0.1), "nan": (0.5, math.nan)}.get(case, (0.1,) * 9))
-    Trainer.evaluate = lambda *_: {"accuracy": next(marks) if rank == 0 else pytest.fail()}
+
+    def evaluate(self: Trainer, split: str = "test") -> dict[str, float]:
+        return {"accuracy": next(marks) if rank == 0 else pytest.fail()}
+
+    Trainer.evaluate = evaluate
     flags = [*FLAGS.split(), "--run-dir", str(folder / "run")]
     if case == "patience":
         flags += ["--patience", "1", "--steps", "100"]
@@ -52,7 +56,7 @@ def work(rank: int, folder: Path, case: str) -> None:
     [("last step", 0, 4), ("patience", 0, 4), ("nan", NOT_FINITE, 4), ("stop", 0, 0)],
 )
 def test_both_processes_end_where_rank_0_decides(case, status, updates, tmp_path):
-    mp.spawn(work, (tmp_path, case), nprocs=2)
+    spawn(work, (tmp_path, case), nprocs=2)
     ends = [json.loads((tmp_path / f"end-{rank}").read_text()) for rank in range(2)]
     assert ends == [[status, updates]] * 2
     assert (tmp_path / "run" / "results.json").exists() == (case in ("last step", "patience"))

@@ -13,10 +13,10 @@ from agents.impala.trajectory import Trajectory
 from agents.networks.config import PolicyConfig
 from agents.runs.weights import flatten, unflatten
 from envs import BoxWorldConfig
-from memory import CORES
+from memory import LSTMConfig, MemoryNetConfig
 
 ACTORS, UNROLL = 4, 5
-LSTM = CORES["lstm"](hidden=8)
+LSTM = LSTMConfig(hidden=8)
 FRAMES = ACTORS * UNROLL
 
 
@@ -85,7 +85,7 @@ def test_weights_travel_as_one_vector(core) -> None:
     unflatten(other, vector)
     assert_same(one.state_dict(), other.state_dict())
     with torch.no_grad():
-        one.value_head.bias += 1
+        one.value_head.bias.add_(1)
     assert torch.equal(vector, flatten(other)) and not torch.equal(vector, flatten(one))
 
 
@@ -181,7 +181,7 @@ def test_the_gradient_is_clipped_by_its_norm() -> None:
 
 
 def test_the_total_is_the_weighted_sum_of_the_terms_with_entropy_as_a_bonus() -> None:
-    core = CORES["memory_net"](units=8, slots=2, mode="reinforce")
+    core = MemoryNetConfig(units=8, slots=2, mode="reinforce")
     learner, batch = prepared(settings(core, loss=LossConfig(value_cost=0.25, entropy_cost=2.0)))
     terms = {name.removeprefix("loss/"): x for name, x in learner.update(batch).items()}
     assert terms["entropy"] > 0 and terms["decision_entropy"] > 0

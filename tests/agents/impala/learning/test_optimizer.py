@@ -1,5 +1,7 @@
 """The optimiser's steps, against the equations with the numbers of a configuration."""
 
+from typing import Literal
+
 import pytest
 import torch
 from gymnasium import spaces
@@ -8,15 +10,15 @@ from agents.impala.config import OptimizerConfig
 from agents.impala.learning.optimizer import build_optimizer
 from agents.networks.config import PolicyConfig
 from agents.networks.policy import Policy
-from memory import CORES
+from memory import LSTMConfig
 
 RATE, DECAY, EPSILON, MOMENTUM = 0.1, 0.75, 0.5, 0.25
 GRADIENTS = (2.0, -1.0, 3.0)
 
 
-def weight_after(name: str) -> float:
+def weight_after(name: Literal["rmsprop", "adam"]) -> float:
     """A weight that starts at 0, after one step for each gradient."""
-    core = CORES["lstm"](hidden=2)
+    core = LSTMConfig(hidden=2)
     policy = Policy(spaces.Discrete(2), spaces.Discrete(2), core, PolicyConfig())
     optimizer = build_optimizer(
         policy,

@@ -1,5 +1,7 @@
 """V-trace against the sum written in the paper, what must hold of it, and an answer by hand."""
 
+from typing import Any
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,8 +14,8 @@ SIZES = {"seed": st.integers(0, 2**31), "time": st.integers(1, 9), "batch": st.i
 few = settings(max_examples=60, deadline=None)
 
 
-def transitions(seed: int, time: int, batch: int, spread: float) -> dict[str, torch.Tensor]:
-    """Random arguments of `vtrace`; every fifth transition ends an episode."""
+def transitions(seed: int, time: int, batch: int, spread: float) -> dict[str, Any]:
+    """Random arguments of `vtrace`, all tensors; every fifth transition ends an episode."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> torch.Tensor:
