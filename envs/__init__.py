@@ -3,6 +3,10 @@
 Importing this package registers an id with Gymnasium for every game of `ENVS`.
 """
 
+from envs.compiled_cache import ensure_cache
+
+ensure_cache()
+
 from envs.boxworld import BoxWorldConfig
 from envs.config import EnvConfig
 from envs.entry_points import register

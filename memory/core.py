@@ -80,6 +80,14 @@ class Core(nn.Module, ABC, Generic[S]):
     def step(self, x: Float[Tensor, "B *features"], state: S) -> tuple[Float[Tensor, "B D"], S]:
         """Consume one time step."""
 
+    def __call__(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Unroll over time, at least one step; see `forward`."""
+        if not len(inputs):
+            raise ValueError(
+                f"inputs of shape {list(inputs.shape)}: an unroll [T, B, ...] has at least one step"
+            )
+        return super().__call__(inputs, *args, **kwargs)
+
     def forward(
         self,
         inputs: Float[Tensor, "T B *features"],

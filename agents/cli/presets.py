@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from agents.cli.options import Option, OptionError, find_option, nearest
-from agents.cli.program import Names, Program
+from agents.cli.program import USES, Names, Program
 from agents.cli.settings import Setting, convert
 from memory import CORES
 
@@ -89,6 +89,10 @@ def read_preset(program: Program, path: Path) -> Preset:
         raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise OptionError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    for section, use in USES.items():
+        named = section in entries or f"{section}.name" in entries
+        if named and section not in program.registries:
+            raise OptionError(f"{path} is of {use}; {program.name} does not read it.")
     subject, core = (_take_name(path, entries, section) for section in program.registries)
     return Preset(path, subject, core, entries)
 

@@ -6,6 +6,11 @@ from typing import Any, NamedTuple
 
 from memory import CORES
 
+USES = {
+    "env": "a run of impala.py, which evaluate.py measures, record.py films and plot.py draws",
+    "task": "a run of supervised.py, whose test is in its results.json and which plot.py draws",
+}
+"""What can be done with a run, by the section of its subject."""
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 

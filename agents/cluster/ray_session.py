@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import socket
+import tempfile
 from pathlib import Path
 
 import ray
@@ -33,7 +34,8 @@ def connect_ray(ray_address: str | None) -> None:
     order of magnitude.
 
     Raises:
-        ValueError: Ray's token authentication is switched off, or the address is malformed.
+        ValueError: Ray's token authentication is switched off, the address is malformed, or the
+            name of the temporary folder is too long.
         ConnectionError: there is no cluster at the address.
     """
     environment = {
@@ -63,6 +65,13 @@ def connect_ray(ray_address: str | None) -> None:
                 runtime_env={"env_vars": environment},
                 include_dashboard=None if ray_address else False,
             )
+    except OSError as error:
+        if "AF_UNIX" not in str(error):
+            raise
+        raise ValueError(
+            f"The name of the temporary folder {tempfile.gettempdir()} is too long for Ray's "
+            "sockets: set TMPDIR to a shorter one, such as /tmp."
+        ) from None
     except AuthenticationError:
         raise ConnectionError(
             f"--ray-address {ray_address}: the cluster's token is missing or wrong; set {TOKEN}."

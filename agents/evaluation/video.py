@@ -73,7 +73,7 @@ def film(
     check_suffix(out)
     positive(episodes=episodes, max_steps=max_steps)
     env = _drawable(env_config.bounded(max_steps))
-    fps = int(env.metadata.get("render_fps") or DEFAULT_FPS)
+    fps = _frames_per_second(env)
     played: list[Episode] = []
     try:
         with (
@@ -81,11 +81,18 @@ def film(
             _writing(out, fps) as write,
         ):
             for _ in range(episodes):
-                for picture in _pictures(player, env, env_config, played, rest=fps):
+                for picture in _pictures(player, env, env_config, played, rest=max(1, round(fps))):
                     write(picture)
     finally:
         env.close()
     return played
+
+
+def _frames_per_second(env: VectorEnv) -> float:
+    """As the environment says, if that is a speed."""
+    fps: Any = env.metadata.get("render_fps")
+    is_speed = isinstance(fps, int | float) and 0.01 <= fps <= 1000
+    return float(fps if is_speed else DEFAULT_FPS)
 
 
 def _drawable(env_config: EnvConfig) -> VectorEnv:
@@ -129,11 +136,16 @@ def _picture(env: VectorEnv, env_config: EnvConfig, episode_return: float, step:
         raise VideoError(f"{env} cannot be rendered: {error}") from error
     if not isinstance(frame, np.ndarray):
         raise VideoError(f"{env} cannot be rendered: it returns {type(frame).__name__}.")
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
+        raise VideoError(
+            f"{env} cannot be rendered: its picture is {frame.dtype} {list(frame.shape)}, expected "
+            "uint8 [height, width, 3]."
+        )
     return compose(frame, None, caption({}, episode_return, step))
 
 
 @contextmanager
-def _writing(out: Path, fps: int) -> Generator[Callable[[np.ndarray], None], None, None]:
+def _writing(out: Path, fps: float) -> Generator[Callable[[np.ndarray], None], None, None]:
     """Write pictures to a file, atomically."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -148,7 +160,7 @@ def _writing(out: Path, fps: int) -> Generator[Callable[[np.ndarray], None], Non
 class Encoder:
     """Writes a file picture by picture; the first sets the size."""
 
-    def __init__(self, path: Path, fps: int) -> None:
+    def __init__(self, path: Path, fps: float) -> None:
         self.path, self.fps = path, fps
         self._writer: Any = None
 

@@ -7,7 +7,7 @@ import sys
 from agents.cli.exit_status import BAD_INPUT, OK, fail
 from agents.cli.invocation import SUBCOMMANDS
 from agents.cli.options import nearest
-from agents.runs.process import prepare
+from agents.runs.process import prepare, run
 
 _ABOUT = {
     "train": "train an agent with IMPALA",
@@ -25,7 +25,11 @@ _ABOUT = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run a subcommand; returns the exit status."""
-    command, *arguments = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    return run(_main, sys.argv[1:] if argv is None else argv)
+
+
+def _main(argv: list[str]) -> int:
+    command, *arguments = argv or ["--help"]
     if command in ("--help", "-h"):
         print(_help())
         return OK

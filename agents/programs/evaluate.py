@@ -2,9 +2,8 @@
 
 from dataclasses import asdict
 
-from rich.console import Console
-
 from agents.cli.command import plain_errors
+from agents.cli.console import Output
 from agents.cli.exit_status import OK
 from agents.evaluation.arguments import (
     add_agent,
@@ -40,7 +39,7 @@ def main(argv: list[str]) -> int:
                 max_steps=args.max_steps,
                 watch=watch,
             )
-        show(evaluation, Console(), f"{args.run}, frame {frame:,}{', greedy' * args.greedy}")
         about = {"run": str(args.run), "frame": frame, "env": asdict(config.env)}
         write_json(args.json, {**about, **evaluation.as_dict()})
+        show(evaluation, Output(), f"{args.run}, frame {frame:,}{', greedy' * args.greedy}")
     return OK

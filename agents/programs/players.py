@@ -4,9 +4,8 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from rich.console import Console
-
 from agents.cli.command import CommandError, add_env, choose_env, plain_errors
+from agents.cli.console import Output
 from agents.cli.exit_status import OK
 from agents.cli.options import nearest
 from agents.evaluation.arguments import (
@@ -46,12 +45,12 @@ def main(argv: list[str]) -> int:
                 )
                 for number, (name, player) in enumerate(players.items())
             }
-        if args.player:
-            show(evaluations[args.player], Console(), f"{args.player} on {args.env}")
-        else:
-            compare(evaluations, Console(), args.env)
         scores = {name: evaluation.as_dict() for name, evaluation in evaluations.items()}
         write_json(args.json, {"env": asdict(config), "players": scores})
+        if args.player:
+            show(evaluations[args.player], Output(), f"{args.player} on {args.env}")
+        else:
+            compare(evaluations, Output(), args.env)
     return OK
 
 

@@ -3,6 +3,8 @@
 import ctypes
 import os
 import sys
+from collections.abc import Callable
+from io import TextIOWrapper
 
 LARGEST_KEPT = 1 << 30
 """Largest freed block, in bytes, that is kept for reuse."""
@@ -11,13 +13,41 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 def prepare() -> None:
-    """Set options of OpenMP and malloc; scripts call this first.
+    """Set options of OpenMP, malloc and the output; scripts call this first.
 
     Threads of OpenMP must not spin while they wait, which slows shared cores down by an order of
-    magnitude. Environment variables that the user has set are kept.
+    magnitude. Environment variables that the user has set are kept. Characters that a terminal
+    does not have are written as question marks.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     keep_freed_memory()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def run(main: Callable[[list[str]], int], argv: list[str]) -> int:
+    """Run a program; returns its status.
+
+    A reader of its output that has gone, as after `| head`, ends it without an error.
+    """
+    status = 0
+    try:
+        status = main(argv)
+    except BrokenPipeError:
+        pass
+    finally:
+        _flush_output()
+    return status
+
+
+def _flush_output() -> None:
+    if sys.stdout is None:  # closed by whoever started the program
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # what is left is discarded, or Python would complain as it exits
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def keep_freed_memory() -> None:

@@ -79,7 +79,10 @@ class Run:
             except FileExistsError:  # by another process, in between
                 continue
             except OSError as error:
-                raise RunError(f"The run folder {folder} cannot be created: {error}") from error
+                raise RunError(
+                    f"The run folder {folder} cannot be created: {error}. "
+                    "Name another by --run-dir."
+                ) from error
         raise RunError(f"--run-dir {config.run_dir} was created by another process.")
 
     @classmethod

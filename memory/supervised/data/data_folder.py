@@ -4,7 +4,9 @@ Data sets are in the given folder, the one that ENGRAM_DATA names, or the user's
 """
 
 import os
+import tempfile
 import warnings
+import zlib
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
@@ -13,8 +15,20 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from memory.regular_file import open_regular
+
 VARIABLE, PREPARED = "ENGRAM_DATA", "ENGRAM_CACHE"
-CACHE = Path.home() / ".cache" / "engram"
+
+
+def _cache() -> Path:
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a name or a home, in a container
+        home = Path(tempfile.gettempdir())
+    return home / ".cache" / "engram"
+
+
+CACHE = _cache()
 
 
 class MissingData(ValueError):
@@ -72,11 +86,11 @@ def prepared(
     folder = Path(named) if named else CACHE / "prepared"
     file = folder / f"{name}-{key}.npz"
     try:
-        with np.load(file) as saved:
+        with open_regular(file) as opened, np.load(opened) as saved:
             return dict(saved)
     except (FileNotFoundError, NotADirectoryError):
         pass
-    except (OSError, ValueError, EOFError, BadZipFile, NotImplementedError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, RuntimeError, zlib.error) as error:
         warnings.warn(f"{file} is damaged and is made again: {error}", stacklevel=2)
     arrays = make()
     try:

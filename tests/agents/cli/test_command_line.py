@@ -8,7 +8,7 @@ import pytest
 
 from agents.cli import command_line, presets
 from agents.cli.command_line import ParsedRun, load_config
-from agents.cli.options import options_of
+from agents.cli.options import OptionError, options_of
 from agents.cli.presets import to_yaml
 from agents.cli.program import Names, Program
 from agents.impala.config import ImpalaConfig
@@ -384,3 +384,19 @@ def test_only_a_run_folder_can_be_resumed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "not a run folder" in refused(capsys, "--resume", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "use"),
+    [
+        (SUPERVISED, IMPALA, "whose test is in its results.json"),
+        (IMPALA, SUPERVISED, "evaluate.py"),
+    ],
+    ids=["supervised", "impala"],
+)
+def test_a_run_of_the_other_program_is_referred_to_what_reads_it(
+    written: Program, read: Program, use: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config.yaml").write_text(to_yaml(written, written.defaults(written.usual)))
+    with pytest.raises(OptionError, match=f"config.yaml is of a run of {written.name}, .*{use}"):
+        load_config(tmp_path / "config.yaml", read)

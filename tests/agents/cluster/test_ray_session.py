@@ -160,3 +160,16 @@ def test_ray_does_not_replace_a_handler_of_sigterm() -> None:
         assert signal.getsignal(signal.SIGTERM) is theirs
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_a_temporary_folder_too_long_for_sockets_is_named(
+    inits: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def init(**_: Any) -> None:
+        raise OSError(
+            "validate_socket_filename failed: AF_UNIX path length cannot exceed 107 bytes"
+        )
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(ValueError, match=r"temporary folder .* is too long .*: set TMPDIR"):
+        connect_ray(None)

@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -45,6 +46,12 @@ def assert_states_equal(one, other):
     assert type(one) is type(other)
     for a, b in zip(state_leaves(one), state_leaves(other), strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_an_unroll_of_no_steps_is_refused(pair: tuple[Core[Any], torch.Tensor]) -> None:
+    core, inputs = pair
+    with pytest.raises(ValueError, match=r"inputs of shape \[0, 3, .*has at least one step"):
+        core(inputs[:0], core.initial_state(B))
 
 
 def test_every_configuration_of_the_registry_keeps_the_protocol():

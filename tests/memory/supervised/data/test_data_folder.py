@@ -1,7 +1,9 @@
 """Data sets are found, or it is said where they come from; what was made of them is kept."""
 
 import os
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,3 +124,20 @@ def test_nothing_is_noted_where_all_is_well():
         warnings.simplefilter("error")
         prepared("letters", "k1", make)
         prepared("letters", "k1", never)
+
+
+def test_a_user_without_a_home_has_a_cache_in_the_temporary_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", home)
+    assert data_folder._cache() == Path(tempfile.gettempdir()) / ".cache" / "engram"
+
+
+def test_a_pipe_in_the_cache_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "cache" / "prepared").mkdir(parents=True)
+    os.mkfifo(tmp_path / "cache" / "prepared" / "letters-k1.npz")
+    with pytest.warns(UserWarning, match="not a regular file"):
+        assert made(prepared("letters", "k1", make))
