@@ -7,11 +7,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 import gymnasium
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from envs.drawing import Caption
 from envs.players import MakePlayer, RandomPlayer
-
-Colour = tuple[int, int, int]
-Caption = dict[str, str | Colour]
-"""Text to show beside a picture, by name and in order; a colour is shown as a patch."""
 
 
 class Key(NamedTuple):
@@ -35,6 +32,8 @@ class EnvConfig(ABC):
     """Keys of `scripts/play.py` by their pygame name, one for each action; none: not playable."""
     players: ClassVar[Mapping[str, MakePlayer]] = {"random": RandomPlayer}
     """Scripted players by name, the weakest first."""
+    failure: ClassVar[str] = "ended"
+    """How an episode ended that was terminated and not solved, in a word or two."""
 
     @property
     @abstractmethod
@@ -80,6 +79,12 @@ class EnvConfig(ABC):
     def caption(self, info: Mapping[str, Any]) -> Caption:
         """Text beside a picture of one environment, from its info."""
         return {}
+
+    def ending(self, info: Mapping[str, Any], terminated: bool) -> str:
+        """How an episode ended, in a word or two, from its last info."""
+        if info.get("solved"):
+            return "solved"
+        return self.failure if terminated else "time is up"
 
     def idle(self) -> dict[str, str]:
         """The options without effect in this combination, each with the reason."""

@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 from envs import random
 from envs.checks import check_names
+from envs.drawing import Mark, Region
 
 Config = TypeVar("Config")
 
@@ -95,6 +96,14 @@ class Game(ABC, Generic[Config]):
     @abstractmethod
     def text(self, index: int) -> str:
         """One game in characters."""
+
+    def seen(self, index: int) -> Region | None:
+        """The cells of the frame that the agent observes; None for all, or if it is unknown."""
+        return None
+
+    def marks(self, index: int) -> list[Mark]:
+        """Characters that drawings show on the cells of the frame."""
+        return []
 
     def seed(self, seeds: np.ndarray, mask: np.ndarray) -> None:
         """Restart the random streams; seeds are uint64 `[N]`, one for each game."""

@@ -17,10 +17,10 @@ from numba import njit
 
 from envs import random
 from envs.checks import MAX_INT32, as_numbers, check_numbers, check_view_size, check_whole
-from envs.config import Caption, Key
+from envs.config import Key
+from envs.drawing import Caption, Mark, Region, enlarge
 from envs.game import Game, by_name
 from envs.game_config import GameConfig
-from envs.pixels import enlarge
 from envs.players import MakePlayer, RandomPlayer
 from envs.vector import GameVectorEnv
 
@@ -148,6 +148,7 @@ class TMazeConfig(GameConfig):
     """Steps after which an episode is truncated."""
 
     report: ClassVar[tuple[str, ...]] = ("length",)
+    failure: ClassVar[str] = "wrong turn"
     keys: ClassVar[Mapping[str, Key]] = {
         "up": Key(UP, "up"),
         "down": Key(DOWN, "down"),
@@ -250,6 +251,17 @@ class TMaze(Game[TMazeConfig]):
     def view(self, index: int) -> np.ndarray:
         """What the agent observes, as RGB with cells of 16 pixels."""
         return enlarge(self.observation(index))
+
+    def seen(self, index: int) -> Region | None:
+        """The window around the agent."""
+        game, size = self.games[index], self.config.view_size
+        return Region(int(game["row"]) - size // 2, int(game["column"]) - size // 2, size, size)
+
+    def marks(self, index: int) -> list[Mark]:
+        """The agent and the hint."""
+        game = self.games[index]
+        hint = Mark(int(game["goal"]), 1, "h")
+        return [hint, Mark(int(game["row"]), int(game["column"]), "@")]
 
     def text(self, index: int) -> str:
         """The maze in characters: `#` wall, `*` hint, `@` agent."""

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
-from memory.core import Core
+from memory.core import Core, DecidingCore, select
 from memory.observed import Observed
 
 
@@ -35,11 +35,15 @@ def inspect(
     inputs: Float[Tensor, "T B *features"],
     state: Any,
     reset: Bool[Tensor, "T B"] | None = None,
+    decisions: Float[Tensor, "T B K"] | None = None,
 ) -> Inspection:
     """Unroll a core step by step and record it; weights and statistics do not change.
 
+    Args:
+        decisions: that a `DecidingCore` took; None for the more likely ones.
+
     Raises:
-        ValueError: the inputs have no step.
+        ValueError: the inputs have no step, or the core takes no decisions.
     """
     if not len(inputs):
         raise ValueError("inputs have no step: there is nothing to inspect")
@@ -48,8 +52,11 @@ def inspect(
     for t in range(len(inputs)):
         now = None if reset is None else reset[t : t + 1]
         with _watch(core) as seen:
-            output, state = Core.forward(core, inputs[t : t + 1], state, now)
-        outputs.append(output[0])
+            if decisions is None:
+                (output,), state = Core.forward(core, inputs[t : t + 1], state, now)
+            else:
+                output, state = _decided(core, inputs[t], state, now, decisions[t])
+        outputs.append(output)
         steps.append({name: torch.stack(parts, 1).squeeze(1) for name, parts in seen.items()})
         for name, leaf in state_items(state):
             states[name].append(leaf)
@@ -58,6 +65,17 @@ def inspect(
         {name: torch.stack(leaves) for name, leaves in states.items()},
         {name: torch.stack([step[name] for step in steps]) for name in steps[0]},
     )
+
+
+def _decided(
+    core: Core[Any], x: Tensor, state: Any, now: Tensor | None, decision: Tensor
+) -> tuple[Tensor, Any]:
+    """One step with the decisions given."""
+    if not isinstance(core, DecidingCore):
+        raise ValueError(f"{type(core).__name__} takes no decisions")
+    if now is not None:
+        state = select(now[0], core.initial_state(len(x)), state)
+    return core.apply_decision(x, state, decision)
 
 
 @contextmanager

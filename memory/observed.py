@@ -1,5 +1,7 @@
 """A named value inside a core that can be recorded."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 
@@ -7,7 +9,15 @@ class Observed(nn.Module):
     """Identity module: gives a value a name, and a forward hook a place.
 
     `memory.inspect` records all of them: gates, attention weights, decisions.
+
+    Args:
+        axes: of the value after the batch, for those who draw it: the name of each axis with labels
+            of its places, `()` to number them. Nothing depends on them.
     """
+
+    def __init__(self, **axes: Sequence[str]) -> None:
+        super().__init__()
+        self.axes = axes
 
     @property
     def watched(self) -> bool:

@@ -26,7 +26,7 @@ from agents.cli.presets import (
     read_preset,
     to_yaml,
 )
-from agents.cli.program import Names, Program
+from agents.cli.program import TRAINED_BY, Names, Program
 from agents.cli.settings import Setting, apply, read_flags
 
 __all__ = ["Names", "ParsedRun", "load_config", "parse", "to_yaml"]
@@ -87,8 +87,19 @@ def _parse(program: Program, argv: list[str]) -> ParsedRun:
 def load_config(file: Path, program: Program) -> tuple[Any, Names]:
     """Load a configuration written by `to_yaml`; raises `OptionError` if it cannot be read."""
     preset = read_preset(program, file)
+    _check_kind(program, preset)
     names = _names(program, (None, None), preset)
     return _configure(program.defaults(names), [preset]), names
+
+
+def _check_kind(program: Program, preset: Preset) -> None:
+    """Refuse the configuration of a run of another program."""
+    for subject, name in TRAINED_BY.items():
+        if subject != program.subject and preset.section(subject):
+            raise OptionError(
+                f"it is a run of {name}, not of {program.name}. Its scores are in "
+                f"{preset.path.parent}/results.json; plot.py draws its curves."
+            )
 
 
 def _configure(defaults: Any, presets: Iterable[Preset], flags: Iterable[Setting] = ()) -> Any:

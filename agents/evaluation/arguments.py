@@ -22,8 +22,12 @@ def parser(script: str, description: str) -> argparse.ArgumentParser:
     )
 
 
-def add_agent(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+def add_agent(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Add the run, as `run`, or one and more, as `runs`; and how its agent acts."""
+    if several:
+        parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs")
+    else:
+        parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("--best", action="store_true", help="the best checkpoint, not the newest")
     parser.add_argument(
         "--greedy", action="store_true", help="take the most likely action instead of sampling"

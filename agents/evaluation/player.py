@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from gymnasium.vector import VectorEnv
 
 from agents.impala.streams import ActionStreams, actor_seeds
 from agents.networks.inputs import Inputs
-from agents.networks.policy import Policy
+from agents.networks.policy import Action, Policy
 from envs.players import MakePlayer, ScriptedPlayer
 from memory.fused.held import weights_held
 
@@ -38,6 +38,16 @@ class Player(Protocol):
         ...
 
 
+class Acted(NamedTuple):
+    """One step of a policy in N games."""
+
+    inputs: Inputs
+    """`[1, N, ...]`."""
+    before: Any
+    """State of the core before the step."""
+    action: Action
+
+
 class PolicyPlayer:
     """A policy with one recurrent state and one stream of random numbers per game.
 
@@ -56,15 +66,17 @@ class PolicyPlayer:
         self.random = ActionStreams(seeds, policy.num_draws)
         self.state = policy.initial_state(count)
         self.actions = policy.distribution.no_actions(count).to(self.device)
+        self.acted: Acted | None = None
+        """The last step."""
         self.observe(observations, np.zeros(count), np.ones(count, bool))
 
     @torch.no_grad()
     def act(self) -> np.ndarray:
         """The next action of each game."""
         uniforms = None if self.greedy else torch.as_tensor(self.random.next()).to(self.device)
-        now = Inputs(*(x[None] for x in self.now))
-        action, self.state = self.policy.act(now, self.state, uniforms)
-        self.actions = action.actions
+        now, before = Inputs(*(x[None] for x in self.now)), self.state
+        action, self.state = self.policy.act(now, before, uniforms)
+        self.actions, self.acted = action.actions, Acted(now, before, action)
         return self.actions.cpu().numpy()
 
     def observe(self, observations: np.ndarray, rewards: np.ndarray, is_first: np.ndarray) -> None:
@@ -89,15 +101,18 @@ class EnvironmentReader:
 
 @contextmanager
 def playing(
-    agent: Agent, env: VectorEnv, *, seed: int, greedy: bool
+    agent: Agent, env: VectorEnv, *, seed: int, greedy: bool, first: int = 0
 ) -> Generator[Player, None, None]:
     """Reset `env` to fresh levels and yield the agent's player.
 
     A policy is in evaluation mode inside the block; its modes are restored after it. Global random
     state does not change. The levels and random numbers of game i do not depend on the number of
     games.
+
+    Args:
+        first: number of the first game: game 0 then has the levels of game `first`.
     """
-    seeds = actor_seeds(seed, range(env.num_envs), EVALUATION)
+    seeds = actor_seeds(seed, range(first, first + env.num_envs), EVALUATION)
     # Gymnasium's types allow only one seed for all games.
     level_seeds: Any = [int(s) for s in seeds[:, 0] >> np.uint64(1)]
     observations, _ = env.reset(seed=level_seeds)

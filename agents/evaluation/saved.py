@@ -8,7 +8,8 @@ from agents.impala.build import build_policy
 from agents.impala.config import ImpalaConfig
 from agents.impala.program import IMPALA
 from agents.networks.policy import Policy
-from agents.runs.run import Run
+from agents.runs.checkpoint import Checkpoint
+from agents.runs.run import Run, RunError
 from agents.runs.weights import load_weights
 
 _log = logging.getLogger(__name__)
@@ -37,6 +38,28 @@ def load_agent(run_path: Path, *, best: bool = False) -> SavedAgent:
     checkpoint = run.load(best=best)
     for warning in checkpoint.warnings:
         _log.warning("%s The previous one is used.", warning)
+    return _agent(run, checkpoint)
+
+
+def load_progress(run_path: Path) -> list[SavedAgent]:
+    """Load an agent as it was at 1 % and 10 % of its run, and at the newest checkpoint.
+
+    Raises:
+        RunError: there is no such run, or it kept no weights of early on.
+        CheckpointError: there is no valid checkpoint, or its architecture differs.
+    """
+    run = Run.open(run_path, IMPALA)
+    newest, early = run.load(), run.load_milestones()
+    early = [checkpoint for checkpoint in early if checkpoint.frame < newest.frame]
+    if not early:
+        raise RunError(
+            f"{run_path} has no weights of 1 % or 10 % of its {run.config.frames:,} frames: it has "
+            "not come so far, or was trained by an earlier version."
+        )
+    return [_agent(run, checkpoint) for checkpoint in (*early, newest)]
+
+
+def _agent(run: Run, checkpoint: Checkpoint) -> SavedAgent:
     policy = build_policy(run.config)
     load_weights(policy, checkpoint)
     return SavedAgent(run.config, policy.eval(), checkpoint.frame)

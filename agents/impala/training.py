@@ -21,6 +21,7 @@ from agents.impala.workers import LocalWorkers, UnrollRequest, UnrollResult, Wor
 from agents.networks.policy import Policy
 from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.clock import Every
+from agents.runs.milestones import Milestones
 from agents.runs.monitor import Monitor
 from agents.runs.run import Run
 from agents.runs.side_work import SideWork
@@ -86,6 +87,7 @@ class Training:
         self.monitor = Monitor(config.frames, self.learner.frames)
         self._log_due = Every(config.log_seconds)
         self._checkpoint_due = Every(60 * config.checkpoint_minutes)
+        self._milestones = Milestones(config.frames, self.learner.frames)
         self._video_due = Every(config.video_minutes and 60 * config.video_minutes)
 
     def train(self, stop: StopSignal | None = None) -> None:
@@ -170,6 +172,9 @@ class Training:
             self._checkpoint()
         if self._video_due.due():
             self._record_video()
+        if self._milestones.due(self.learner.frames):
+            with self.side_work.attempt("checkpoint of the progress"):
+                self.run.save_milestone(self.learner.frames, self.learner.policy.state_dict())
 
     def _report(self) -> None:
         """Log metrics, and show them."""

@@ -138,7 +138,8 @@ def evaluate_agent(policy: Policy, config: ImpalaConfig, seed: int) -> dict[str,
 
 def record_video(policy: Policy, config: ImpalaConfig, seed: int, out: Path) -> str:
     """Record a video of one episode; returns a message, also if it fails."""
-    from agents.evaluation.video import VideoError, film  # moviepy takes a second to import
+    from agents.evaluation.video.encoder import VideoError
+    from agents.evaluation.video.film import film
 
     try:
         film(policy, config.env, episodes=1, seed=seed, greedy=False, out=out)

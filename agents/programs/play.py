@@ -9,7 +9,8 @@ import numpy as np
 from agents.cli.command import CommandError, add_env, at_least, choose_env, plain_errors
 from agents.cli.exit_status import OK
 from agents.cli.invocation import program_name
-from agents.evaluation.picture import caption, compose
+from agents.evaluation.video.level import draw_game
+from agents.evaluation.video.picture import Scene, caption, compose
 from envs import EnvConfig
 from envs.game_config import GameConfig
 
@@ -32,7 +33,8 @@ class Table:
     def begin(self, seed: int | None = None) -> None:
         """Start an episode."""
         _, self.info = self.env.reset(seed=seed)
-        self.episode_return, self.step, self.ended = 0.0, 0, False
+        self.episode_return, self.step = 0.0, 0
+        self.terminated = self.ended = False
 
     def press(self, key: str) -> None:
         """Take a step, or start a new level; other keys do nothing."""
@@ -40,21 +42,25 @@ class Table:
         if key == NEW or (self.ended and key in self.config.keys):
             self.begin()
         elif key in self.config.keys:
-            _, reward, terminated, truncated, self.info = self.env.step(
+            _, reward, self.terminated, truncated, self.info = self.env.step(
                 self.config.keys[key].action
             )
             self.episode_return, self.step = self.episode_return + reward, self.step + 1
-            self.ended = terminated or truncated
+            self.ended = self.terminated or truncated
 
     def picture(self) -> np.ndarray:
         """The current picture."""
-        game = self.env.game
-        text = caption(self.config.caption(self.info), self.episode_return, self.step)
-        if self.ended:
-            text["over:"] = "press a key"
-        if self.view == "agent":
-            return compose(game.view(0), None, text)
-        return compose(game.frame(0), game.view(0), text)
+        level, view = draw_game(self.env.game, 0)
+        return compose(
+            Scene(
+                self.config.id,
+                caption(self.config.caption(self.info), self.episode_return, self.step),
+                level if self.view == "full" else None,
+                view or level if self.view == "agent" else view,
+                ending=self.config.ending(self.info, self.terminated) if self.ended else None,
+                note="press a key for a new level" if self.ended else describe_keys(self.config),
+            )
+        )
 
 
 def play(table: Table, keys: Iterator[str], show: Callable[[np.ndarray], None]) -> None:

@@ -114,11 +114,7 @@ def load(folder: Path, *, best: bool = False, config: Path | None = None) -> Che
     problems: list[str] = []
     for name in reversed(names):
         try:
-            content = _read_manifest(folder / name)
-            parts = _read(folder / name, content)
-            if config:
-                _check_config(config, content, folder / name)
-            return Checkpoint(folder / name, int(name), *parts, tuple(problems))
+            return _load(folder / name, config)._replace(warnings=tuple(problems))
         except WrongConfig:
             raise
         except CheckpointError as error:
@@ -126,6 +122,31 @@ def load(folder: Path, *, best: bool = False, config: Path | None = None) -> Che
     kind = "best checkpoint" if best else "checkpoint"
     found = "\n".join(problems) if problems else "There is none."
     raise CheckpointError(f"{folder}: no {kind} to load. {found}")
+
+
+def load_all(folder: Path, config: Path) -> list[Checkpoint]:
+    """Load every valid checkpoint of a folder, the oldest first.
+
+    Raises:
+        WrongConfig: the configuration is not the one that they were saved with.
+    """
+    found = list[Checkpoint]()
+    for name in _names(folder):
+        try:
+            found.append(_load(folder / name, config))
+        except WrongConfig:
+            raise
+        except CheckpointError:
+            continue
+    return found
+
+
+def _load(path: Path, config: Path | None) -> Checkpoint:
+    content = _read_manifest(path)
+    parts = _read(path, content)
+    if config:
+        _check_config(config, content, path)
+    return Checkpoint(path, int(path.name), *parts, ())
 
 
 def accept_config(folder: Path, config: bytes) -> None:

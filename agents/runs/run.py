@@ -19,11 +19,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from torch import Tensor
+
 from agents.cli.command_line import load_config
 from agents.cli.options import OptionError
 from agents.cli.presets import to_yaml
 from agents.cli.program import Names, Program
-from agents.runs import checkpoint
+from agents.runs import checkpoint, milestones
 from agents.runs.atomic import atomic_path, atomic_write
 from agents.runs.checkpoint import Checkpoint, accept_config
 from agents.runs.folder_lock import FolderInUse, FolderLock
@@ -145,7 +147,8 @@ class Run:
                 self.config = config
                 text = to_yaml(self.program, config, self.names)
                 self._config_content = text.encode()
-                accept_config(self.checkpoints, self._config_content)
+                for checkpoints in (self.checkpoints, self.checkpoints / milestones.FOLDER):
+                    accept_config(checkpoints, self._config_content)
                 atomic_write(self.config_file, text)
             self._metrics.drop_after(frame)
             self.evaluations.drop_after(frame)
@@ -164,6 +167,14 @@ class Run:
     def save(self, **parts: Any) -> Path:
         """Write a checkpoint; see `checkpoint.save`."""
         return checkpoint.save(self.checkpoints, config=self._config_content, **parts)
+
+    def save_milestone(self, frame: int, weights: Mapping[str, Tensor]) -> None:
+        """Keep the weights of a frame, to show how the run progressed; see `milestones.save`."""
+        milestones.save(self.checkpoints, frame, weights, self._config_content)
+
+    def load_milestones(self) -> list[Checkpoint]:
+        """What `save_milestone` saved, the earliest first; damaged ones are left out."""
+        return checkpoint.load_all(self.checkpoints / milestones.FOLDER, self.config_file)
 
     def log(self, metrics: Mapping[str, Any], frame: int) -> None:
         """Add metrics; see `MetricsLog.log`."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from envs.boxworld.cells import AGENT, EMPTY, GEM, KEY, LOCK, PALETTE, WRONG_LOCK
 from envs.boxworld.rules import NO_KEY
-from envs.pixels import enlarge
+from envs.drawing import Mark, enlarge
 
 
 def draw_frame(cells: np.ndarray, room: np.ndarray) -> np.ndarray:
@@ -16,26 +16,28 @@ def draw_frame(cells: np.ndarray, room: np.ndarray) -> np.ndarray:
     return enlarge(PALETTE[shown])
 
 
-def draw_view(observation: np.ndarray) -> np.ndarray:
-    """An observation as RGB; a window has an extra column for the held key."""
-    if observation.shape[2] == 3:
-        return enlarge(observation)
-    window, held = observation[..., :3], observation[:1, :1, 3:]
-    side = np.zeros((len(window), 2, 3), np.uint8)  # a black gap, then the key in the middle row
-    side[len(window) // 2, 1] = held[0, 0]
-    return enlarge(np.concatenate([window, side], axis=1))
+def marks(cells: np.ndarray, room: np.ndarray) -> list[Mark]:
+    """The characters of `draw_text` on all cells but floor and border."""
+    marks = [
+        Mark(int(row), int(column), character(int(cells[row, column])))
+        for row, column in np.argwhere((cells == GEM) | (cells >= KEY))
+    ]
+    if room["held"] != NO_KEY:
+        marks.append(Mark(0, 0, character(KEY + int(room["held"]))))
+    return [*marks, Mark(int(room["row"]), int(room["column"]), "@")]
 
 
 def draw_text(cells: np.ndarray, room: np.ndarray) -> str:
     """The room in characters: @ agent, * gem, a..t keys, A..T locks, # border."""
     shown = cells.copy()
     shown[room["row"], room["column"]] = AGENT
-    rows = ["".join(_character(int(cell)) for cell in row) for row in shown]
-    held = "none" if room["held"] == NO_KEY else _character(KEY + int(room["held"]))
+    rows = ["".join(character(int(cell)) for cell in row) for row in shown]
+    held = "none" if room["held"] == NO_KEY else character(KEY + int(room["held"]))
     return "\n".join([*rows, f"key: {held}"])
 
 
-def _character(cell: int) -> str:
+def character(cell: int) -> str:
+    """The character of a cell's code."""
     if cell >= LOCK:
         return chr(ord("A") + cell - (WRONG_LOCK if cell >= WRONG_LOCK else LOCK))
     if cell >= KEY:

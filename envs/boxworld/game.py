@@ -8,7 +8,7 @@ import numpy as np
 
 from envs.boxworld import rules
 from envs.boxworld.cells import KEY, NUM_COLOURS, PALETTE
-from envs.boxworld.draw import draw_frame, draw_text, draw_view
+from envs.boxworld.draw import character, draw_frame, draw_text, marks
 from envs.boxworld.level import most_objects
 from envs.boxworld.players import PLAYERS
 from envs.checks import (
@@ -19,7 +19,8 @@ from envs.checks import (
     check_view_size,
     check_whole,
 )
-from envs.config import Caption, Key
+from envs.config import Key
+from envs.drawing import Caption, Mark, Region, Swatch, enlarge
 from envs.game import Game, by_name
 from envs.game_config import GameConfig
 from envs.players import MakePlayer
@@ -55,6 +56,7 @@ class BoxWorldConfig(GameConfig):
         name: Key(action, name) for action, name in enumerate(("up", "down", "left", "right"))
     }
     players: ClassVar[Mapping[str, MakePlayer]] = PLAYERS
+    failure: ClassVar[str] = "wrong box"
 
     def __post_init__(self):
         for name in ("solution_length", "num_distractors"):
@@ -127,10 +129,12 @@ class BoxWorldConfig(GameConfig):
         }
 
     def caption(self, info: Mapping[str, Any]) -> Caption:
-        """The colour of the key in hand."""
-        held = int(info["held_key"])
-        red, green, blue = PALETTE[KEY + max(held, 0)].tolist()
-        return {"key": (red, green, blue) if held != rules.NO_KEY else "none"}
+        """The key in hand."""
+        held = KEY + int(info["held_key"])
+        if held < KEY:
+            return {"held key": "none"}
+        red, green, blue = PALETTE[held].tolist()
+        return {"held key": Swatch((red, green, blue), character(held))}
 
     def idle(self) -> dict[str, str]:
         """The options without effect in this combination, each with the reason."""
@@ -230,8 +234,20 @@ class BoxWorld(Game[BoxWorldConfig]):
         return draw_frame(self.cells[index], self.rooms[index])
 
     def view(self, index: int) -> np.ndarray:
-        """What the agent observes as RGB; a window has an extra column for the held key."""
-        return draw_view(self.observation(index))
+        """What the agent observes of the room as RGB; the held key is in the caption."""
+        return enlarge(self.observation(index)[..., :3])
+
+    def seen(self, index: int) -> Region | None:
+        """The window around the agent."""
+        if self.config.view == "full":
+            return None
+        row, column = self.rooms[index]["row"], self.rooms[index]["column"]
+        half = self.sight // 2
+        return Region(int(row) - half, int(column) - half, self.sight, self.sight)
+
+    def marks(self, index: int) -> list[Mark]:
+        """Lower-case letters on keys, capitals on locks, the agent and the gem."""
+        return marks(self.cells[index], self.rooms[index])
 
     def text(self, index: int) -> str:
         """The room in characters."""

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit
 
+from envs.drawing import Mark
 from envs.minipacman.maze import COLUMNS, FOOD, ROWS, WALL
 from envs.minipacman.rules import POWER_STEPS
 from envs.words import as_words, store
@@ -74,15 +75,25 @@ def dot(out, i, row, column, code):
             out[i, row, column, channel] = PALETTE[code, channel]
 
 
+def marks(game: np.void) -> list[Mark]:
+    """What lies over the maze: `P` Pacman, `G` a ghost (`g` edible), `o` a pill."""
+    ghost = "g" if game["power"] > 0 else "G"
+    things = [("pill", "o", game["num_pills"]), ("ghost", ghost, game["num_ghosts"])]
+    found = {
+        (int(game[f"{name}_row"][i]), int(game[f"{name}_column"][i])): symbol
+        for name, symbol, count in things
+        for i in range(count)
+    }
+    found[int(game["row"]), int(game["column"])] = "P"
+    return [Mark(*place, symbol) for place, symbol in found.items()]
+
+
 def text(game: np.void) -> str:
-    """One game in characters: `P` Pacman, `G` a ghost (`g` edible), `o` a pill, `.` food."""
-    marks = np.full((ROWS, COLUMNS), " ")
-    marks[game["cells"] == WALL] = "#"
-    marks[game["cells"] == FOOD] = "."
-    pills, ghosts = slice(game["num_pills"]), slice(game["num_ghosts"])
-    marks[game["pill_row"][pills], game["pill_column"][pills]] = "o"
-    mark = "g" if game["power"] > 0 else "G"
-    marks[game["ghost_row"][ghosts], game["ghost_column"][ghosts]] = mark
-    marks[game["row"], game["column"]] = "P"
+    """One game in characters: those of `marks`, `.` food, `#` wall."""
+    shown = np.full((ROWS, COLUMNS), " ")
+    shown[game["cells"] == WALL] = "#"
+    shown[game["cells"] == FOOD] = "."
+    for row, column, symbol in marks(game):
+        shown[row, column] = symbol
     status = f"level {game['level']}  score {game['score']:g}  power {game['power']}"
-    return "\n".join(["".join(row) for row in marks] + [status])
+    return "\n".join(["".join(row) for row in shown] + [status])

@@ -7,14 +7,14 @@ from typing import Any, ClassVar, Literal, Self, get_args
 import numpy as np
 
 from envs.checks import MAX_INT32, check_choice, check_view_size, check_whole
-from envs.config import Caption, Key
+from envs.config import Key
+from envs.drawing import Caption, Mark, Region, enlarge
 from envs.game import Game, by_name
 from envs.game_config import GameConfig
 from envs.minipacman import batch, level
-from envs.minipacman.draw import text
+from envs.minipacman.draw import marks, text
 from envs.minipacman.maze import COLUMNS, ROWS
 from envs.minipacman.players import PLAYERS
-from envs.pixels import enlarge
 from envs.players import MakePlayer
 
 Mode = Literal["regular", "avoid", "hunt", "ambush", "rush"]
@@ -56,6 +56,7 @@ class MiniPacmanConfig(GameConfig):
         "down": Key(4, "down"),
     }
     players: ClassVar[Mapping[str, MakePlayer]] = PLAYERS
+    failure: ClassVar[str] = "caught"
     step_limit: ClassVar[str] = "frame_cap"
 
     def __post_init__(self):
@@ -167,6 +168,18 @@ class MiniPacman(Game[MiniPacmanConfig]):
     def view(self, index: int) -> np.ndarray:
         """What the agent of one game observes, as RGB with cells of 16 pixels."""
         return enlarge(self.observation(index))
+
+    def seen(self, index: int) -> Region | None:
+        """The window around Pacman."""
+        if self._full:
+            return None
+        row, column = self.games[index]["row"], self.games[index]["column"]
+        size = 2 * self.sight + 1
+        return Region(int(row) - self.sight, int(column) - self.sight, size, size)
+
+    def marks(self, index: int) -> list[Mark]:
+        """Pacman, the ghosts and the pills, by the characters of `text`."""
+        return marks(self.games[index])
 
     def text(self, index: int) -> str:
         """One game in characters."""

@@ -80,7 +80,7 @@ class ConvLSTM(Core[ConvLSTMState]):
         self.bias = nn.Parameter(torch.zeros(4 * channels))
         for weight in (self.input_weight, self.hidden_weight):
             truncated_normal_(weight, weight[0].numel())
-        self.gates = Observed()
+        self.gates = Observed(gate=("input", "forget", "output"), channel=(), row=(), column=())
 
     def initial_state(self, batch: int) -> ConvLSTMState:
         """Zeros."""

@@ -100,7 +100,7 @@ class EntNet(Core[Tensor]):
         self.from_key = nn.Linear(units, units, bias=False)
         self.read = nn.Linear(units, units, bias=False)
         self.rectify = Rectifier(units)
-        self.gate, self.attention = Observed(), Observed()
+        self.gate, self.attention = Observed(slot=()), Observed(slot=())
         nn.init.zeros_(self.from_memory.bias)
         for weight in (self.embed, self.from_memory, self.from_input, self.from_key, self.read):
             nn.init.normal_(weight.weight, std=0.1)

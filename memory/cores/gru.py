@@ -49,7 +49,7 @@ class GRU(Core[Tensor]):
         self.hidden_weight = nn.Parameter(torch.empty(3 * hidden, hidden))
         self.input_bias = nn.Parameter(torch.zeros(3 * hidden))
         self.hidden_bias = nn.Parameter(torch.zeros(3 * hidden))
-        self.gates = Observed()
+        self.gates = Observed(gate=("reset", "update"), unit=())
         for weight in (self.input_weight, self.hidden_weight):
             truncated_normal_(weight, features + hidden)
 

@@ -92,7 +92,7 @@ class Gate(nn.Module):
         self.from_stream = nn.Linear(width, 2 * width, bias=False)  # U_r, U_z
         self.from_reset = nn.Linear(width, width, bias=False)  # U_g
         self.bias = nn.Parameter(torch.full((width,), bias))
-        self.update = Observed()
+        self.update = Observed(step=(), unit=())
         for layer in (self.from_branch, self.from_stream, self.from_reset):
             truncated_normal_(layer.weight, 2 * width)
 

@@ -118,7 +118,7 @@ class HMem(Core[Tensor]):
             self.merge = _linear(2 * config.units, config.units)
             self.key_norm = nn.LayerNorm(config.units, eps=NORM_EPSILON)
             self.value_norm = nn.LayerNorm(config.units, eps=NORM_EPSILON)
-        self.keys, self.recalled = Observed(), Observed()
+        self.keys, self.recalled = Observed(hop=(), unit=()), Observed(unit=())
 
     def penalties(self) -> Iterable[tuple[Tensor, float]]:
         """Of keys, values and cues."""

@@ -80,7 +80,7 @@ class LSTM(Core[LSTMState]):
         forget[hidden : 2 * hidden] = 1.0
         self.forget_bias: Tensor
         self.register_buffer("forget_bias", forget, persistent=False)
-        self.gates = Observed()
+        self.gates = Observed(gate=("input", "forget", "output"), unit=())
         for weight in (self.input_weight, self.hidden_weight):
             truncated_normal_(weight, features + hidden)
 

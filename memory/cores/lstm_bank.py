@@ -93,7 +93,8 @@ class LSTMBank(Core[LSTMState]):
             weights.append(self.key_weight)
         for weight in weights:
             truncated_normal_(weight, features + hidden * (2 if shared else 1))
-        self.gates, self.cell_gate = Observed(), Observed()
+        self.gates = Observed(gate=("input", "forget", "output"), cell=(), unit=())
+        self.cell_gate = Observed(cell=())
 
     def initial_state(self, batch: int) -> LSTMState:
         """Zeros."""

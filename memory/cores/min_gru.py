@@ -52,7 +52,7 @@ class Layer(nn.Module):
         self.norm, self.mlp_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.project = linear(width, 2 * width)
         self.mlp = nn.Sequential(linear(width, 2 * width), nn.GELU(), linear(2 * width, width))
-        self.gate = Observed()
+        self.gate = Observed(unit=())
 
     def read_input(
         self, x: Float[Tensor, "*T B D"]

@@ -135,7 +135,8 @@ class RMC(Core[Tensor]):
         self.output_size = config.units
         rows = input_shape[0] if config.input == "rows" else 1
         self.embed = linear(input_shape[-1], heads.width)
-        blocks = nn.ModuleList(AttentionBlock(heads) for _ in range(config.blocks))
+        names = [str(slot + 1) for slot in range(config.slots)] + ["in"] * rows
+        blocks = nn.ModuleList(AttentionBlock(heads, names) for _ in range(config.blocks))
         self.blocks = cast("Sequence[AttentionBlock]", blocks)
         self.mlp = _perceptron(heads.width, config.mlp_layers)
         self.gated = config.gate != "none"
@@ -143,7 +144,8 @@ class RMC(Core[Tensor]):
             gates = 2 * (heads.width if config.gate == "unit" else 1)
             self.gate_input = linear(rows * heads.width, gates)
             self.gate_memory = linear(heads.width, gates)
-            self.input_gate, self.forget_gate = Observed(), Observed()
+            self.input_gate = Observed(slot=(), unit=())
+            self.forget_gate = Observed(slot=(), unit=())
         self.fused, self.held = None, Held()
         if config.fused != "never":
             self.fused = FusedRMC(

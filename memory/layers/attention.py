@@ -5,6 +5,7 @@ keys and values come from one projection, normalised over the features of all he
 are concatenated with no projection after them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,10 +40,10 @@ class Heads:
 class Attend(nn.Module):
     """Weighted mean of values."""
 
-    def __init__(self, scale: float) -> None:
+    def __init__(self, scale: float, rows: Sequence[str]) -> None:
         super().__init__()
         self.scale = scale
-        self.weights = Observed()
+        self.weights = Observed(head=(), query=rows, key=rows)
 
     def forward(
         self,
@@ -56,14 +57,18 @@ class Attend(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """One round of attention over rows, and the norms around it and around the perceptron."""
+    """One round of attention over rows, and the norms around it and around the perceptron.
 
-    def __init__(self, heads: Heads) -> None:
+    Args:
+        rows: names of the rows, for those who draw the weights.
+    """
+
+    def __init__(self, heads: Heads, rows: Sequence[str] = ()) -> None:
         super().__init__()
         self.heads = heads
         self.qkv = linear(heads.width, heads.projection)
         self.qkv_norm = nn.LayerNorm(heads.projection)
-        self.attend = Attend(heads.scale)
+        self.attend = Attend(heads.scale, rows)
         self.attention_norm = nn.LayerNorm(heads.width)
         self.mlp_norm = nn.LayerNorm(heads.width)
 

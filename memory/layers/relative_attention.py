@@ -35,7 +35,7 @@ class RelativeAttention(nn.Module):
         self.content_bias = nn.Parameter(torch.zeros(heads, width // heads))  # u
         self.position_bias = nn.Parameter(torch.zeros(heads, width // heads))  # v
         self.merge = linear(width, width)
-        self.weights = Observed()
+        self.weights = Observed(head=(), query=(), key=())
         for weight in (self.query.weight, self.key, self.value, self.position.weight):
             truncated_normal_(weight, width)
 

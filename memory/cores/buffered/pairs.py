@@ -27,7 +27,7 @@ class Pairs(nn.Module):
         self.first = linear(3 * width, units)
         rest = [module for _ in range(layers - 1) for module in (linear(units, units), nn.ReLU())]
         self.rest = nn.Sequential(*rest)
-        self.related = Observed()
+        self.related = Observed(row=(), other=(), unit=())
 
     def forward(
         self,

@@ -86,7 +86,7 @@ class AttendRows(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.weights = Observed()
+        self.weights = Observed(head=(), row=())
 
     def forward(
         self,

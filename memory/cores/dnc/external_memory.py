@@ -100,8 +100,8 @@ class Interface(nn.Module):
         """Widths of the parts of the projection, in order; in each the read heads come first, and
         the gates are the free gates, the allocation gates, the write gates."""
         self.project = linear(inputs, sum(self.groups.values()))
-        self.free_gates, self.modes = Observed(), Observed()
-        self.allocation_gates, self.write_gates = Observed(), Observed()
+        self.free_gates, self.modes = Observed(read=()), Observed(read=(), mode=())
+        self.allocation_gates, self.write_gates = Observed(write=()), Observed(write=())
 
     def forward(self, hidden: Float[Tensor, "B D"]) -> tuple[WriteCommand, ReadCommand]:
         """Commands to the write heads and to the read heads."""
@@ -126,7 +126,8 @@ class WriteHeads(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.allocation, self.content = Observed(), Observed()
+        self.allocation = Observed(write=(), word=())
+        self.content = Observed(write=(), word=())
 
     def forward(
         self, memory: Float[Tensor, "B N W"], usage: Float[Tensor, "B N"], command: WriteCommand
@@ -147,7 +148,7 @@ class ReadHeads(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.content = Observed()
+        self.content = Observed(read=(), word=())
 
     def forward(
         self,

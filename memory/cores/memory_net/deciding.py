@@ -37,7 +37,7 @@ class DecidingMemoryNet(DecidingCore[Tensor]):
         self.output_size = self.show.size
         self.decision_size = slots
         self.rewrite = rewrite.requires_grad_(False)
-        self.writes = Observed()
+        self.writes = Observed(slot=())
         nn.init.constant_(rewrite.norm.weight, SHARPNESS)
         hidden = linear(features + units, decision_units)
         self.decision = nn.Sequential(hidden, nn.ReLU(), linear(decision_units, slots))

@@ -56,7 +56,7 @@ class Rewrite(nn.Module):
         self.from_input = linear(width, units)
         self.from_memory = nn.Linear(units, units, bias=False) if reads_memory else None
         self.norm = RunningNorm(units, momentum)
-        self.content = Observed()
+        self.content = Observed(unit=())
         if self.from_memory is not None:
             for layer in (self.from_input, self.from_memory):
                 truncated_normal_(layer.weight, width + units)

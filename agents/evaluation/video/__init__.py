@@ -1,0 +1,1 @@
+"""Videos of agents: what they see, do, expect and remember."""
