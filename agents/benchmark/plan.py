@@ -33,6 +33,7 @@ from agents.cli.command_line import ParsedRun, parse, to_yaml
 from agents.cli.invocation import shell_command
 from agents.cli.options import nearest
 from agents.cli.program import CONFIGS, Program
+from agents.cli.yaml_file import is_list, is_mapping, read_yaml
 from agents.impala.program import IMPALA
 from agents.supervised.program import SUPERVISED
 
@@ -42,8 +43,6 @@ PROGRAMS = {"tasks": SUPERVISED, "environments": IMPALA}
 SECTIONS = ("seeds", "settings", *PROGRAMS, "cores", "parameters")
 _SAME_RUN = ("device", "threads", "graphs", "checkpoint_minutes", "log_seconds", "evaluate_levels")
 """Options that may differ between a plan and an existing run."""
-_LARGEST, _DEEPEST = 100_000, 6
-"""Bytes of a plan, and levels of nesting in it."""
 
 
 class Job(NamedTuple):
@@ -78,15 +77,6 @@ class Job(NamedTuple):
         return " ".join([shell_command(self.program.name), *self.flags])
 
 
-def find_plan(given: str) -> Path:
-    """The file of a path, or of a name in configs/benchmark."""
-    for path in (Path(given), FOLDER / f"{given}.yaml"):
-        if path.is_file():
-            return path
-    names = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-    raise CommandError(f"{given}: no such file or benchmark. {nearest(given, names)}")
-
-
 def read_plan(file: Path, out: Path) -> list[Job]:
     """Every run of a benchmark, in the order of execution.
 
@@ -94,7 +84,7 @@ def read_plan(file: Path, out: Path) -> list[Job]:
         out: folder of the runs.
 
     Raises:
-        CommandError: the file is not a benchmark; names the entry and its line.
+        OptionError: the file is not a benchmark; names the entry and its line.
     """
     return _Plan(file).jobs(out)
 
@@ -128,7 +118,7 @@ def is_of(job: Job, parsed: ParsedRun) -> bool:
         held = yaml.safe_load(file.read_text())
     except (UnicodeDecodeError, yaml.YAMLError):
         held = None
-    if not isinstance(held, dict):
+    if not is_mapping(held):
         raise CommandError(f"{file} is damaged; remove {job.folder} and run again.")
     changeable: set[str] = set(_SAME_RUN)
     schedule = wanted.get("optimizer", {}).get("schedule", "constant")
@@ -138,35 +128,18 @@ def is_of(job: Job, parsed: ParsedRun) -> bool:
     return all(held.get(key) == value for key, value in wanted.items() if key not in changeable)
 
 
-def check_shape(file: Path, text: str) -> None:
-    """Refuse aliases and deep nesting, with which a short file takes all memory.
-
-    Raises:
-        CommandError: names the line.
-        yaml.YAMLError: the text is not YAML.
-    """
-    depth = 0
-    for event in yaml.parse(text, yaml.SafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
-            line = event.start_mark.line + 1
-            raise CommandError(f"{file}: line {line}: aliases and deep nesting are not allowed.")
-
-
 class _Plan:
     """A plan file: its sections, and the line of each key."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self._lines: dict[tuple[str, ...], int] = {}
-        self.sections = self._read()
+    def __init__(self, path: Path) -> None:
+        self.file = read_yaml(path, 3)
+        self.sections = self.file.sections(SECTIONS)
 
     def jobs(self, out: Path) -> list[Job]:
         """Every run, ordered by seed."""
         cores = self._entries("cores")
         if not any(kind in self.sections for kind in PROGRAMS):
-            raise self._error(f"expected {' or '.join(f'`{kind}`' for kind in PROGRAMS)}.")
+            raise self.file.error(f"expected {' or '.join(f'`{kind}`' for kind in PROGRAMS)}.")
         of_plan = self._seeds(("seeds",), self.sections.get("seeds", [0]))
         jobs = [job for kind in PROGRAMS for job in self._jobs_of(kind, cores, of_plan, out)]
         # Seeds outermost: an interrupted benchmark has complete tables with fewer seeds.
@@ -175,7 +148,7 @@ class _Plan:
         counts = Counter(job.folder for job in jobs)
         twice = [job for job in jobs if counts[job.folder] > 1]
         if twice:
-            raise self._error(
+            raise self.file.error(
                 f"several runs would use {twice[0].folder}; names of tasks, environments and "
                 "cores, and seeds, must be unique."
             )
@@ -194,7 +167,7 @@ class _Plan:
                 for core in chosen:
                     flags = flags_of(of[core] | {"seed": seed})
                     folder = out / _word(subject) / _word(core) / str(seed)
-                    yield Job(kind, subject, core, seed, flags, folder, self._lines[where])
+                    yield Job(kind, subject, core, seed, flags, folder, self.file.lines[where])
 
     def _sized(self, kind: str, options: dict[str, Any]) -> dict[str, Any]:
         """The options of a run, its core made to size where the plan asks for it."""
@@ -202,8 +175,8 @@ class _Plan:
         if parameters is None:
             return options
         if type(parameters) is not int or parameters < 1:
-            raise self._error(
-                f"`parameters` is a whole number from 1 on, got {parameters!r}.", ("parameters",)
+            raise self.file.error(
+                f"`parameters` is a whole number from 1 on, got {parameters!r}.", "parameters"
             )
         try:
             return options | sized_options(PROGRAMS[kind], flags_of(options), parameters)
@@ -212,84 +185,44 @@ class _Plan:
 
     def _settings(self, kind: str) -> dict[str, Any]:
         """Options of all runs of a section."""
-        settings = dict(self._mapping(("settings",), self.sections.get("settings", {})))
+        settings = dict(self.file.mapping(self.sections.get("settings", {}), "settings"))
         own = {name: settings.pop(name, {}) for name in PROGRAMS}
         options = self._options(("settings",), settings)
         return options | self._options(("settings", kind), own[kind])
 
     def _entries(self, section: str) -> dict[str, dict[str, Any]]:
         entries = self.sections.get(section)
-        if not isinstance(entries, dict) or not entries:
-            raise self._error(f"`{section}` must have at least one entry with its options.")
-        return {str(n): self._options((section, str(n)), value) for n, value in entries.items()}
+        if not is_mapping(entries) or not entries:
+            raise self.file.error(f"`{section}` must have at least one entry with its options.")
+        return {name: self._options((section, name), value) for name, value in entries.items()}
 
     def _options(self, where: tuple[str, ...], value: Any) -> dict[str, Any]:
+        options = self.file.mapping(value, *where)
         for own in ("seed", "run_dir", "run-dir", "resume", "overwrite"):
-            if own in self._mapping(where, value):
-                raise self._error(
-                    f"`{': '.join(where)}` sets {own}, which is set by the benchmark.", where
+            if own in options:
+                raise self.file.error(
+                    f"`{': '.join(where)}` sets {own}, which is set by the benchmark.", *where
                 )
-        return {str(key): option for key, option in value.items()}
-
-    def _mapping(self, where: tuple[str, ...], value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise self._error(
-                f"`{': '.join(where)}` takes lines of `option: value`, got {value!r}.", where
-            )
-        return value
+        return options
 
     def _seeds(self, where: tuple[str, ...], value: Any) -> list[int]:
-        if isinstance(value, list) and value and all(type(seed) is int for seed in value):
+        if is_list(value) and value and all(type(seed) is int for seed in value):
             return value
-        raise self._error(f"`{': '.join(where)}` is a list of whole numbers, got {value!r}.", where)
+        raise self.file.error(
+            f"`{': '.join(where)}` is a list of whole numbers, got {value!r}.", *where
+        )
 
     def _cores(self, where: tuple[str, ...], value: Any, cores: Mapping[str, Any]) -> list[str]:
-        if not isinstance(value, list):
-            raise self._error(f"`{': '.join(where)}: cores` is a list, got {value!r}.", where)
+        if not is_list(value):
+            raise self.file.error(f"`{': '.join(where)}: cores` is a list, got {value!r}.", *where)
         for name in value:
             if name not in cores:
-                raise self._error(
+                raise self.file.error(
                     f"`{': '.join(where)}: cores` names {name}, which is not among the cores of "
                     f"the plan. {nearest(str(name), cores)}",
-                    where,
+                    *where,
                 )
         return value
-
-    def _error(self, text: str, where: tuple[str, ...] = ()) -> CommandError:
-        line = self._lines.get(where)
-        return CommandError(f"{self.file}{f', line {line}' if line else ''}: {text}")
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            with self.file.open("rb") as stream:
-                data = stream.read(_LARGEST + 1)
-            if len(data) > _LARGEST:
-                raise self._error(f"too long for a plan (more than {_LARGEST} bytes).")
-            check_shape(self.file, data.decode())
-            plan = self._note_lines(yaml.SafeLoader(data.decode()).get_single_node(), ())
-        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-            raise CommandError(
-                f"{self.file} cannot be read: {' '.join(str(error).split())}"
-            ) from None
-        if not isinstance(plan, dict):
-            raise self._error(f"expected sections {', '.join(SECTIONS)}.")
-        for name in plan:
-            if name not in SECTIONS:
-                raise self._error(f"no section `{name}`. {nearest(str(name), SECTIONS)}", (name,))
-        return plan
-
-    def _note_lines(self, node: yaml.Node | None, where: tuple[str, ...]) -> Any:
-        """The values of a node; notes the line of each key."""
-        if not isinstance(node, yaml.MappingNode):
-            return yaml.safe_load(yaml.serialize(node)) if node is not None else None
-        values: dict[str, Any] = {}
-        for key, value in node.value:
-            name, line = str(key.value), key.start_mark.line + 1
-            if name in values:
-                raise self._error(f"line {line}: `{name}` is given twice.")
-            self._lines[(*where, name)] = line
-            values[name] = self._note_lines(value, (*where, name))
-        return values
 
 
 def flags_of(options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -302,7 +235,7 @@ def _flag(key: str, value: Any) -> Iterator[str]:
     if isinstance(value, bool):
         owner, dot, name = flag.removeprefix("--").rpartition(".")
         yield flag if value else f"--{owner}{dot}no-{name}"
-    elif isinstance(value, list):
+    elif is_list(value):
         yield from (flag, *map(str, value))
     else:
         yield from (flag, str(value))

@@ -12,17 +12,16 @@ measure: episodes/return        # a column of metrics.jsonl; more is better
 lower_is_better: false
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import yaml
-
-from agents.benchmark.plan import check_shape, flags_of
+from agents.benchmark.plan import flags_of
 from agents.cli.command import CommandError
 from agents.cli.command_line import parse
 from agents.cli.options import nearest
 from agents.cli.program import CONFIGS, Program
+from agents.cli.yaml_file import YamlFile, is_list, is_mapping, read_yaml
 from agents.impala.program import IMPALA
 from agents.supervised.program import SUPERVISED
 
@@ -73,38 +72,24 @@ class Sweep(NamedTuple):
             ) from None
 
 
-def find_sweep(given: str) -> Path:
-    """The file of a path, or of a name in configs/sweep."""
-    for path in (Path(given), FOLDER / f"{given}.yaml"):
-        if path.is_file():
-            return path
-    names = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-    raise CommandError(f"{given}: no such file or sweep. {nearest(given, names)}")
-
-
-def read_sweep(file: Path) -> Sweep:
+def read_sweep(path: Path) -> Sweep:
     """Read a search; checks all bounds and choices against the program's options.
 
     Raises:
-        CommandError: the file is not a search; names the entry.
+        OptionError: the file is not a search; names the entry and its line.
+        CommandError: a bound or choice is not valid; the program has printed why.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-        check_shape(file, text)
-        plan = yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise CommandError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(plan, dict):
-        raise CommandError(f"{file}: expected sections {', '.join(SECTIONS)}.")
-    for name in plan:
-        if name not in SECTIONS:
-            raise CommandError(f"{file}: no section `{name}`. {nearest(str(name), SECTIONS)}")
+    file = read_yaml(path, 3)
+    plan = file.sections(SECTIONS)
+    search = file.mapping(plan.get("search", {}), "search")
+    if not search:
+        raise file.error("`search` must name at least one option with its range.", "search")
     sweep = Sweep(
-        PROGRAMS[_one_of(file, plan, "program", PROGRAMS)],
-        _mapping(file, plan, "settings"),
-        {option: _range(file, option, value) for option, value in _search(file, plan).items()},
-        _trials(file, plan),
-        "asha" if _one_of(file, plan, "scheduler", ("asha", "none")) == "asha" else "none",
+        PROGRAMS[_one_of(file, "program", PROGRAMS)],
+        file.mapping(plan.get("settings", {}), "settings"),
+        {option: _range(file, option, value) for option, value in search.items()},
+        _trials(file),
+        "asha" if _one_of(file, "scheduler", ("asha", "none"), "none") == "asha" else "none",
         str(plan.get("measure", "")),
         bool(plan.get("lower_is_better", False)),
     )
@@ -112,56 +97,42 @@ def read_sweep(file: Path) -> Sweep:
     return sweep
 
 
-def _check(file: Path, sweep: Sweep) -> None:
+def _check(file: YamlFile, sweep: Sweep) -> None:
     if not sweep.measure:
-        raise CommandError(f"{file}: `measure` names a column of metrics.jsonl.")
+        raise file.error("`measure` names a column of metrics.jsonl.", "measure")
     if sweep.trials is None and any("choices" not in of for of in sweep.search.values()):
-        raise CommandError(f"{file}: `trials: all` needs `choices` for each option of `search`.")
+        raise file.error("`trials: all` needs `choices` for each option of `search`.", "trials")
     for option, of in sweep.search.items():
         for value in next(iter(of.values())):
             sweep.check({option: value})
 
 
-def _mapping(file: Path, plan: Mapping[str, Any], name: str) -> dict[str, Any]:
-    value = plan.get(name, {})
-    if not isinstance(value, dict):
-        raise CommandError(f"{file}: `{name}` takes lines of `option: value`, got {value!r}.")
-    return value
-
-
-def _search(file: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
-    search = _mapping(file, plan, "search")
-    if not search:
-        raise CommandError(f"{file}: `search` must name at least one option with its range.")
-    return search
-
-
-def _range(file: Path, option: str, value: Any) -> dict[str, list[Any]]:
-    if isinstance(value, dict) and len(value) == 1:
-        ((kind, of),) = value.items()
-        numbers = isinstance(of, list) and all(isinstance(x, int | float) for x in of)
-        if kind == "choices" and isinstance(of, list) and of:
+def _range(file: YamlFile, option: str, value: Any) -> dict[str, list[Any]]:
+    kind, of = next(iter(value.items())) if is_mapping(value) and len(value) == 1 else ("", None)
+    if is_list(of):
+        if kind == "choices" and of:
             return {kind: of}
-        is_range = numbers and len(of) == 2 and of[0] < of[1]
+        is_range = len(of) == 2 and all(isinstance(x, int | float) for x in of) and of[0] < of[1]
         if is_range and (kind == "between" or (kind == "log" and of[0] > 0)):
             return {kind: of}
-    raise CommandError(
-        f"{file}: `search: {option}` is {{log: [low, high]}}, {{between: [low, high]}} or "
-        f"{{choices: [...]}}, got {value!r}."
+    raise file.error(
+        f"`search: {option}` is {{log: [low, high]}}, {{between: [low, high]}} or "
+        f"{{choices: [...]}}, got {value!r}.",
+        *("search", option),
     )
 
 
-def _trials(file: Path, plan: Mapping[str, Any]) -> int | None:
-    trials = plan.get("trials", "all")
+def _trials(file: YamlFile) -> int | None:
+    trials = file.values.get("trials", "all")
     if trials == "all":
         return None
     if type(trials) is int and trials >= 1:
         return trials
-    raise CommandError(f"{file}: `trials` is a number from 1 on, or all; got {trials!r}.")
+    raise file.error(f"`trials` is a number from 1 on, or all; got {trials!r}.", "trials")
 
 
-def _one_of(file: Path, plan: Mapping[str, Any], name: str, allowed: Any) -> str:
-    value = str(plan.get(name, "none" if name == "scheduler" else ""))
+def _one_of(file: YamlFile, name: str, allowed: Iterable[str], default: str = "") -> str:
+    value = str(file.values.get(name, default))
     if value not in allowed:
-        raise CommandError(f"{file}: `{name}: {value}`: {nearest(value, allowed)}")
+        raise file.error(f"`{name}: {value}`: {nearest(value, allowed)}", name)
     return value

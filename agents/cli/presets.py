@@ -1,21 +1,19 @@
 """Preset files: options of runs as YAML, in the folder of a program or elsewhere."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import yaml
 
 from agents.cli.options import Option, OptionError, find_option, nearest
 from agents.cli.program import USES, Names, Program
 from agents.cli.settings import Setting, convert
+from agents.cli.yaml_file import is_list, is_mapping, read_yaml
 from memory import CORES
 
 _YAML_LIST = "tag:yaml.org,2002:seq"
-_DEEPEST = 10  # levels of nesting; options have two, and values may have some
-_LARGEST = 100_000  # bytes; a preset of all options has 3000
-
 
 COMMAND_LINE_ONLY = ("ray_address",)
 """Options that no file may set: a run folder from elsewhere must not choose what is connected to,
@@ -82,13 +80,7 @@ def _parts_of(path: Path) -> tuple[str, str] | None:
 
 def read_preset(program: Program, path: Path) -> Preset:
     """Read one file, without checking its keys against options."""
-    text = _text(path)
-    try:
-        entries = dict(_entries(path, text))
-    except OptionError:
-        raise
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise OptionError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    entries = dict(_entries(path))
     for section, use in USES.items():
         named = section in entries or f"{section}.name" in entries
         if named and section not in program.registries:
@@ -97,53 +89,17 @@ def read_preset(program: Program, path: Path) -> Preset:
     return Preset(path, subject, core, entries)
 
 
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-        if len(data) > _LARGEST:
-            raise OptionError(f"{path}: too long for a preset (more than {_LARGEST} bytes).")
-        return data.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"{path} cannot be read: {error}") from None
-
-
-def _entries(path: Path, text: str) -> Iterator[tuple[str, Entry]]:
-    _check_shape(path, text)
-    loader = yaml.SafeLoader(text)
-    root = loader.get_single_node()
-    if isinstance(root, yaml.MappingNode):
-        yield from _flatten(path, loader, root)
-    elif root is not None:
-        raise OptionError(f"{path}: expected lines of `option: value`.")
-
-
-def _check_shape(path: Path, text: str) -> None:
-    """Refuse aliases and deep nesting, which make short files slow to load."""
-    depth = 0
-    for event in yaml.parse(text, yaml.SafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
-            line = event.start_mark.line + 1
-            raise OptionError(f"{path}, line {line}: aliases and deep nesting are not allowed.")
-
-
-def _flatten(
-    path: Path, loader: yaml.SafeLoader, node: yaml.MappingNode, prefix: str = ""
-) -> Iterator[tuple[str, Entry]]:
+def _entries(path: Path) -> Iterator[tuple[str, Entry]]:
     """The two levels of options: `batch`, `loss.discount`. Deeper mappings are values."""
-    seen: set[str] = set()
-    for key_node, value_node in node.value:
-        line = key_node.start_mark.line + 1
-        name = str(key_node.value).replace("-", "_")
-        if name in seen:
-            raise OptionError(f"{path}, line {line}: `{name}` is given twice.")
-        seen.add(name)
-        if isinstance(value_node, yaml.MappingNode) and value_node.value and not prefix:
-            yield from _flatten(path, loader, value_node, f"{name}.")
+    file = read_yaml(path, 2, lambda key: key.replace("-", "_"))
+    if file.values is not None and not is_mapping(file.values):
+        raise file.error("expected lines of `option: value`.")
+    for name, value in (file.values or {}).items():
+        if is_mapping(value) and value:
+            for key, option in value.items():
+                yield f"{name}.{key}", Entry(option, file.lines[name, key])
         else:
-            yield prefix + name, Entry(loader.construct_object(value_node, deep=True), line)
+            yield name, Entry(value, file.lines[name,])
 
 
 def _take_name(path: Path, entries: dict[str, Entry], section: str) -> str | None:
@@ -161,11 +117,11 @@ def preset_settings(preset: Preset, options: dict[str, Option]) -> Iterator[Sett
         option = find_option(key, options)
         if option is None:
             raise OptionError(f"{source}: no option `{key}`. {nearest(key, options)}")
-        if option.is_mapping != isinstance(value, dict) or _is_nested(value):
+        if option.is_mapping != is_mapping(value) or _is_nested(value):
             expected = "a mapping" if option.is_mapping else "one value or a list"
             raise OptionError(f"{source}: `{key}` is {expected}, got {value!r}.")
         if not option.is_mapping:
-            words = [str(word) for word in (value if isinstance(value, list) else [value])]
+            words = [str(word) for word in (value if is_list(value) else [value])]
             try:
                 value = convert(option, words)
             except OptionError as error:
@@ -174,7 +130,7 @@ def preset_settings(preset: Preset, options: dict[str, Option]) -> Iterator[Sett
 
 
 def _is_nested(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(part, list | dict) for part in value)
+    return is_list(value) and any(is_list(part) or is_mapping(part) for part in value)
 
 
 def to_yaml(program: Program, config: Any, names: Names | None = None) -> str:
@@ -223,6 +179,6 @@ def _tree(config: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return _tree(value)
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+    if isinstance(value, tuple) or is_list(value):
+        return [_plain(item) for item in cast(Sequence[Any], value)]
     return str(value) if isinstance(value, Path) else value

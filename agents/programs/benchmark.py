@@ -15,12 +15,13 @@ from agents.benchmark import queue_log
 from agents.benchmark.holder import held
 from agents.benchmark.job import Outcome, is_done
 from agents.benchmark.monitor import QueueMonitor
-from agents.benchmark.plan import Job, check, find_plan, is_of, read_plan
+from agents.benchmark.plan import FOLDER, Job, check, is_of, read_plan
 from agents.benchmark.report import write_report
 from agents.benchmark.runner import Started, side_by_side
 from agents.benchmark.scripted import measure_players
 from agents.cli.command import CommandError, at_least, plain_errors
 from agents.cli.invocation import program_name
+from agents.cli.yaml_file import find_yaml
 
 Executor = Callable[[Sequence[Job], Started], Iterator[Outcome]]
 
@@ -40,7 +41,7 @@ def main(argv: list[str]) -> int:
     if asked.ray and asked.jobs:
         parser.error("--jobs has no effect with --ray, which gives each run a CPU or GPU")
     with plain_errors(parser.prog):
-        plan = find_plan(asked.plan)
+        plan = find_yaml(asked.plan, FOLDER, "benchmark")
         jobs = read_plan(plan, asked.out)
         for job in jobs:
             if not is_of(job, check(job)):

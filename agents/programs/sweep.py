@@ -6,9 +6,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from agents.benchmark.sweep_plan import find_sweep, read_sweep
+from agents.benchmark.sweep_plan import FOLDER, read_sweep
 from agents.cli.command import CommandError, plain_errors
 from agents.cli.invocation import program_name
+from agents.cli.yaml_file import find_yaml
 
 
 def main(argv: list[str]) -> int:
@@ -20,7 +21,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the sampled values")
     asked = parser.parse_args(argv)
     with plain_errors(parser.prog, ConnectionError):
-        sweep = read_sweep(find_sweep(asked.plan))
+        sweep = read_sweep(find_yaml(asked.plan, FOLDER, "sweep"))
         if asked.out.exists() and any(asked.out.iterdir()):
             raise CommandError(f"--out {asked.out} is not empty; give another folder.")
         try:

@@ -164,7 +164,7 @@ def test_a_run_that_fails_is_named_and_the_others_are_reported(
         (PLAN.replace("large one", "large-one").replace("small", "large one"), "several runs"),
         (PLAN.replace("[1, 2]", "many"), "`seeds` is a list of whole numbers, got 'many'"),
         ("- 1", "expected sections seeds, settings, tasks, environments, cores"),
-        ("a: [", "cannot be read"),
+        ("a: [", "is not valid YAML"),
         ("a: &x {b: 1}\nc: *x", "line 2: aliases and deep nesting"),
         ("seeds: [1]\nseeds: [2]", "line 2: `seeds` is given twice"),
         ("cores: {a: {core: gru}}", "expected `tasks` or `environments`"),
