@@ -1,5 +1,9 @@
 """Recurrent memory cores: sequence models behind one contract."""
 
+from memory.openmp import set_wait_policy
+
+set_wait_policy()  # before PyTorch is loaded
+
 from memory.core import Core, CoreConfig, DecidingCore, TaughtCore, map_state, select, state_leaves
 from memory.cores.buffered.input_buffer import InputBufferState
 from memory.cores.buffered.relation_network import RelationNetwork, RelationNetworkConfig

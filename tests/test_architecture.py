@@ -37,6 +37,7 @@ AGENTS = {
 }
 AGENTS["agents.benchmark"] = {*AGENTS}
 AGENTS["agents.programs"] = {*AGENTS}
+AGENTS["agents.api"] = {*AGENTS}
 MEMORY = {
     "memory": {"memory.cores"},  # its registry names every core
     "memory.layers": {"memory"},

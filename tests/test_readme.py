@@ -24,6 +24,7 @@ EVERY_PAGE = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [page for page in EVERY_PAGE if not page.name.startswith("add_")]
 HEADLINE = "python scripts/impala.py --env boxworld --core rmc --actors 100"
 RUN = "RUN"  # stands for a run folder in the commands
+AGENT = "boxworld-easy-lstm"  # a trained agent that is there
 FRAMES = ["--frames", "8000"]  # two unrolls of the headline's actors: 100 x 40 each
 
 
@@ -83,6 +84,8 @@ def flags(name: str, chosen: tuple[str, ...], help_flag: str) -> set[str]:
 
 def chosen(arguments: list[str]) -> tuple[str, ...]:
     """The options that decide which further options there are."""
+    if "add" in arguments:  # an action of `zoo`, with options of its own
+        return ("add",)
     deciding = {"--env", "--core", "--task"}
     return tuple(word for pair in pairwise(arguments) if pair[0] in deciding for word in pair)
 
@@ -116,7 +119,10 @@ def test_a_script_takes_the_flags_it_is_given(command: str) -> None:
 
 
 @pytest.mark.parametrize("example", blocks("python"))
-def test_a_python_example_runs(example: str) -> None:
+def test_a_python_example_runs(
+    example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert "assert" not in example  # the reader learns nothing from it; check in a test
     exec(compile(example, "README.md", "exec"), {"__name__": "example"})
 
@@ -164,6 +170,8 @@ def test_a_link_inside_the_repository_leads_somewhere(page: Path) -> None:
 def test_a_reader_who_types_every_command_gets_through(tmp_path: Path) -> None:
     run(*script(HEADLINE), *FRAMES, "--run-dir", tmp_path / RUN, cwd=tmp_path)
     for command in SCRIPTS:
-        if RUN in shlex.split(command):
+        words = shlex.split(command)
+        if RUN in words or (AGENT in words and "--resume-weights" not in words):
             more = ["--frames", "16000"] if "--resume" in command else []
+            more = ["--folder", str(tmp_path / "zoo")] if "zoo.py add" in command else more
             run(*script(command), *more, cwd=tmp_path)

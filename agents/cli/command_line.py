@@ -10,7 +10,7 @@ The files are in the folder of the program, such as `configs/impala/`;
 """
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -46,7 +46,7 @@ class ParsedRun(NamedTuple):
 def parse(argv: list[str], program: Program) -> ParsedRun:
     """Parse a command line; on an error prints a message and exits with status 2."""
     try:
-        return _parse(program, argv)
+        return parse_run(program, argv)
     except OptionError as error:
         raise SystemExit(fail(program.name, error, BAD_INPUT)) from None
 
@@ -56,7 +56,8 @@ class _FirstStage(argparse.ArgumentParser):
         raise OptionError(f"{message[0].lower()}{message[1:]}.")
 
 
-def _parse(program: Program, argv: list[str]) -> ParsedRun:
+def parse_run(program: Program, argv: Sequence[str]) -> ParsedRun:
+    """Parse a command line; raises `OptionError` if it is not valid."""
     first = _FirstStage(add_help=False, allow_abbrev=False)
     for flag in ("config", "resume"):
         first.add_argument(f"--{flag}")
@@ -198,7 +199,12 @@ def _resumed(program: Program, chosen: argparse.Namespace) -> tuple[list[Preset]
             raise OptionError(f"--{flag} does not go with --resume: the run keeps its own.")
     file = Path(chosen.resume) / "config.yaml"
     if not file.is_file():
-        raise OptionError(f"--resume {chosen.resume}: not a run folder, it has no config.yaml.")
+        hint = " Trained agents go with --resume-weights." * hasattr(
+            program.config, "resume_weights"
+        )
+        raise OptionError(
+            f"--resume {chosen.resume}: not a run folder, it has no config.yaml.{hint}"
+        )
     preset = read_preset(program, file)
     return [preset], _names(program, (None, None), preset)
 

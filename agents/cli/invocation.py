@@ -14,6 +14,7 @@ SUBCOMMANDS = {
     "sweep.py": "sweep",
     "plot.py": "plot",
     "download.py": "download",
+    "zoo.py": "zoo",
 }
 """The subcommand of `engram` for each script."""
 

@@ -140,16 +140,21 @@ def to_yaml(program: Program, config: Any, names: Names | None = None) -> str:
         config: the run.
         names: its subject and core in the registries; by default the nearest entries.
     """
-    names = names or Names(
-        _nearest_entry(getattr(config, program.subject), program.subjects),
-        _nearest_entry(config.core, CORES),
-    )
+    names = names or nearest_names(program, config)
     tree = _tree(config)
     for section, name in zip(program.registries, names, strict=True):
         tree[section] = {"name": name, **tree[section]}
     for place in ("run_dir", "overwrite", *COMMAND_LINE_ONLY):
         del tree[place]
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False)
+
+
+def nearest_names(program: Program, config: Any) -> Names:
+    """The entries of the registries that a configuration differs least from."""
+    return Names(
+        _nearest_entry(getattr(config, program.subject), program.subjects),
+        _nearest_entry(config.core, CORES),
+    )
 
 
 class _Dumper(yaml.SafeDumper):

@@ -123,6 +123,9 @@ class ImpalaConfig:
     on_env_error: Literal["stop", "restart"] = "stop"
     """What to do when an environment fails: stop with a checkpoint, or restart its worker."""
 
+    resume_weights: str | None = None
+    """Start from the weights of a run folder, or of a trained agent by its name, with a new
+    optimiser; None draws new ones."""
     run_dir: Path | None = None
     """Run folder; None makes runs/<env>-<core>-<seed>-<time>."""
     overwrite: bool = False

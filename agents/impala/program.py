@@ -43,6 +43,7 @@ IMPALA = Program(
                 "loss.discount",
                 "loss.entropy_cost",
                 "loss.reward_scale",
+                "resume_weights",
             ),
         ),
         HelpGroup("Output", ("run_dir", "overwrite", "checkpoint_minutes", "video_minutes")),

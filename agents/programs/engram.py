@@ -20,6 +20,7 @@ _ABOUT = {
     "sweep": "search for good options with Ray Tune",
     "plot": "draw learning curves",
     "download": "download data sets",
+    "zoo": "list, show and add trained agents",
 }
 
 

@@ -74,6 +74,8 @@ def prepare_training(parsed: ParsedRun, stop: StopSignal) -> Training:
     config = parsed.config
     torch.set_num_threads(learner_threads(config))
     policy = build_policy(config)
+    if config.resume_weights and not parsed.resume:
+        _load(Run.open(Path(config.resume_weights), IMPALA), policy)
     for note in config.env.notes():
         print(note, file=sys.stderr)
     resumed = _lock(parsed.resume) if parsed.resume else None
@@ -157,6 +159,17 @@ def _lock(folder: Path) -> Run:
 
 def _checkpoint_of(run: Run, policy: Policy) -> Checkpoint:
     """Load the newest valid checkpoint of a run to resume, and its weights into the policy."""
+    checkpoint = _load(run, policy)
+    if "learner" not in checkpoint.state:
+        raise RunError(
+            f"{run.folder} holds weights only and cannot be resumed; --resume-weights {run.folder} "
+            "starts a new run from them."
+        )
+    return checkpoint
+
+
+def _load(run: Run, policy: Policy) -> Checkpoint:
+    """Load the newest valid checkpoint of a run, and its weights into the policy."""
     checkpoint = run.load()
     for warning in checkpoint.warnings:
         print(warning, file=sys.stderr)

@@ -13,6 +13,7 @@ from agents.evaluation.video.film import film, film_grid, film_progress, film_to
 from agents.impala.episodes import Episode
 from agents.runs.checkpoint import CheckpointError
 from agents.runs.run import RunError
+from agents.runs.zoo import output_folder
 from envs.config import EnvConfig
 
 
@@ -94,7 +95,7 @@ def _default_out(args: argparse.Namespace, agent: SavedAgent) -> Path:
     names = [f"{agent.frame:012d}", *([str(kind)] if kind else [])]
     if len(args.runs) > 1:
         names += ["beside", *(run.name for run in args.runs[1:])]
-    return args.runs[0] / "videos" / f"{'-'.join(names)}.mp4"
+    return output_folder(args.runs[0]) / "videos" / f"{'-'.join(names)}.mp4"
 
 
 def _film(

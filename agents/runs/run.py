@@ -32,6 +32,7 @@ from agents.runs.folder_lock import FolderInUse, FolderLock
 from agents.runs.json_lines import JsonLines
 from agents.runs.metrics_log import METRICS, MetricsLog
 from agents.runs.versions import uncommitted_changes, versions
+from agents.runs.zoo import find_run, suggestion
 
 _CONFIG = "config.yaml"
 RESULTS = "results.json"
@@ -119,12 +120,17 @@ class Run:
     def open(cls, folder: Path, program: Program) -> "Run":
         """Open an existing run to evaluate or resume it; changes nothing.
 
+        Args:
+            folder: of the run, or the name of a trained agent that comes with Engram.
+
         Raises:
             RunError: it is not a run folder, or its configuration cannot be read.
         """
+        folder = find_run(folder)
         if not _is_run(folder):
             reason = "has no config.yaml" if folder.is_dir() else "does not exist"
-            raise RunError(f"{folder} is not a run folder: it {reason}.{_siblings(folder)}")
+            hint = suggestion(folder) or _siblings(folder)
+            raise RunError(f"{folder} is not a run folder: it {reason}. {hint}".rstrip())
         try:
             run = cls(folder, *load_config(folder / _CONFIG, program), program)
             run._config_content = run.config_file.read_bytes()
@@ -261,4 +267,4 @@ def _siblings(folder: Path) -> str:
     if not folder.parent.is_dir():
         return ""
     runs = sorted(path.parent.name for path in folder.parent.glob(f"*/{_CONFIG}"))
-    return f" {folder.parent} has {', '.join(runs[-5:])}." if runs else ""
+    return f"{folder.parent} has {', '.join(runs[-5:])}." if runs else ""

@@ -1,0 +1,15 @@
+"""List, show and add trained agents: `python scripts/zoo.py list`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from agents.runs.process import prepare, run
+
+prepare()
+
+from agents.programs.zoo import main
+
+if __name__ == "__main__":
+    sys.exit(run(main, sys.argv[1:]))
