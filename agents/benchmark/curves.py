@@ -1,4 +1,4 @@
-"""Learning curves of runs as a figure and a table."""
+"""Learning curves of runs, and their table."""
 
 import csv
 from collections.abc import Sequence
@@ -75,9 +75,16 @@ class Curve(NamedTuple):
     kind: Kind
     lines: list[dict[str, Any]]
 
+    def has(self, column: str) -> bool:
+        """Whether any line has a column."""
+        return any(column in line for line in self.lines)
 
-def curve_of(folder: Path) -> Curve:
+
+def curve_of(folder: Path, metric: str | None = None) -> Curve:
     """The logged lines of a run with a column to plot.
+
+    Args:
+        metric: the column; None takes the main ones.
 
     Raises:
         CommandError: there are none.
@@ -85,15 +92,13 @@ def curve_of(folder: Path) -> Curve:
     config = folder / "config.yaml"
     is_supervised = config.is_file() and "task" in yaml.safe_load(config.read_text())
     kind = ANSWERS if is_supervised else EPISODES
-    lines = [
-        line
-        for line in with_seconds(Run.open(folder, kind.program).metrics())
-        if any(column in line for column in kind.drawn)
-    ]
-    if not lines:
+    columns = (metric,) if metric else kind.drawn
+    logged = with_seconds(Run.open(folder, kind.program).metrics())
+    lines = [line for line in logged if any(column in line for column in columns)]
+    if not lines and metric is None:
         what = "validation" if is_supervised else "finished episode"
         raise CommandError(f"{folder} has no {what} in its log yet.")
-    return Curve(kind, lines)
+    return Curve(kind, lines or logged)
 
 
 def with_seconds(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -127,38 +132,6 @@ def write_table(file: Path, curves: dict[str, Curve], points: int) -> None:
 def thin(lines: Sequence[dict[str, Any]], points: int) -> list[dict[str, Any]]:
     """About `points` lines at most, including the last."""
     return list(lines[:: -max(1, len(lines) // points)])[::-1]
-
-
-def draw(out: Path, curves: dict[str, Curve]) -> None:
-    """Plot the measure of the runs over frames and over time.
-
-    Raises:
-        CommandError: matplotlib is missing, or the file cannot be written.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise CommandError("plotting needs matplotlib: pip install 'engram[plot]'.") from None
-    kind = next(iter(curves.values())).kind
-    logged = {column for curve in curves.values() for line in curve.lines for column in line}
-    what = next(column for column in kind.drawn if column in logged)
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
-    units = (("frame", kind.unit, kind.scale), ("speed/seconds", "minutes", 60))
-    for axis, (by, unit, scale) in zip(axes, units, strict=True):
-        for name, curve in curves.items():
-            kept = [line for line in curve.lines if what in line and by in line]
-            axis.plot(
-                [line[by] / scale for line in kept], [line[what] for line in kept], label=name
-            )
-        axis.set_xlabel(unit)
-        axis.grid(alpha=0.3)
-    axes[0].set_ylabel(kind.columns[what])
-    axes[0].legend()
-    try:
-        figure.savefig(out, dpi=120)
-    except (ValueError, OSError) as error:
-        raise CommandError(f"--out {out}: {error}") from None
 
 
 def _short(value: float | int | None) -> str:

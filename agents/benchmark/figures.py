@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from agents.benchmark.curve_figure import average
 from agents.benchmark.curves import Curve, curve_of
 from agents.benchmark.normalised import matrix
 from agents.benchmark.plan import Job
@@ -15,8 +16,6 @@ from agents.evaluation.intervals import bootstrap_interval
 
 COLUMNS = 4
 """Panels side by side."""
-POINTS = 200
-"""Number of points at which the curves of several seeds are averaged."""
 
 
 class Line(NamedTuple):
@@ -110,7 +109,8 @@ def _curves(panel: Any, results: Results, subject: str, jobs: Sequence[Job], by:
             continue
         unit = "million frames" if chosen[0].kind == "environments" else "thousand updates"
         scale = 1.0 if by == "hours" else 1e6 if chosen[0].kind == "environments" else 1e3
-        places, values = _together(lines, by)
+        drawn = [(np.array(getattr(line, by)), np.array(line.values)) for line in lines]
+        places, values = average(drawn)
         label, colour = f"{core} ({len(lines)})", f"C{number}"
         panel.plot(places / scale, values.mean(0), colour, label=label)
         panel.fill_between(
@@ -139,14 +139,6 @@ def _lines_beside(draw_line: Any, baselines: dict[str, float]) -> None:
                 name, (value, 1), xycoords=("data", "axes fraction"), fontsize=7, rotation=90,
                 va="top", ha="right",
             )  # fmt: skip
-
-
-def _together(lines: Sequence[Line], by: str) -> tuple[np.ndarray, np.ndarray]:
-    """Common points `[points]` up to the end of the shortest run, and values `[seeds, points]`."""
-    axes = [np.array(getattr(line, by)) for line in lines]
-    places = np.linspace(max(a[0] for a in axes), min(a[-1] for a in axes), POINTS)
-    values = [np.interp(places, a, line.values) for a, line in zip(axes, lines, strict=True)]
-    return places, np.stack(values)
 
 
 def line_of(job: Job) -> Line | None:
