@@ -9,7 +9,9 @@ from typing import Any, Literal, Self
 
 import gymnasium
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.wrappers import TimeLimit
 
+from envs.checks import check_whole
 from envs.config import EnvConfig
 from envs.spaces.action_mask import ACTION_MASK, Masks, is_maskable, mask_in
 from envs.spaces.leaves import Reading, Scale
@@ -30,6 +32,8 @@ class GymnasiumConfig(EnvConfig):
     """Wrappers to apply, `module:Class`, the innermost first."""
     action_mask: bool = True
     """Allow only the actions that `info["action_mask"]` allows, where there is one."""
+    time_limit: int | None = None
+    """Steps after which an episode is truncated, by a wrapper outside of all others."""
     vectorise: Literal["sync", "async"] = "sync"
     """How a batch is stepped: in turn, or `async`: in a process each, for slow environments."""
     gaussian: Literal["squashed", "clipped"] = "squashed"
@@ -37,6 +41,10 @@ class GymnasiumConfig(EnvConfig):
     scale: Scale = "auto"
     """What is scaled to (0, 1): `auto` integers, and images of any type, with finite bounds;
     `bounds` all numbers with finite bounds; `none` nothing. `categories` embeds integers."""
+
+    def __post_init__(self) -> None:
+        if self.time_limit is not None:
+            check_whole("time_limit", self.time_limit, 1)
 
     @classmethod
     def small(cls) -> Mapping[str, Self]:
@@ -58,7 +66,7 @@ class GymnasiumConfig(EnvConfig):
                 env = gymnasium.make(self.id, **options)
                 for name in self.wrappers:
                     env = load_wrapper(name)(env)
-                return env
+                return env if self.time_limit is None else TimeLimit(env, self.time_limit)
         except WrapperError:
             raise
         except Exception as error:
@@ -92,7 +100,7 @@ class GymnasiumConfig(EnvConfig):
         env.close()
         if env.spec is None or env.spec.max_episode_steps is not None:
             return self
-        return replace(self, kwargs={**self.kwargs, "max_episode_steps": max_steps})
+        return replace(self, time_limit=max_steps)
 
     def notes(self) -> Sequence[str]:
         """How each leaf of an observation is read, and whether actions are masked."""

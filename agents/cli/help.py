@@ -77,7 +77,7 @@ def _right(option: Option) -> str:
 
 def _row(left: str, right: str) -> list[str]:
     width = max(60, min(100, shutil.get_terminal_size((100, 24)).columns))
-    wrapped = textwrap.wrap(right, width - _LEFT)
+    wrapped = textwrap.wrap(right, width - _LEFT, break_on_hyphens=False)
     if len(left) > _LEFT - 4:
         wrapped.insert(0, "")
     first, *rest = wrapped or [""]

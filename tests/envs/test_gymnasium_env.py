@@ -321,3 +321,32 @@ def test_actions_that_start_elsewhere_are_counted_from_zero(careless, monkeypatc
     batch.reset(seed=0)
     batch.step(np.arange(3))
     assert seen == [-1, 0, 1]
+
+
+class Picky(gymnasium.Wrapper):
+    """Wraps nothing but `Careless` itself."""
+
+    def __init__(self, env):
+        assert isinstance(env, Careless)
+        super().__init__(env)
+
+
+@pytest.mark.parametrize("own", [None, 7])
+def test_a_time_limit_is_outside_of_all_wrappers(own):
+    gymnasium.register(
+        "Bare-v0", lambda **given: Careless(**given), max_episode_steps=own, order_enforce=False
+    )
+    try:
+        name = f"{__name__}:Picky"
+        config = GymnasiumConfig(id="Bare-v0", wrappers=() if own else (name,))
+        env = config.bounded(2).make()
+    finally:
+        del gymnasium.registry["Bare-v0"]
+    env.reset()
+    assert [env.step(0)[3] for _ in range(2)] == [False, own is None]
+    assert env.spec and env.spec.max_episode_steps == (own or 2)
+
+
+def test_a_time_limit_below_one_is_refused():
+    with pytest.raises(ValueError, match="time_limit=0: must be a whole number"):
+        GymnasiumConfig(time_limit=0)
