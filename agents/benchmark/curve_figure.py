@@ -13,9 +13,9 @@ from agents.cli.options import nearest
 from agents.cli.presets import to_yaml
 from agents.runs.run import Run
 
-AXES = {
+AXES: dict[str, tuple[str, float]] = {
     "frames": ("frame", 1.0),
-    "minutes": ("speed/seconds", 60),
+    "minutes": ("speed/seconds", 60.0),
     "hours": ("speed/seconds", 3600),
 }
 """Column of a log for each x axis, and what it is divided by; frames have a unit of their own."""

@@ -29,6 +29,8 @@ class Line(NamedTuple):
 def draw(out: Path, results: Results, jobs: Sequence[Job]) -> list[Path]:
     """Final scores, curves against frames and curves against CPU hours; one panel per subject.
 
+    Returns the PNG files; an SVG and a PDF of each are beside it.
+
     Raises:
         CommandError: matplotlib is missing.
     """
@@ -66,7 +68,8 @@ def draw(out: Path, results: Results, jobs: Sequence[Job]) -> list[Path]:
         _heat_map(figures["heat_map"], results)
     files = [out / f"{name}.png" for name in figures]
     for figure, file in zip(figures.values(), files, strict=True):
-        figure.savefig(file, dpi=110)
+        for suffix in (".png", ".svg", ".pdf"):
+            figure.savefig(file.with_suffix(suffix), dpi=110)
     return files
 
 

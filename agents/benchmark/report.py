@@ -4,9 +4,7 @@ A cell is the mean over seeds with its 95 % percentile bootstrap interval; a sec
 interquartile mean (Agarwal et al. 2021).
 """
 
-import base64
 import csv
-import html
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from agents.benchmark.figures import draw
+from agents.benchmark.latex import latex_table
 from agents.benchmark.normalised import totals
+from agents.benchmark.page import Grid, page
 from agents.benchmark.plan import Job
 from agents.benchmark.results import Results, Row, collect
 from agents.cli.command import CommandError
@@ -23,12 +23,9 @@ from agents.evaluation.intervals import bootstrap_interval, iqm
 from agents.runs.progress import count
 from agents.runs.versions import versions
 
-Grid = list[list[str]]
-"""A table: its header, then its rows."""
-
 
 def write_report(out: Path, plan: Path, jobs: Sequence[Job], failed: Mapping[Job, str]) -> None:
-    """Write results.csv, report.md, report.html and the figures.
+    """Write results.csv, report.md, report.html, report.tex and the figures.
 
     Raises:
         CommandError: no run has a result, or matplotlib is missing.
@@ -51,8 +48,14 @@ def write_report(out: Path, plan: Path, jobs: Sequence[Job], failed: Mapping[Job
         "Commands": commands(jobs),
     }
     notes = notes_of(results)
-    (out / "report.md").write_text(_markdown(title, about, tables, notes, figures))
-    (out / "report.html").write_text(_page(title, about, tables, notes, figures))
+    text = plan.read_text()
+    (out / "report.md").write_text(_markdown(title, about, tables, notes, figures, text))
+    (out / "report.html").write_text(page(title, about, tables, notes, figures, text))
+    for_paper = [*tables][:3]
+    captions = {name: f"{title}: {name[0].lower()}{name[1:]}. {notes[0]}" for name in for_paper}
+    (out / "report.tex").write_text(
+        "\n".join(latex_table(tables[name], caption) for name, caption in captions.items())
+    )
 
 
 def scores(results: Results) -> Grid:
@@ -145,6 +148,7 @@ def _markdown(
     tables: Mapping[str, Grid],
     notes: Sequence[str],
     figures: Sequence[Path],
+    plan: str,
 ) -> str:
     parts = [f"# {title}\n\n{about}\n", "\n".join(f"- {note}" for note in notes) + "\n"]
     parts += [f"![{figure.stem}]({figure.name})\n" for figure in figures]
@@ -152,40 +156,5 @@ def _markdown(
         rule = ["---"] * len(head)
         table = "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *lines))
         parts.append(f"## {name}\n\n{table}\n")
+    parts.append(f"## Plan\n\n```yaml\n{plan.rstrip()}\n```\n")
     return "\n".join(parts)
-
-
-_STYLE = """:root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
-div { overflow-x: auto; } table { border-collapse: collapse; }
-td, th { border-bottom: 1px solid #8888; padding: .3rem .8rem; text-align: left; }
-img { max-width: 100%; background: white; }"""
-
-
-def _page(
-    title: str,
-    about: str,
-    tables: Mapping[str, Grid],
-    notes: Sequence[str],
-    figures: Sequence[Path],
-) -> str:
-    """One HTML file with embedded figures."""
-    parts = [
-        f"<!doctype html><html lang='en'><meta charset='utf-8'>"
-        f"<meta name='viewport' content='width=device-width'><title>{html.escape(title)}</title>"
-        f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1><p>{html.escape(about)}</p>",
-        "<ul>" + "".join(f"<li>{html.escape(note)}" for note in notes) + "</ul>",
-    ]
-    for figure in figures:
-        data = base64.b64encode(figure.read_bytes()).decode()
-        parts.append(f"<img alt='{figure.stem}' src='data:image/png;base64,{data}'>")
-    for name, (head, *lines) in tables.items():
-        body = "".join(_line("td", line) for line in lines)
-        parts.append(
-            f"<h2>{html.escape(name)}</h2><div><table>{_line('th', head)}{body}</table></div>"
-        )
-    return "\n".join(parts) + "\n"
-
-
-def _line(tag: str, cells: Sequence[str]) -> str:
-    return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"

@@ -90,6 +90,9 @@ def test_a_benchmark_runs_reports_and_does_nothing_twice(plan, tmp_path, in_proc
     assert "| recall |" in report and "chance 0.125" in report and "[" in report
     page = (out / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 3 and "<td>recall</td>" in page
+    assert plan.read_text().rstrip() in report
+    assert (out / "report.tex").read_text().count(r"\begin{tabular}") == 3
+    assert (out / "scores.svg").is_file() and (out / "curves.pdf").is_file()
     assert main(arguments) == 0 and len(in_process) == 4
 
 
