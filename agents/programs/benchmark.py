@@ -16,7 +16,7 @@ from agents.benchmark.holder import held
 from agents.benchmark.job import Outcome, is_done
 from agents.benchmark.monitor import QueueMonitor
 from agents.benchmark.plan import FOLDER, Job, check, is_of, read_plan
-from agents.benchmark.report import write_report
+from agents.benchmark.report.report import write_report
 from agents.benchmark.runner import Started, side_by_side
 from agents.benchmark.scripted import measure_players
 from agents.cli.command import CommandError, at_least, plain_errors

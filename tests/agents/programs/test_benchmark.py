@@ -13,7 +13,7 @@ import pytest
 from agents.benchmark import job, runner, scripted
 from agents.benchmark.holder import held
 from agents.benchmark.plan import FOLDER, PROGRAMS, check, read_plan
-from agents.benchmark.report import notes_of, scores
+from agents.benchmark.report.report import notes_of, scores
 from agents.benchmark.results import Results, Row, collect
 from agents.cli.invocation import process_command
 from agents.programs.benchmark import main

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.benchmark.latex import escape, latex_table
+from agents.benchmark.report.latex import escape, latex_table
 
 
 @pytest.mark.parametrize(

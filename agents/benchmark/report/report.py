@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from agents.benchmark.figures import draw
-from agents.benchmark.latex import latex_table
-from agents.benchmark.normalised import totals
-from agents.benchmark.page import Grid, page
 from agents.benchmark.plan import Job
+from agents.benchmark.report.figures import draw
+from agents.benchmark.report.latex import latex_table
+from agents.benchmark.report.normalised import totals
+from agents.benchmark.report.page import Grid, page
 from agents.benchmark.results import Results, Row, collect
 from agents.cli.command import CommandError
 from agents.evaluation.intervals import bootstrap_interval, iqm

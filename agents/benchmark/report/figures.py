@@ -8,8 +8,8 @@ import numpy as np
 
 from agents.benchmark.curve_figure import average
 from agents.benchmark.curves import Curve, curve_of
-from agents.benchmark.normalised import matrix
 from agents.benchmark.plan import Job
+from agents.benchmark.report.normalised import matrix
 from agents.benchmark.results import Results, evaluations_of
 from agents.cli.command import CommandError
 from agents.evaluation.intervals import bootstrap_interval

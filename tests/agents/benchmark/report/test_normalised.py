@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agents.benchmark.normalised import matrix, normalised, scale_of, totals
+from agents.benchmark.report.normalised import matrix, normalised, scale_of, totals
 from agents.benchmark.results import Results, Row
 
 

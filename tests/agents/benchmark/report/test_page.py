@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 from pathlib import Path
 
-from agents.benchmark.page import page
+from agents.benchmark.report.page import page
 
 
 class Seen(HTMLParser):
