@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import yaml
 
 from agents.cli.command import CommandError
 from agents.cli.program import Program
+from agents.cli.yaml_file import is_mapping, read_yaml
 from agents.impala.program import IMPALA
 from agents.runs.run import Run
 from agents.supervised.program import SUPERVISED
+
+LARGEST_NUMBER = 1e300
+"""That is drawn."""
 
 
 class Kind(NamedTuple):
@@ -89,16 +92,30 @@ def curve_of(folder: Path, metric: str | None = None) -> Curve:
     Raises:
         CommandError: there are none.
     """
-    config = folder / "config.yaml"
-    is_supervised = config.is_file() and "task" in yaml.safe_load(config.read_text())
-    kind = ANSWERS if is_supervised else EPISODES
+    kind = ANSWERS if _is_supervised(folder / "config.yaml") else EPISODES
     columns = (metric,) if metric else kind.drawn
-    logged = with_seconds(Run.open(folder, kind.program).metrics())
+    logged = with_seconds([_numbers(line) for line in Run.open(folder, kind.program).metrics()])
     lines = [line for line in logged if any(column in line for column in columns)]
     if not lines and metric is None:
-        what = "validation" if is_supervised else "finished episode"
+        what = "validation" if kind is ANSWERS else "finished episode"
         raise CommandError(f"{folder} has no {what} in its log yet.")
     return Curve(kind, lines or logged)
+
+
+def _is_supervised(config: Path) -> bool:
+    if not config.is_file():
+        return False  # opening the run explains it
+    found = read_yaml(config, 0).values
+    return is_mapping(found) and "task" in found
+
+
+def _numbers(line: dict[str, Any]) -> dict[str, Any]:
+    """What can be drawn of a line."""
+    return {
+        name: value
+        for name, value in line.items()
+        if isinstance(value, int | float) and abs(value) < LARGEST_NUMBER
+    }
 
 
 def with_seconds(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agents.cli.command import CommandError
 from agents.runs.folder_lock import FolderInUse, FolderLock
+from memory.regular_file import read_regular
 
 LOCK, PLAN = ".queue.lock", "plan.txt"
 
@@ -32,7 +33,13 @@ def held(out: Path, plan: Path) -> Generator[None, None, None]:
 
 def _check_plan(out: Path, plan: Path) -> None:
     file = out / PLAN
-    if file.exists() and (name := file.read_text().strip()) != plan.stem:
+    if not file.exists():
+        return
+    try:
+        name = read_regular(file, 10_000).decode(errors="replace").strip()
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}.") from None
+    if name != plan.stem:
         raise CommandError(
             f"{out} has the runs of the plan {name}, not of {plan.stem}; use another --out."
         )

@@ -13,9 +13,12 @@ from agents.benchmark.plan import Job, check
 from agents.cli.command import CommandError
 from agents.cli.invocation import process_command
 from agents.runs.run import RESULTS, Run, RunError
+from memory.regular_file import read_regular
 
 LOG = "output.txt"
 """Beside the folder of a run: what it printed."""
+LARGEST_RESULTS = 1 << 24
+"""Bytes of a file of results."""
 ROOM = 200_000_000
 """Bytes that must be free where a run is started."""
 
@@ -62,9 +65,13 @@ def results_of(job: Job) -> dict[str, Any] | None:
     if not file.exists():
         return None
     try:
-        results = json.loads(file.read_text())
-        _ = results["test"][results["measure"]], results["step"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
+        results = json.loads(read_regular(file, LARGEST_RESULTS))
+        for number in (results["test"][results["measure"]], results["step"], results["seconds"]):
+            float(number)
+        _ = results["parameters"], list(results["remarks"])
+        if job.kind == "environments":
+            float(results["frames"])
+    except (ValueError, KeyError, TypeError, OSError, OverflowError, RecursionError) as error:
         raise CommandError(f"{file} is damaged ({error}); remove it and run again.") from None
     return results
 

@@ -31,7 +31,7 @@ from agents.benchmark.sizing import sized_options
 from agents.cli.command import CommandError
 from agents.cli.command_line import ParsedRun, parse, to_yaml
 from agents.cli.invocation import shell_command
-from agents.cli.options import nearest
+from agents.cli.options import OptionError, nearest
 from agents.cli.program import CONFIGS, Program
 from agents.cli.yaml_file import is_list, is_mapping, read_yaml
 from agents.impala.program import IMPALA
@@ -115,8 +115,8 @@ def is_of(job: Job, parsed: ParsedRun) -> bool:
         return True
     wanted = yaml.safe_load(to_yaml(job.program, parsed.config, parsed.names))
     try:
-        held = yaml.safe_load(file.read_text())
-    except (UnicodeDecodeError, yaml.YAMLError):
+        held = read_yaml(file, 0).values
+    except OptionError:
         held = None
     if not is_mapping(held):
         raise CommandError(f"{file} is damaged; remove {job.folder} and run again.")

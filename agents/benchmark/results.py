@@ -94,7 +94,7 @@ def evaluations_of(job: Job) -> list[dict[str, Any]]:
     """The evaluations of an agent while it was trained, by frame."""
     try:
         return Run.open(job.folder, job.program).evaluations.read()
-    except RunError:
+    except (RunError, OSError):
         return []
 
 

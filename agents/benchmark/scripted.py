@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from agents.benchmark.plan import Job, check
+from agents.cli.command import CommandError
 from agents.evaluation.evaluate import evaluate
+from memory.regular_file import read_regular
 
 EPISODES = 1000
+LARGEST = 1 << 20
+"""Bytes of a file of scores."""
 
 
 def measure_players(jobs: Sequence[Job], out: Path) -> None:
@@ -37,8 +41,11 @@ def players_of_job(out: Path, job: Job, measure: str) -> dict[str, float]:
     file = players_file(out, job)
     if job.kind != "environments" or not file.exists():
         return {}
-    scores = json.loads(file.read_text())
-    return {name: score[measure] for name, score in scores.items() if measure in score}
+    try:
+        scores = json.loads(read_regular(file, LARGEST))
+        return {name: float(s[measure]) for name, s in scores.items() if measure in s}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise CommandError(f"{file} is damaged ({error}); remove it and run again.") from None
 
 
 def _measured(scores: dict[str, Any]) -> dict[str, float]:

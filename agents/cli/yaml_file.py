@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeGuard
 import yaml
 
 from agents.cli.options import OptionError, nearest
+from memory.regular_file import read_regular
 
 _DEEPEST = 10  # levels of nesting; options have two, and values may have some
 _LARGEST = 100_000  # bytes; a preset of all options has 3000
@@ -86,12 +87,10 @@ def read_yaml(path: Path, levels: int, spell: Callable[[str], str] = str) -> Yam
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-        if len(data) > _LARGEST:
-            raise OptionError(f"{path}: too long (more than {_LARGEST} bytes).")
-        return data.decode()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_regular(path, _LARGEST).decode()
+    except OSError as error:
+        raise OptionError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
         raise OptionError(f"{path} cannot be read: {error}") from None
 
 

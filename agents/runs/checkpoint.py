@@ -1,13 +1,13 @@
 """Checkpoints that survive kills, full disks and flipped bits.
 
-A checkpoint is a folder, `<frame>/{weights.safetensors, state.pt, manifest.json}`. It is written
-atomically, so a folder named by a frame is complete. The manifest holds the SHA-256 of each file
-and of itself; loading verifies all of them and falls back to the previous checkpoint if one is
-damaged. Nothing is unpickled.
+A checkpoint is a folder, `<frame>/{weights.safetensors, state.safetensors, state.json,
+manifest.json}`. It is written atomically, so a folder named by a frame is complete. The manifest
+holds the SHA-256 of each file and of itself; loading verifies all of them and falls back to the
+previous checkpoint if one is damaged. Sizes are checked before files are read, and nothing is
+unpickled.
 """
 
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -17,17 +17,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from agents.runs.atomic import UNFINISHED, atomic_path, atomic_write
-from agents.runs.plain_values import check_archive, decode, encode
+from agents.runs.plain_values import decode, encode
+from memory.regular_file import read_regular
 
-SCHEMA = 1
-"""Version of the format. Other versions are refused."""
+SCHEMA = 2
+"""Version of the format. Of version 1 the weights are read, not the state; others are refused."""
 
-_WEIGHTS, _STATE, _MANIFEST = "weights.safetensors", "state.pt", "manifest.json"
+_WEIGHTS, _MANIFEST = "weights.safetensors", "manifest.json"
+_TENSORS, _STATE = "state.safetensors", "state.json"
+_FILES = {1: (_WEIGHTS,), SCHEMA: (_WEIGHTS, _TENSORS, _STATE)}
+"""The files that a version reads."""
 _BEST = "best"
+_LARGEST_TEXT = 1 << 23  # bytes of a text: a state has some thousand
+_MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 _SPARE = 1_000_000  # bytes of free space beyond the files: folders need some
 
 
@@ -76,7 +81,7 @@ def save(
     Raises:
         CheckpointError: it could not be written; older checkpoints are kept.
     """
-    files = {_WEIGHTS: _weights_bytes(weights), _STATE: _state_bytes(state)}
+    files = {_WEIGHTS: _weights_bytes(weights), **_state_files(state)}
     files[_MANIFEST] = _manifest_bytes(frame, files, config)
     target = folder / f"{frame:012d}"
     try:
@@ -166,7 +171,7 @@ def accept_config(folder: Path, config: bytes) -> None:
 def _check_config(file: Path, content: dict[str, Any], path: Path) -> None:
     """Checkpoints of earlier versions accept any configuration."""
     configs = content.get("configs")
-    digest = hashlib.sha256(_attempt(file, Path.read_bytes, file)).hexdigest()
+    digest = hashlib.sha256(_attempt(file, _text, file)).hexdigest()
     if configs and digest not in configs:
         raise WrongConfig(
             f"{file} is damaged or was edited: its checksum is not in {path / _MANIFEST}. Restore "
@@ -188,10 +193,12 @@ def _weights_bytes(weights: Mapping[str, Tensor]) -> bytes:
     )
 
 
-def _state_bytes(state: Mapping[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(encode(state, "state"), buffer)
-    return buffer.getvalue()
+def _state_files(state: Mapping[str, Any]) -> dict[str, bytes]:
+    tensors: dict[str, Tensor] = {}
+    text = json.dumps(encode(state, "state", tensors)).encode()
+    if len(text) > _LARGEST_TEXT:
+        raise CheckpointError(f"The state has {len(text):,} bytes, at most {_LARGEST_TEXT:,} fit.")
+    return {_TENSORS: safetensors.torch.save(tensors), _STATE: text}
 
 
 def _manifest_bytes(frame: int, files: Mapping[str, bytes], config: bytes) -> bytes:
@@ -229,7 +236,9 @@ def _write_folder(target: Path, files: Mapping[str, bytes]) -> None:
 
 def _best_name(folder: Path) -> str | None:
     path = folder / _BEST
-    return path.read_text(errors="replace").strip() if path.is_file() else None
+    if not path.is_file():
+        return None
+    return _attempt(path, _text, path).decode(errors="replace").strip()
 
 
 def _tidy(folder: Path, frame: int) -> None:
@@ -274,39 +283,47 @@ def _delete(path: Path) -> None:
 def _read(path: Path, content: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     entries = content["files"]
     weights = _attempt(path / _WEIGHTS, safetensors.torch.load, _read_file(path, _WEIGHTS, entries))
-    state = _attempt(path / _STATE, _load_state, _read_file(path, _STATE, entries))
-    return weights, _Fields(path / _STATE, state)
+    if content["schema"] != SCHEMA:
+        reason = "was written by an earlier version of Engram, which alone can resume it"
+        return weights, _Fields(f"{path} {reason}", {})
+    tensors = _attempt(path / _TENSORS, safetensors.torch.load, _read_file(path, _TENSORS, entries))
+    text = _attempt(path / _STATE, json.loads, _read_file(path, _STATE, entries))
+    state = _attempt(path / _STATE, lambda value: decode(value, tensors), text)
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path / _STATE} is damaged: it holds no fields.")
+    return weights, _Fields(f"{path / _STATE} is damaged", state)
 
 
 class _Fields(dict[str, Any]):
     """Fields of a state; one that is missing is an error of the checkpoint."""
 
-    def __init__(self, file: Path, fields: Mapping[str, Any]) -> None:
+    def __init__(self, reason: str, fields: Mapping[str, Any]) -> None:
         super().__init__(fields)
-        self._file = file
+        self._reason = reason
 
     def __missing__(self, name: str) -> Any:
-        raise CheckpointError(f"{self._file} is damaged: it has no field {name!r}.")
+        raise CheckpointError(f"{self._reason}: it has no field {name!r}.")
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     file = path / _MANIFEST
-    manifest = _attempt(file, json.loads, _attempt(file, Path.read_bytes, file))
+    manifest = _attempt(file, json.loads, _attempt(file, _text, file))
     content = manifest.get("content") if isinstance(manifest, dict) else None
     if not isinstance(content, dict) or manifest.get("sha256") != _digest(content):
         raise CheckpointError(f"{file} is damaged: its checksum does not match.")
-    if content.get("schema") != SCHEMA:
+    if content.get("schema") not in list(_FILES):  # which may be a list, too
         raise CheckpointError(
             f"{file}: schema {content.get('schema')}, this program reads {SCHEMA}."
         )
     if content.get("frame") != int(path.name):
         raise CheckpointError(f"{file} is of frame {content.get('frame')}, not of {path.name}.")
     files = content.get("files")
+    needed = _FILES[content["schema"]]
     if not isinstance(files, dict) or not all(
         isinstance(entry := files.get(name), dict) and {"size", "sha256"} <= entry.keys()
-        for name in (_WEIGHTS, _STATE)
+        for name in needed
     ):
-        raise CheckpointError(f"{file} is damaged: it lists no {_WEIGHTS} and {_STATE}.")
+        raise CheckpointError(f"{file} is damaged: it does not list {', '.join(needed)}.")
     return content
 
 
@@ -315,10 +332,15 @@ def _read_file(path: Path, name: str, entries: dict[str, Any]) -> bytes:
     size = _attempt(file, os.path.getsize, file)
     if size != expected["size"]:
         raise CheckpointError(f"{file} is damaged: {size} bytes, expected {expected['size']}.")
-    data = _attempt(file, Path.read_bytes, file)
+    largest = _LARGEST_TEXT if name == _STATE else _MEMORY
+    data = _attempt(file, lambda path: read_regular(path, largest), file)
     if hashlib.sha256(data).hexdigest() != expected["sha256"]:
         raise CheckpointError(f"{file} is damaged: its checksum does not match.")
     return data
+
+
+def _text(file: Path) -> bytes:
+    return read_regular(file, _LARGEST_TEXT)
 
 
 def _attempt(file: Path, function: Callable[[Any], Any], argument: Any) -> Any:
@@ -329,12 +351,3 @@ def _attempt(file: Path, function: Callable[[Any], Any], argument: Any) -> Any:
         raise CheckpointError(f"{file} is missing.") from None
     except Exception as error:
         raise CheckpointError(f"{file} cannot be read: {error}") from error
-
-
-def _load_state(data: bytes) -> dict[str, Any]:
-    check_archive(data)
-    loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    state = decode(loaded, most=len(data))
-    if not isinstance(state, dict):
-        raise ValueError(f"it holds a {type(state).__name__}, expected fields")
-    return state

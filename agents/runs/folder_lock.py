@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import IO
 
+from memory.regular_file import read_regular
+
 LOCK = ".lock"
 
 
@@ -29,7 +31,7 @@ class FolderLock:
 
     def __init__(self, folder: Path, name: str = LOCK) -> None:
         file = folder / name
-        self._file: IO[str] = file.open("a+")
+        self._file: IO[str] = open(file, "a+", opener=_unless_a_link)  # noqa: SIM115
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not file.exists() or not os.path.samestat(
@@ -49,9 +51,14 @@ class FolderLock:
         self._file.close()
 
 
+def _unless_a_link(path: str, flags: int) -> int:
+    """A link in a folder from elsewhere could lead to any file of the user, which is emptied."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+
+
 def _holder(file: Path) -> str:
     try:
-        holder = json.loads(file.read_text())
+        holder = json.loads(read_regular(file, 10_000))
         return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another process"

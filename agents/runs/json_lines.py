@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from agents.runs.atomic import atomic_write
+from memory.regular_file import read_regular
+
+LARGEST = 1 << 28
+"""Bytes of a log; a day and a half of training writes some ten million."""
 
 
 class JsonLines:
@@ -24,25 +28,36 @@ class JsonLines:
             file.write(json.dumps(line, allow_nan=False) + "\n")
 
     def read(self) -> list[dict[str, Any]]:
-        """The lines logged so far; incomplete ones are left out."""
-        if not self.file.exists():
-            return []
-        return [line for text in self.file.read_text().splitlines() if (line := _parsed(text))]
+        """The lines logged so far; incomplete ones are left out.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        return [line for text in self._text().splitlines() if (line := _parsed(text))]
 
     def drop_after(self, frame: int) -> None:
-        """Drop the lines after a frame."""
+        """Drop the lines after a frame.
+
+        Raises:
+            OSError: the file cannot be read or written.
+        """
         if self.file.exists():
-            lines = self.file.read_text(errors="replace").splitlines(keepends=True)
+            lines = self._text().splitlines(keepends=True)
             atomic_write(self.file, "".join(line for line in lines if _is_until(line, frame)))
+
+    def _text(self) -> str:
+        if not self.file.exists():
+            return ""
+        return read_regular(self.file, LARGEST).decode(errors="replace")
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
     try:
         parsed = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     match parsed:
-        case {"frame": int()}:
+        case {"frame": int(frame)} if 0 <= frame < 1 << 62:
             return parsed
         case _:
             return None

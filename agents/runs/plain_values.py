@@ -1,7 +1,11 @@
-"""Encodes the state of a run as values that load without unpickling."""
+"""Encodes the state of a run as JSON and tensors, which load without unpickling.
 
-import io
-import zipfile
+Numbers, strings, None and lists are JSON. What JSON does not have is an object with one of these
+keys: `tuple` (a list), `dict` (pairs), `tensor` and `array` (a name among the tensors; an array
+also has its `dtype` and `shape`). Each tensor occurs once, so that a short text cannot stand for
+much memory.
+"""
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,11 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_ARRAY = "numpy array"  # key that marks an encoded array
+KINDS = "biufcU"
+"""Of arrays: numbers and strings."""
 
 
-def encode(value: Any, name: str) -> Any:
-    """Encode a value as tensors, numbers, strings, lists, tuples and dicts; arrays become bytes.
+def encode(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """Encode a value; its tensors and arrays are added to `tensors`.
 
     Args:
         name: of the value, for the error message.
@@ -23,81 +28,69 @@ def encode(value: Any, name: str) -> Any:
     """
     match value:
         case Tensor():
-            return value.detach().cpu().clone()
+            return {"tensor": _add(tensors, value.detach().cpu().clone().contiguous())}
         case np.generic():
             return value.item()
-        case np.ndarray() if value.dtype.kind in "biufcU":
-            data = (
-                torch.frombuffer(bytearray(value.tobytes()), dtype=torch.uint8)
-                if value.size
-                else None
-            )
-            return {_ARRAY: value.dtype.str, "shape": list(value.shape), "bytes": data}
+        case np.ndarray() if value.dtype.kind in KINDS:
+            data = torch.from_numpy(np.frombuffer(bytearray(value.tobytes()), dtype=np.uint8))
+            return {
+                "array": _add(tensors, data),
+                "dtype": value.dtype.str,
+                "shape": list(value.shape),
+            }
         case None | bool() | int() | float() | str():
             return value
         case Mapping() if all(isinstance(key, str | int) for key in value):
-            return {key: encode(item, f"{name}[{key!r}]") for key, item in value.items()}
+            return {
+                "dict": [
+                    [key, encode(item, f"{name}[{key!r}]", tensors)] for key, item in value.items()
+                ]
+            }
         case list() | tuple() if not hasattr(value, "_fields"):
-            return type(value)(encode(item, f"{name}[{i}]") for i, item in enumerate(value))
+            items = [encode(item, f"{name}[{i}]", tensors) for i, item in enumerate(value)]
+            return items if isinstance(value, list) else {"tuple": items}
     raise TypeError(
         f"{name}: {type(value).__name__} cannot be in a checkpoint; tensors, arrays of numbers, "
         "numbers, strings, lists, tuples, dicts with str or int keys and None can."
     )
 
 
-def check_archive(data: bytes) -> None:
-    """Check, before it is read, that a file of `torch.save` is not larger than it looks.
+def decode(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """The inverse of `encode`, which takes its tensors out of `tensors`.
 
     Raises:
-        ValueError: its parts are compressed, or longer than the file.
+        ValueError: the value is not one that `encode` returns.
     """
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        parts = archive.infolist()
-    if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
-        raise ValueError("its parts are compressed, which torch.save never does")
-    if sum(part.file_size for part in parts) > len(data):
-        raise ValueError(f"its parts are longer than its {len(data)} bytes")
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case list():
+            return [decode(item, tensors) for item in value]
+        case {"tuple": list(items), **rest} if not rest:
+            return tuple(decode(item, tensors) for item in items)
+        case {"dict": list(pairs), **rest} if not rest:
+            return {_key(key): decode(item, tensors) for key, item in pairs}
+        case {"tensor": str(name), **rest} if not rest:
+            return _take(tensors, name)
+        case {"array": str(name), "dtype": str(kind), "shape": list(shape), **rest} if not rest:
+            data = _take(tensors, name).numpy().tobytes()
+            return np.frombuffer(bytearray(data), dtype=kind).reshape(shape)
+    raise ValueError(f"{str(value)[:60]!r} is no encoded value")
 
 
-def decode(value: Any, most: int) -> Any:
-    """The inverse of `encode`; NumPy scalars become Python numbers.
-
-    Args:
-        most: bytes of the file that the value is from, and so the limit of its values.
-
-    Raises:
-        ValueError: a tensor is larger than its data, or there are more values than bytes: parts
-            are repeated.
-    """
-    return _Decoder(most).decode(value)
+def _add(tensors: dict[str, Tensor], tensor: Tensor) -> str:
+    name = str(len(tensors))
+    tensors[name] = tensor
+    return name
 
 
-class _Decoder:
-    def __init__(self, most: int) -> None:
-        self.left = most
-
-    def decode(self, value: Any) -> Any:
-        self.left -= 1
-        if self.left < 0:
-            raise ValueError("it holds more values than bytes")
-        match value:
-            case Tensor():
-                return _checked(value)
-            case dict() if _ARRAY in value:
-                return _array(value)
-            case dict():
-                return {key: self.decode(item) for key, item in value.items()}
-            case list() | tuple():
-                return type(value)(self.decode(item) for item in value)
-        return value
+def _take(tensors: dict[str, Tensor], name: str) -> Tensor:
+    if name not in tensors:
+        raise ValueError(f"there is no tensor {name!r}, or it occurs twice")
+    return tensors.pop(name)
 
 
-def _checked(tensor: Tensor) -> Tensor:
-    if tensor.numel() * tensor.itemsize <= tensor.untyped_storage().nbytes():
-        return tensor
-    raise ValueError(f"a tensor of shape {list(tensor.shape)} is larger than its data")
-
-
-def _array(value: dict[str, Any]) -> np.ndarray:
-    data = b"" if value["bytes"] is None else _checked(value["bytes"]).numpy().tobytes()
-    return np.frombuffer(bytearray(data), dtype=value[_ARRAY]).reshape(value["shape"])
+def _key(key: Any) -> str | int:
+    if not isinstance(key, str | int):
+        raise ValueError(f"{str(key)[:60]!r} is no key")
+    return key

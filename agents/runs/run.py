@@ -192,8 +192,15 @@ class Run:
         return self._metrics.side_work.num_failures
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of `metrics.jsonl`."""
-        return self._metrics.read()
+        """The lines of `metrics.jsonl`.
+
+        Raises:
+            RunError: it cannot be read.
+        """
+        try:
+            return self._metrics.read()
+        except OSError as error:
+            raise RunError(f"The run {self.folder} cannot be read: {error}") from None
 
     def close(self) -> None:
         """Flush the metrics, and release the folder."""

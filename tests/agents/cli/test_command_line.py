@@ -269,7 +269,7 @@ def test_all_unknown_options_are_named_at_once(capsys: pytest.CaptureFixture[str
         ("a: &a [1]\nb: *a\n", "aliases and deep nesting are not allowed"),
         ("batch: 2020-13-45\n", "is not valid YAML"),
         ("<<: {batch: 3}\n", "no option `<<.batch`"),
-        ("batch: 3 #" + "x" * 100_000, "too long"),
+        ("batch: 3 #" + "x" * 100_000, "expected at most 100,000"),
         ("[" * 5000, "aliases and deep nesting are not allowed"),
     ],
 )

@@ -39,7 +39,7 @@ def test_two_spellings_of_one_key_are_one_key_given_twice(write):
         ("a: [", "some.yaml is not valid YAML"),
         ("a: !!python/object/apply:os.getcwd []", "some.yaml is not valid YAML"),
         ("a: 2020-13-45", "some.yaml is not valid YAML"),
-        ("# " + "x" * 100_000, "some.yaml: too long"),
+        ("# " + "x" * 100_000, "some.yaml cannot be read: 100,002 bytes"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused(write, text, message):

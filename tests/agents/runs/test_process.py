@@ -21,7 +21,7 @@ sys.exit(run(main, []))
 """
 
 
-def started(lines: int, status: int = 0, **options: Any) -> subprocess.Popen[bytes]:
+def started(lines: int, status: int = 0, **options: Any) -> Any:
     code = PROGRAM.format(lines=lines, status=status)
     return subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, **options
