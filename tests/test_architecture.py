@@ -18,12 +18,12 @@ OURS = {*MAY_IMPORT, "scripts", "tests", "configs"}
 PACKAGES = sorted(MAY_IMPORT)
 MOST_FILES = 20
 KNOW_RAY = {
+    "agents/cluster/process_group.py",
     "agents/cluster/ray_processes.py",
     "agents/cluster/ray_session.py",
     "agents/impala/ray_workers.py",
     "agents/benchmark/over_ray.py",
     "agents/benchmark/sweep.py",
-    "memory/supervised/distributed.py",
 }
 
 AGENTS = {

@@ -10,6 +10,7 @@ from agents.impala.learning.learner import Learner
 from agents.impala.rollout import Rollout
 from agents.networks.policy import Policy
 from agents.runs.device import compute_device, uses_graphs
+from memory.group import Group
 
 
 def build_policy(config: ImpalaConfig) -> Policy:
@@ -62,8 +63,10 @@ def build_rollout(
     )
 
 
-def build_learner(config: ImpalaConfig, policy: Policy) -> Learner:
-    """Build the learner of a run on its device."""
-    device = compute_device(config.device)
+def build_learner(
+    config: ImpalaConfig, policy: Policy, group: Group | None = None, device: str | None = None
+) -> Learner:
+    """Build the learner of a run, on its device unless another is given."""
+    device = device or compute_device(config.device)
     graphs = uses_graphs(config.graphs, device) and not policy.core.branches_on_data
-    return Learner(policy, config.loss, config.optimizer, config.frames, device, graphs)
+    return Learner(policy, config.loss, config.optimizer, config.frames, device, graphs, group)

@@ -6,7 +6,7 @@ batches of 32 trajectories of 40 steps, discount 0.99, entropy cost 0.005, learn
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -92,6 +92,9 @@ class ImpalaConfig:
     """Number of environments, each with its own levels and recurrent state."""
     workers: int | Literal["auto"] = "auto"
     """Processes that host the actors; 0 is this process only: repeatable bit for bit, no Ray."""
+    learners: int = 1
+    """Processes that learn, each from its share of every batch and with its share of the actors;
+    several run on Ray."""
     batch: int = 32
     """Trajectories per update."""
     unroll: int = 40
@@ -143,7 +146,7 @@ class ImpalaConfig:
     """Minutes between videos of one episode (`--video-every`); None records none."""
 
     def __post_init__(self) -> None:
-        for name in ("actors", "batch", "unroll", "frames"):
+        for name in ("actors", "learners", "batch", "unroll", "frames"):
             at_least(1, **{name: getattr(self, name)})
         for name in ("seed", "max_lag", "checkpoint_minutes", "log_seconds"):
             at_least(0, **{name: getattr(self, name)})
@@ -160,13 +163,15 @@ class ImpalaConfig:
         if rate is not None:
             check("grow_levels", rate, 0 < rate <= 1, "above 0 and at most 1")
         self._check_workers()
+        self._check_learners()
         self._check_lag()
 
     def idle(self) -> dict[str, str]:
         """The options without effect in this combination, each with the reason."""
         idle: dict[str, str] = {}
         if self.workers == 0:
-            idle["ray_address"] = "--workers 0, which runs without Ray"
+            if self.learners == 1:
+                idle["ray_address"] = "--workers 0, which runs without Ray"
             idle["worker_deadline"] = "--workers 0: there is no worker to replace"
             if self.on_env_error == "restart":
                 idle["on_env_error"] = "--workers 0: there is no worker to restart"
@@ -179,6 +184,24 @@ class ImpalaConfig:
     def _check_workers(self) -> None:
         allowed = f"from 0 (no Ray) to --actors {self.actors}, or auto"
         check("workers", n := self.workers, n == "auto" or 0 <= n <= self.actors, allowed)
+
+    def _check_learners(self) -> None:
+        """Refuse what the learners cannot share equally."""
+        for name in ("batch", "actors", "workers"):
+            value, learners = getattr(self, name), self.learners
+            if value != "auto" and value % learners:
+                nearest = max(1, round(value / learners)) * learners
+                allowed = f"a multiple of --learners {learners}, such as {nearest}"
+                check(name, value, False, allowed)
+
+    def share(self, learner: int) -> tuple["ImpalaConfig", range]:
+        """The settings of one of the learners, with its parts of the sizes; and its actors."""
+        actors = self.actors // self.learners
+        workers = self.workers if self.workers == "auto" else self.workers // self.learners
+        config = replace(
+            self, actors=actors, workers=workers, batch=self.batch // self.learners, learners=1
+        )
+        return config, range(learner * actors, (learner + 1) * actors)
 
     def _check_lag(self) -> None:
         """Refuse so many actors that most of their trajectories would be dropped as too old."""

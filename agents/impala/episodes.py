@@ -1,9 +1,13 @@
 """Finished episodes, and averages over the most recent ones."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 
 class Episode(NamedTuple):
@@ -15,6 +19,21 @@ class Episode(NamedTuple):
     """Steps."""
     info: dict[str, float]
     """Values that the environment reports of it, such as `solved` or level parameters."""
+
+
+def to_rows(episodes: Sequence[Episode]) -> Float[Tensor, "N 4"]:
+    """Episodes as numbers, for another process: actor, return, length, and solved or -1."""
+    rows = [(e.actor, e.episode_return, e.length, e.info.get("solved", -1.0)) for e in episodes]
+    return torch.tensor(rows, dtype=torch.float64).reshape(-1, 4)
+
+
+def from_rows(rows: Float[Tensor, "N 4"]) -> list[Episode]:
+    """The episodes of `to_rows`, with no other info than `solved`."""
+    numbers = cast("list[list[float]]", rows.tolist())
+    return [
+        Episode(int(actor), episode_return, int(length), {"solved": solved} if solved >= 0 else {})
+        for actor, episode_return, length, solved in numbers
+    ]
 
 
 class EpisodeWindow:

@@ -17,6 +17,7 @@ IMPALA = Program(
     resumable=frozenset(
         {
             "frames",
+            "learners",
             "workers",
             "device",
             "acting_device",

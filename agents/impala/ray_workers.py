@@ -15,6 +15,7 @@ import numpy as np
 import ray
 import torch
 from ray.exceptions import RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from agents.cluster.ray_session import leave_ray
 from agents.impala.config import ImpalaConfig
@@ -46,8 +47,11 @@ class _Worker:
 class _Host:
     """Handle of one worker, which is restarted in a new process when it is lost."""
 
-    def __init__(self, config: ImpalaConfig, actors: range, cpus: float, gpus: float) -> None:
+    def __init__(
+        self, config: ImpalaConfig, actors: range, cpus: float, gpus: float, place: Any
+    ) -> None:
         self.config, self.actors, self.cpus, self.gpus = config, actors, cpus, gpus
+        self.place = place
         self.in_flight: dict[ray.ObjectRef[Any], float] = {}
         """Unrolls in flight, and the time of each request."""
         self.attempt = 0
@@ -106,7 +110,7 @@ class _Host:
         worker = ray.remote(_Worker).options(
             num_cpus=self.cpus,
             num_gpus=self.gpus,
-            scheduling_strategy="SPREAD",
+            scheduling_strategy=self.place,
             # Ray's control process keeps some 3 kB of each unroll's events for ever.
             enable_task_events=False,
         )
@@ -119,16 +123,31 @@ class RayWorkers(Workers):
     Args:
         next_request: returns the request for the next unroll; its weights are published once per
             learner update.
+        actors: the numbers of the actors, by default from 0 on.
+        learners: the number of learners in the cluster, each with as many workers.
     """
 
-    def __init__(self, config: ImpalaConfig, next_request: Callable[[], UnrollRequest]) -> None:
-        self.config, self.next_request = config, next_request
+    def __init__(
+        self,
+        config: ImpalaConfig,
+        next_request: Callable[[], UnrollRequest],
+        actors: range | None = None,
+        learners: int = 1,
+    ) -> None:
+        self.config, self.next_request, self.learners = config, next_request, learners
         self.num_restarts = 0
-        self.num_processes = num_workers(config)
-        cpus = min(1.0, ray.cluster_resources().get("CPU", 1.0) / self.num_processes)
-        groups = np.array_split(np.arange(config.actors), self.num_processes)
-        gpus = gpus_per_worker(config, self.num_processes)
-        self._hosts = [_Host(config, range(int(g[0]), int(g[-1]) + 1), cpus, gpus) for g in groups]
+        self.num_processes = num_workers(config, learners)
+        cpus = cpus_per_worker(self.num_processes, learners)
+        groups = np.array_split(actors or np.arange(config.actors), self.num_processes)
+        gpus = gpus_per_worker(config, self.num_processes * learners)
+        place: Any = "SPREAD"
+        if learners > 1:  # trajectories stay on the node that learns from them, if it has room
+            here = ray.get_runtime_context().get_node_id()
+            place = NodeAffinitySchedulingStrategy(here, soft=True)
+        self._hosts = [
+            _Host(config, range(int(group[0]), int(group[-1]) + 1), cpus, gpus, place)
+            for group in groups
+        ]
         self._published: tuple[int, ray.ObjectRef[Any]] | None = None
 
     def gather(self, room: int, wait: bool) -> list[UnrollResult]:
@@ -157,8 +176,12 @@ class RayWorkers(Workers):
         return [result for result in results if result is not None]
 
     def close(self) -> None:
-        """Stop the workers, and Ray if this run started it."""
-        leave_ray()
+        """Stop the workers; a single learner also leaves Ray."""
+        if self.learners == 1:
+            leave_ray()
+        else:
+            for host in self._hosts:
+                ray.kill(host.worker)
 
     def _request(self, room: int) -> None:
         """Request unrolls from the least busy workers first."""
@@ -201,12 +224,24 @@ def _first_line(cause: BaseException) -> str:
     return (str(cause).strip() or type(cause).__name__).splitlines()[0]
 
 
-def num_workers(config: ImpalaConfig) -> int:
-    """Number of workers: `config.workers`, or with `auto` the cluster's CPUs but one."""
+def num_workers(config: ImpalaConfig, learners: int = 1) -> int:
+    """Number of a learner's workers: `config.workers`, or with `auto` its share of the CPUs but
+    one."""
     if config.workers != "auto":
         return config.workers
     cpus = int(ray.cluster_resources().get("CPU", os.cpu_count() or 1))
-    return max(1, min(config.actors, cpus - 1))
+    return max(1, min(config.actors, cpus // learners - 1))
+
+
+def cpus_per_worker(processes: int, learners: int) -> float:
+    """A whole CPU for each worker if the learners leave so many, else none is reserved.
+
+    Fractions of CPUs that fit into the cluster may not fit onto its nodes, and some workers would
+    never start.
+    """
+    reserved = learners if learners > 1 else 0  # a single learner is no task of Ray's
+    free = ray.cluster_resources().get("CPU", 1.0) - reserved
+    return 1.0 if free >= processes * learners else 0.0
 
 
 def gpus_per_worker(config: ImpalaConfig, processes: int) -> float:

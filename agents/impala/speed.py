@@ -25,12 +25,15 @@ class SpeedMeter:
         """Record, for each trajectory of a batch, the updates between its weights and now."""
         self._lags += lags
 
-    def report(self, frames: int, workers: Workers, num_dropped: int) -> dict[str, float]:
+    def report(
+        self, frames: int, workers: Workers, num_dropped: int, num_restarts: int
+    ) -> dict[str, float]:
         """Metrics since the last report.
 
         Args:
             frames: environment steps learned from so far.
             num_dropped: trajectories dropped as too old so far.
+            num_restarts: workers that were replaced so far.
         """
         seconds, phases = self.clock.look()
         new_frames = frames - self._reported_frames
@@ -46,5 +49,5 @@ class SpeedMeter:
             "lag/mean": mean(lags),
             "lag/max": max(lags),
             "lag/dropped": num_dropped,
-            "workers/restarts": workers.num_restarts,
+            "workers/restarts": num_restarts,
         }

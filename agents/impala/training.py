@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from agents.impala.config import ImpalaConfig
-from agents.impala.episodes import EpisodeWindow
+from agents.impala.episodes import Episode, EpisodeWindow, from_rows, to_rows
 from agents.impala.evaluations import Evaluate, Evaluations
 from agents.impala.learning.learner import Learner, NotFinite
 from agents.impala.level_curriculum import LevelCurriculum
@@ -17,7 +17,13 @@ from agents.impala.speed import SpeedMeter
 from agents.impala.status import Status, condition, progress
 from agents.impala.trajectory import from_leaves
 from agents.impala.trajectory_queue import TrajectoryQueue, max_queued
-from agents.impala.workers import LocalWorkers, UnrollRequest, UnrollResult, Workers
+from agents.impala.workers import (
+    LocalWorkers,
+    UnrollRequest,
+    UnrollResult,
+    Workers,
+    WorkersLost,
+)
 from agents.networks.policy import Policy
 from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.clock import Every
@@ -25,8 +31,9 @@ from agents.runs.milestones import Milestones
 from agents.runs.monitor import Monitor
 from agents.runs.run import Run
 from agents.runs.side_work import SideWork
-from agents.runs.stop_signal import StopSignal
+from agents.runs.stop_signal import StopFile, StopSignal
 from agents.runs.weights import flatten
+from envs.fault import EnvironmentFault
 from memory.core import state_leaves
 
 MIN_EPISODES_FOR_BEST = 100
@@ -37,12 +44,47 @@ RecordVideo = Callable[[Policy, ImpalaConfig, int, Path], str]
 """Takes a policy, the run's configuration, a seed and a file; returns a message for the monitor."""
 
 
-class Training:
-    """The learner's process of a run.
+class OtherLearnerFailed(RuntimeError):
+    """Another learner's environment failed or its workers were lost.
 
     Args:
+        lost_workers: whether workers were lost.
+    """
+
+    def __init__(self, lost_workers: bool) -> None:
+        reason = "lost its workers" if lost_workers else "has an environment that failed"
+        super().__init__(f"another learner {reason}.")
+        self.lost_workers = lost_workers
+
+
+class Agreement(NamedTuple):
+    """What the learners agree on before an update: the largest number that any of them gives."""
+
+    waits: float
+    """A learner has no batch yet."""
+    stop: float
+    """A stop was requested."""
+    fault: float
+    """1 if an environment failed, 2 if workers were lost."""
+    report: float
+    """The first learner reports."""
+    checkpoint: float
+    """The first learner writes a checkpoint."""
+    stage: float
+    """Stage of the level curriculum of the first learner."""
+
+
+class Training:
+    """A learner's process of a run.
+
+    Of several learners only the first, of rank 0, writes the run folder and reports; it decides for
+    all when to report and which levels are used.
+
+    Args:
+        config: with one learner's share of actors, workers and batch.
         learner: from `build_learner`, with the weights to start or resume with.
-        open_run: creates or resumes the run folder, once all else has been built.
+        open_run: creates or resumes the run folder, once all else has been built; not called
+            except by the first learner.
         make_workers: takes the configuration and a function that returns the next request.
         record_video: records the videos of `--video-every`.
         evaluate: plays the levels of `--evaluate-every`.
@@ -60,9 +102,13 @@ class Training:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.config, self.record_video = config, record_video
-        self.learner = learner
+        self.learner, self.group = learner, learner.group
+        self.leads = self.group.rank == 0
         self.queue = TrajectoryQueue()
         self.episodes = EpisodeWindow()
+        self._unsent: list[Episode] = []
+        """Episodes that the first learner does not have yet."""
+        self._fault: EnvironmentFault | WorkersLost | None = None
         self.curriculum = LevelCurriculum(config.env.stages, config.grow_levels)
         self._published: tuple[int, Tensor] | None = None
         self._best_return: float | None = None
@@ -70,19 +116,22 @@ class Training:
         self.workers = make_workers(config, self._next_request)
         try:
             self._restore_actors(checkpoint)
-            self.run = open_run()
+            self._run = open_run() if self.leads else None
         except BaseException:
             self.workers.close()
             raise
         state = checkpoint.state if checkpoint else {}
-        self.queue.dropped = state.get("dropped", 0)
-        self.workers.num_restarts = state.get("restarts", 0)
+        if self.leads:
+            self.queue.dropped = state.get("dropped", 0)
+            self.workers.num_restarts = state.get("restarts", 0)
+        self._dropped, self._restarts = self.queue.dropped, self.workers.num_restarts
+        """Of all learners."""
         self.side_work = SideWork()
         self.speed = SpeedMeter(
             self.learner.frames, state.get("seconds", 0.0), state.get("cpu_seconds", 0.0)
         )
-        self.evaluations = Evaluations(
-            config, self.run, evaluate, self.learner.frames, self.speed.clock
+        self.evaluations = self._run and Evaluations(
+            config, self._run, evaluate, self.learner.frames, self.speed.clock
         )
         self.monitor = Monitor(config.frames, self.learner.frames)
         self._log_due = Every(config.log_seconds)
@@ -90,8 +139,14 @@ class Training:
         self._milestones = Milestones(config.frames, self.learner.frames)
         self._video_due = Every(config.video_minutes and 60 * config.video_minutes)
 
-    def train(self, stop: StopSignal | None = None) -> None:
-        """Train until the last frame or a stop signal; writes a checkpoint in both cases.
+    @property
+    def run(self) -> Run:
+        """The run folder, of the first learner."""
+        assert self._run is not None
+        return self._run
+
+    def train(self, stop: StopSignal | StopFile | None = None) -> None:
+        """Train until the last frame or a stop request; writes a checkpoint in both cases.
 
         Args:
             stop: an entered one; by default signals count from here on.
@@ -99,16 +154,20 @@ class Training:
         Raises:
             NotFinite: the loss or gradient is not finite; no checkpoint is written.
             CheckpointError: the last checkpoint could not be written.
+            OtherLearnerFailed: another learner's workers ended the run, after a checkpoint.
             Exception: any other error that ended the run, after a checkpoint.
         """
         with nullcontext(stop) if stop else StopSignal() as stop, self.monitor:
             try:
-                while self.learner.frames < self.config.frames and not stop.requested:
+                agreed = self._agree(stop)
+                while self.learner.frames < self.config.frames and not agreed.stop:
                     self._gather()
-                    self._learn()
-                    self._run_periodic_tasks()
+                    agreed = self._agree(stop)
+                    if not agreed.waits:
+                        self._learn()
+                    self._run_periodic_tasks(agreed)
                 self._report()
-                if self.learner.frames >= self.config.frames:
+                if self.evaluations and self.learner.frames >= self.config.frames:
                     self.evaluations.test(self.learner.policy, self.learner.frames)
             except NotFinite:
                 raise
@@ -116,17 +175,47 @@ class Training:
                 self._checkpoint()
                 raise
             else:
-                self._save()
+                if self.leads:
+                    self._save()
             finally:
                 self.workers.close()
-                self.run.close()
+                if self._run:
+                    self._run.close()
+
+    def _agree(self, stop: StopSignal | StopFile) -> Agreement:
+        """Exchange what decides the next step of all learners.
+
+        Raises:
+            EnvironmentFault, WorkersLost: of this learner's workers.
+            OtherLearnerFailed: of another's.
+        """
+        kind = 0 if self._fault is None else 1 + isinstance(self._fault, WorkersLost)
+        own = Agreement(
+            waits=len(self.queue) < self.config.batch,
+            stop=stop.requested,
+            fault=kind,
+            report=self.leads and self._log_due.due(),
+            checkpoint=self.leads and self._checkpoint_due.due(),
+            stage=self.curriculum.stage if self.leads else 0,
+        )
+        agreed = Agreement(*self.group.largest([float(value) for value in own]))
+        if self._fault is not None:
+            raise self._fault
+        if agreed.fault:
+            raise OtherLearnerFailed(lost_workers=agreed.fault > 1)
+        self.curriculum.stage = int(agreed.stage)
+        return agreed
 
     def _gather(self) -> None:
         """Queue what the workers have finished; waits only if the learner needs a batch."""
         needs_batch = len(self.queue) < self.config.batch
         room = max_queued(self.config, self.workers.num_processes) - len(self.queue)
         with self.speed.clock.measure("gathering"):
-            results = self.workers.gather(room, wait=needs_batch)
+            try:
+                results = self.workers.gather(room, wait=needs_batch)
+            except (EnvironmentFault, WorkersLost) as fault:
+                self._fault = fault
+                return
         for result in results:
             self._receive(result)
         self.queue.drop_older(self.learner.updates - self.config.max_lag)
@@ -134,24 +223,26 @@ class Training:
     def _receive(self, result: UnrollResult) -> None:
         self.queue.put(result.unroll.trajectory)
         self.speed.clock.add("acting", result.seconds)
+        if not self.leads:
+            self._unsent += result.unroll.episodes
+            return
         self.episodes.extend(result.unroll.episodes)
         stage = self.curriculum.stage
         self.curriculum.observe(episode.info for episode in result.unroll.episodes)
         if self.curriculum.stage != stage:
-            self.episodes.restart(ignored=range(self.config.actors))
+            self.episodes.restart(ignored=range(self.config.actors * self.group.size))
 
     def _learn(self) -> None:
-        """Make one update if there is a batch."""
-        if len(self.queue) < self.config.batch:
-            return
+        """Make one update."""
         batch = self.queue.take(self.config.batch)
         self.speed.record_lags((self.learner.updates - batch.version).tolist())
         with self.speed.clock.measure("learning"):
             try:
                 self.learner.learn(batch)
             except NotFinite:
-                with suppress(OSError):
-                    torch.save(state_leaves(batch), self.run.folder / "not_finite_batch.pt")
+                if self._run:
+                    with suppress(OSError):
+                        torch.save(state_leaves(batch), self._run.folder / "not_finite_batch.pt")
                 raise
 
     def _next_request(self) -> UnrollRequest:
@@ -161,14 +252,16 @@ class Training:
             self._published = (version, flatten(self.learner.policy))
         return UnrollRequest(self._published[1], version, self.curriculum.options)
 
-    def _run_periodic_tasks(self) -> None:
+    def _run_periodic_tasks(self, agreed: Agreement) -> None:
         """Report, write a checkpoint or record a video, if due."""
-        if self._log_due.due():
+        if agreed.report:
             self._report()
-        if self.evaluations.due(self.learner.frames):
+        if not self.leads:
+            return
+        if self.evaluations and self.evaluations.due(self.learner.frames):
             message = self.evaluations.validate(self.learner.policy, self.learner.frames)
             self.monitor.note(message)
-        if self._checkpoint_due.due():
+        if agreed.checkpoint:
             self._checkpoint()
         if self._video_due.due():
             self._record_video()
@@ -177,12 +270,13 @@ class Training:
                 self.run.save_milestone(self.learner.frames, self.learner.policy.state_dict())
 
     def _report(self) -> None:
-        """Log metrics, and show them."""
+        """Log metrics, and show them; all learners call it, and the first one does it."""
+        self._collect()
         losses = self.learner.read()
-        if not losses:
+        if not losses or not self.leads:
             return
         frames = self.learner.frames
-        speed = self.speed.report(frames, self.workers, self.queue.dropped)
+        speed = self.speed.report(frames, self.workers, self._dropped, self._restarts)
         stage = {"levels/stage": self.curriculum.stage, "side_work/failures": self._num_failures}
         self.run.log(self.episodes.metrics() | losses | speed | stage, frames)
         status = Status(
@@ -193,10 +287,19 @@ class Training:
             policy_lag=speed["lag/mean"],
             learner=speed["speed/learner_utilisation"],
             actors=speed["speed/actor_utilisation"],
-            restarts=self.workers.num_restarts,
+            restarts=self._restarts,
             loss=losses["loss/total"],
         )
         self.monitor.update(frames, progress(status, self.config.frames), condition(status))
+
+    def _collect(self) -> None:
+        """Collect the episodes and the losses of all learners since the last report."""
+        episodes = from_rows(self.group.gather_rows(to_rows(self._unsent)))
+        counts = torch.tensor([[self.queue.dropped, self.workers.num_restarts]])
+        self._unsent = []
+        self._dropped, self._restarts = self.group.gather_rows(counts).sum(dim=0).tolist()
+        if self.leads:
+            self.episodes.extend(episodes)
 
     @property
     def _num_failures(self) -> int:
@@ -205,6 +308,8 @@ class Training:
 
     def _checkpoint(self) -> None:
         """Write a checkpoint; if that fails, show the error and continue."""
+        if not self.leads:
+            return
         try:
             self.monitor.note(f"checkpoint {self._save()}")
         except CheckpointError as error:
@@ -217,6 +322,8 @@ class Training:
             CheckpointError: it could not be written; older checkpoints are kept.
             NotFinite: a pending update was refused; nothing is written.
         """
+        if self.group.size == 1:
+            self._collect()
         is_best = self._is_best()
         best = self.episodes.mean_return if is_best else self._best_return
         state: dict[str, Any] = {
@@ -226,10 +333,10 @@ class Training:
             "seconds": self.speed.clock.seconds,
             "cpu_seconds": self.speed.clock.cpu_seconds,
             "best_return": best,
-            "dropped": self.queue.dropped,
-            "restarts": self.workers.num_restarts,
+            "dropped": self._dropped,
+            "restarts": self._restarts,
         }
-        if isinstance(self.workers, LocalWorkers):
+        if isinstance(self.workers, LocalWorkers) and self.group.size == 1:
             state["actors"] = self.workers.get_state()
             state["queue"] = [state_leaves(block) for block in self.queue.blocks()]
         path = self.run.save(
@@ -268,6 +375,8 @@ class Training:
     def _restore_actors(self, checkpoint: Checkpoint | None) -> None:
         """If the actors are in this process, continue their episodes."""
         if checkpoint is None or not isinstance(self.workers, LocalWorkers):
+            return
+        if self.group.size > 1:
             return
         if checkpoint.state.get("actors") is None:
             return

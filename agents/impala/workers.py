@@ -98,13 +98,19 @@ class LocalWorkers(Workers):
 
     Args:
         next_request: returns the request for the next unroll.
+        actors: the numbers of the actors, by default from 0 on.
     """
 
     num_processes = 1
 
-    def __init__(self, config: ImpalaConfig, next_request: Callable[[], UnrollRequest]) -> None:
+    def __init__(
+        self,
+        config: ImpalaConfig,
+        next_request: Callable[[], UnrollRequest],
+        actors: range | None = None,
+    ) -> None:
         self.num_restarts = 0
-        self.group = ActingGroup(config, range(config.actors), next_request())
+        self.group = ActingGroup(config, actors or range(config.actors), next_request())
         self.next_request = next_request
 
     def gather(self, room: int, wait: bool) -> list[UnrollResult]:

@@ -1,9 +1,11 @@
 """The IMPALA training program, from the command line to the exit status."""
 
+import importlib
 import os
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -18,16 +20,17 @@ from agents.cli.exit_status import (
     WORKERS_LOST,
     fail,
 )
+from agents.cli.program import Names
 from agents.impala.build import build_learner, build_policy
 from agents.impala.config import ImpalaConfig
-from agents.impala.learning.learner import NotFinite
+from agents.impala.learning.learner import NotFinite, check_shared
 from agents.impala.program import IMPALA
-from agents.impala.training import MakeWorkers, Training
+from agents.impala.training import MakeWorkers, OtherLearnerFailed, Training
 from agents.impala.workers import LocalWorkers, WorkersLost
 from agents.networks.policy import Policy
 from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.run import Run, RunError, check_run_dir
-from agents.runs.stop_signal import StopSignal
+from agents.runs.stop_signal import StopFile, StopSignal
 from agents.runs.weights import load_weights
 from envs.fault import EnvironmentFault
 
@@ -45,37 +48,73 @@ def main(argv: list[str]) -> int:
 
 def _train(parsed: ParsedRun, stop: StopSignal) -> int:
     try:
-        training = prepare_training(parsed, stop)
+        prepared = prepare(parsed)
+        training = None if prepared.config.learners > 1 else build_training(prepared, stop)
+        folder = None if training else _prepare_learners(prepared, stop)
     except Interrupted as error:
         return fail(IMPALA.name, error, INTERRUPTED)
     except (RunError, CheckpointError, ValueError, ConnectionError) as error:
         return fail(IMPALA.name, error, BAD_INPUT)
     except EnvironmentFault as error:
         return fail(IMPALA.name, f"environment {parsed.names.subject}: {error}", ENVIRONMENT_FAILED)
+    if training:
+        return status_of(training, stop, parsed.names.subject)
+    assert folder is not None
+    return _train_together(prepared.config, folder, parsed.names.subject)
+
+
+def status_of(training: Training, stop: StopSignal | StopFile, env: str) -> int:
+    """Train; returns the exit status, and prints what went wrong."""
     try:
         training.train(stop)
     except NotFinite as error:
         return fail(IMPALA.name, error, NOT_FINITE)
     except EnvironmentFault as error:
-        return fail(IMPALA.name, f"environment {parsed.names.subject}: {error}", ENVIRONMENT_FAILED)
+        return fail(IMPALA.name, f"environment {env}: {error}", ENVIRONMENT_FAILED)
     except WorkersLost as error:
         return fail(IMPALA.name, error, WORKERS_LOST)
+    except OtherLearnerFailed as error:
+        return WORKERS_LOST if error.lost_workers else ENVIRONMENT_FAILED
     except CheckpointError as error:
         return fail(IMPALA.name, error, NOT_SAVED)
     return OK
 
 
-def prepare_training(parsed: ParsedRun, stop: StopSignal) -> Training:
-    """Check all options, start Ray, and only then write the run folder.
+class Prepared(NamedTuple):
+    """A run whose options and checkpoint were checked; nothing is written or started yet."""
 
-    Raises:
-        Interrupted: a stop was requested before that.
-    """
+    config: ImpalaConfig
+    names: Names
+    policy: Policy
+    resumed: Run | None
+    checkpoint: Checkpoint | None
+
+    def open_run(self, stop: StopSignal) -> Run:
+        """Create or resume the run folder.
+
+        Raises:
+            Interrupted: a stop was requested before.
+        """
+        if stop.requested:
+            raise Interrupted("interrupted before training began; nothing was written.")
+        if self.resumed is None or self.checkpoint is None:
+            return Run.create(self.config, self.names, IMPALA)
+        old, frame = self.resumed.config, self.checkpoint.frame
+        if old.frames != self.config.frames and self.config.optimizer.schedule == "linear":
+            print(_changed_schedule(frame, old, self.config))
+        self.resumed.resume(frame, self.config)
+        return self.resumed
+
+
+def prepare(parsed: ParsedRun) -> Prepared:
+    """Check all options, and load the checkpoint of a run to resume."""
     config = parsed.config
     torch.set_num_threads(learner_threads(config))
     policy = build_policy(config)
     if config.resume_weights and not parsed.resume:
         _load(Run.open(Path(config.resume_weights), IMPALA), policy)
+    if config.learners > 1:
+        check_shared(policy)
     for note in config.env.notes():
         print(note, file=sys.stderr)
     resumed = _lock(parsed.resume) if parsed.resume else None
@@ -87,26 +126,49 @@ def prepare_training(parsed: ParsedRun, stop: StopSignal) -> Training:
             f"{parsed.resume} has reached its last frame, {config.frames}; "
             "a larger --frames continues it."
         )
+    return Prepared(config, parsed.names, policy, resumed, checkpoint)
 
-    def open_run() -> Run:
-        if stop.requested:
-            raise Interrupted("interrupted before training began; nothing was written.")
-        if resumed is None or checkpoint is None:
-            return Run.create(config, parsed.names, IMPALA)
-        if resumed.config.frames != config.frames and config.optimizer.schedule == "linear":
-            print(_changed_schedule(checkpoint.frame, resumed.config, config))
-        resumed.resume(checkpoint.frame, config)
-        return resumed
 
+def build_training(prepared: Prepared, stop: StopSignal) -> Training:
+    """Start Ray, and only then write the run folder.
+
+    Raises:
+        Interrupted: a stop was requested before that.
+    """
+    config = prepared.config
     return Training(
         config,
-        build_learner(config, policy),
-        open_run,
+        build_learner(config, prepared.policy),
+        lambda: prepared.open_run(stop),
         workers_for(config),
         record_video,
         evaluate_agent,
-        checkpoint,
+        prepared.checkpoint,
     )
+
+
+def _prepare_learners(prepared: Prepared, stop: StopSignal) -> Path:
+    """Start Ray, and only then write the run folder; returns it."""
+    try:
+        importlib.import_module("agents.impala.learners")
+        from agents.cluster.ray_session import connect_ray
+    except ImportError as error:
+        raise ValueError(f"--learners {prepared.config.learners}: {error}") from None
+    connect_ray(prepared.config.ray_address)
+    return prepared.open_run(stop).folder
+
+
+def _train_together(config: ImpalaConfig, folder: Path, env: str) -> int:
+    from agents.cluster.process_group import ProcessFailed
+    from agents.impala.learners import train_together
+
+    status = partial(status_of, env=env)
+    try:
+        return train_together(config, folder, record_video, evaluate_agent, status)
+    except ValueError as error:
+        return fail(IMPALA.name, error, BAD_INPUT)
+    except ProcessFailed as error:
+        return fail(IMPALA.name, error, WORKERS_LOST)
 
 
 def _changed_schedule(frame: int, old: ImpalaConfig, new: ImpalaConfig) -> str:

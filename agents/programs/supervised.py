@@ -44,8 +44,8 @@ def _connect_ray(config: SupervisedConfig) -> None:
 
 
 def _train_together(config: SupervisedConfig, folder: Path) -> int:
+    from agents.cluster.process_group import ProcessFailed
     from agents.supervised.workers import train_together
-    from memory.supervised.distributed import ProcessFailed
 
     try:
         return train_together(config, folder)

@@ -1,29 +1,25 @@
 """A supervised run in several processes that share each batch; rank 0 writes the run folder."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
 
 import torch
 
+from agents.cluster.process_group import over_ray
 from agents.runs.checkpoint import load
 from agents.runs.device import uses_graphs
+from agents.runs.processes import follow, printing_to
 from agents.runs.run import Run
-from agents.runs.stop_signal import StopFile, StopSignal
+from agents.runs.stop_signal import StopFile
 from agents.runs.weights import load_weights
 from agents.supervised.build import build
 from agents.supervised.config import SupervisedConfig
 from agents.supervised.program import SUPERVISED
 from agents.supervised.training import SupervisedTraining, status_of
+from memory.group import DistributedGroup
 from memory.supervised import Trainer
 from memory.supervised.data.data_folder import VARIABLE
-from memory.supervised.distributed import over_ray
-from memory.supervised.group import DistributedGroup
-
-OUTPUT = "output.txt"
-"""File of a run folder during the run: what rank 0 prints, which this process shows."""
 
 
 def train_together(config: SupervisedConfig, folder: Path) -> int:
@@ -36,23 +32,10 @@ def train_together(config: SupervisedConfig, folder: Path) -> int:
         ProcessFailed: one of the processes failed.
     """
     folder = folder.resolve()
-    output = folder / OUTPUT
     work = partial(_work, config, folder, Path.cwd(), os.environ.get(VARIABLE))
-    arguments = (work, config.data_parallel, threads_of(config), config.device, folder)
-    with (
-        output.open("w+") as printed,
-        StopSignal() as stop,
-        StopFile(folder) as file,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        status = pool.submit(over_ray, *arguments)
-        while not wait([status], timeout=0.5).done:
-            print(printed.read(), end="", flush=True)
-            if stop.requested:
-                file.request()
-        print(printed.read(), end="", flush=True)
-    output.unlink()
-    return status.result()
+    threads = threads_of(config)
+    arguments = (work, config.data_parallel, threads, config.device, folder, "--data-parallel")
+    return follow(folder, partial(over_ray, *arguments))
 
 
 def threads_of(config: SupervisedConfig) -> int:
@@ -90,8 +73,7 @@ def _work(
     trainer = Trainer(
         reader, task, config.training, device, config.seed, group=group, graphs=graphs
     )
-    output = folder / OUTPUT if group.rank == 0 else Path(os.devnull)
-    with output.open("a", buffering=1) as out, redirect_stdout(out), redirect_stderr(out):
+    with printing_to(folder, is_shown=group.rank == 0):
         run = Run.open(folder, SUPERVISED) if group.rank == 0 else None
         if run is not None and checkpoint is not None:
             run.resume(checkpoint.frame)

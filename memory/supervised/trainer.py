@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from memory.core import DecidingCore, TaughtCore, map_state, state_leaves
+from memory.group import Group
 from memory.layers.captured import CapturedByShape
 from memory.layers.penalty import parameter_groups
 from memory.options import one_of, positive
 from memory.supervised.batch import Batch
-from memory.supervised.group import Group
 from memory.supervised.objective import Answers, Learnt, objective_of
 from memory.supervised.prefetcher import Prefetcher
 from memory.supervised.reader import Reader
@@ -135,7 +135,7 @@ class Trainer:
         """
         # The forward pass changes running statistics, which must not become nan.
         buffers = [(buffer, buffer.clone()) for buffer in self._statistics]
-        batch, weight = self.group.share(self.prefetcher.take(self.updates))
+        batch, weight = _share(self.prefetcher.take(self.updates), self.group)
         self.reader.train()
         self._random = decision_generator(self.seed, self.updates)
         with torch.random.fork_rng(devices=[]):
@@ -148,7 +148,7 @@ class Trainer:
         metrics = torch.stack([learnt.answer_loss, learnt.accuracy])
         gradients = [p.grad for p in self.weights if p.grad is not None]
         self.group.all_reduce([*gradients, metrics], weight)
-        self.group.all_reduce([now for now, _ in buffers], 1 / self.group.size)
+        self.group.average([now for now, _ in buffers])
         norm = torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip_norm)
         if not norm.isfinite():
             for buffer, before in buffers:
@@ -251,6 +251,19 @@ class Trainer:
     def _autocast(self) -> torch.autocast:
         device = torch.device(self.device).type
         return torch.autocast(device, torch.bfloat16, self.config.precision == "bfloat16")
+
+
+def _share(batch: Batch, group: Group) -> tuple[Batch, float]:
+    """A process's part of a batch, and its fraction of the scored steps.
+
+    The loss is the mean over the scored steps of the whole batch: gradients are weighted by the
+    scored steps of each share and summed, so that all processes make the same step. Running
+    statistics are those of each share, averaged.
+    """
+    if group.size == 1:
+        return batch, 1.0
+    part = batch.part(group.lanes(batch.loss_mask.shape[1]))
+    return part, (part.loss_mask.sum() / batch.loss_mask.sum()).item()
 
 
 def check_shared(reader: Reader) -> None:

@@ -1,4 +1,4 @@
-"""The learner: updates the weights from batches of trajectories, in one process."""
+"""The learner: updates the weights from batches of trajectories, alone or with others."""
 
 import math
 from collections.abc import Mapping
@@ -15,6 +15,8 @@ from agents.impala.learning.staging import Staging
 from agents.impala.trajectory import Trajectory
 from agents.networks.policy import Policy
 from memory.core import TaughtCore
+from memory.cores.memory_net.running_norm import RunningNorm
+from memory.group import Group
 from memory.layers.captured import Captured
 
 
@@ -39,6 +41,19 @@ TERMS = {
     "loss/gradient_norm": "gradient norm",
 }
 """Metrics that must be finite, and their names in an error; the others are only logged."""
+
+
+def check_shared(policy: Policy) -> None:
+    """Refuse a core whose loss is not a mean over trajectories.
+
+    Raises:
+        ValueError: it is a `TaughtCore`.
+    """
+    if isinstance(policy.core, TaughtCore):
+        raise ValueError(
+            f"{type(policy.core).__name__} learns from losses that are compared over a batch: "
+            "several learners cannot share one."
+        )
 
 
 class UpdateInputs(NamedTuple):
@@ -66,6 +81,11 @@ class Learner:
         frames: environment steps of the whole run, for the learning-rate schedule.
         graphs: capture the update as a CUDA graph, and do not wait for its metrics. On a CPU the
             same code runs uncaptured.
+        group: the processes that share each batch, each with an equal part of it; all make the
+            same updates.
+
+    Raises:
+        ValueError: the core is a `TaughtCore` and there are several processes.
     """
 
     def __init__(
@@ -76,8 +96,12 @@ class Learner:
         frames: int,
         device: str = "cpu",
         graphs: bool = False,
+        group: Group | None = None,
     ) -> None:
         self.policy = policy.to(device).train()
+        self.group = group or Group()
+        if self.group.size > 1:
+            check_shared(policy)
         self.device = device
         self.loss_config, self.optimizer_config, self.total_frames = loss, optimizer, frames
         self.optimizer = build_optimizer(policy, optimizer)
@@ -115,7 +139,7 @@ class Learner:
         Raises:
             NotFinite: as `update`; for a captured update `read` raises it.
         """
-        frames = batch.terminated.numel()
+        frames = batch.terminated.numel() * self.group.size
         if self._staging:
             batch = self._staging(batch)
         rate = self.learning_rate
@@ -220,7 +244,9 @@ class Learner:
     ) -> tuple[Float[Tensor, " metrics"], Bool[Tensor, ""]]:
         """Compute and clip the gradients; returns metrics, and whether all terms are finite."""
         output = self.policy(batch.inputs, batch.state, batch.decisions)
-        loss = impala_loss(output, batch, self.loss_config, self.policy.distribution)
+        loss = impala_loss(
+            output, batch, self.loss_config, self.policy.distribution, self.group.average
+        )
         total = self._total(loss)
         metrics = {f"loss/{name}": x for name, x in loss._asdict().items() if not x.dim()}
         if isinstance(self.policy.core, TaughtCore):
@@ -230,12 +256,25 @@ class Learner:
         metrics["loss/total"] = total
         self.optimizer.zero_grad()
         total.backward()
-        metrics["loss/gradient_norm"] = torch.nn.utils.clip_grad_norm_(
+        means = torch.stack([x.detach() for x in metrics.values()])
+        self._average(means)
+        norm = torch.nn.utils.clip_grad_norm_(
             self.policy.parameters(), self.optimizer_config.clip_norm
         )
-        self._names = list(metrics)
-        terms = torch.stack([x.detach() for name, x in metrics.items() if name in TERMS])
-        return torch.stack([x.detach() for x in metrics.values()]), terms.isfinite().all()
+        self._names = [*metrics, "loss/gradient_norm"]
+        values = torch.cat([means, norm.detach().reshape(1)])
+        terms = [x for name, x in zip(self._names, values.unbind(), strict=True) if name in TERMS]
+        return values, torch.stack(terms).isfinite().all()
+
+    def _average(self, metrics: Tensor) -> None:
+        """Average metrics, gradients and running statistics over the group."""
+        if self.group.size == 1:
+            return
+        gradients = [x.grad for x in self.policy.parameters() if x.grad is not None]
+        self.group.average([*gradients, metrics])
+        for module in self.policy.modules():
+            if isinstance(module, RunningNorm):
+                module.merge(self.group.average)
 
     def _total(self, loss: Loss) -> Tensor:
         """The weighted sum of the terms; entropy enters as a bonus."""

@@ -3,6 +3,7 @@
 Source: Espeholt et al. 2018, section 4.2. Means over time and batch, where the paper sums.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxtyping import Float
@@ -49,7 +50,11 @@ def learning_rewards(rewards: Tensor, config: LossConfig) -> Tensor:
 
 
 def impala_loss(
-    output: PolicyOutput, batch: Trajectory, config: LossConfig, actions: Distribution
+    output: PolicyOutput,
+    batch: Trajectory,
+    config: LossConfig,
+    actions: Distribution,
+    average: Callable[[list[Tensor]], None] = lambda tensors: None,
 ) -> Loss:
     """Loss of the unrolled policy on a batch.
 
@@ -58,6 +63,7 @@ def impala_loss(
     Args:
         output: of T + 1 steps; the last value is the bootstrap.
         actions: the distribution whose parameters are the logits.
+        average: replaces tensors by their means over the processes that share a batch.
     """
     logits, values = output.logits[:-1], output.values
     decisions, decided = batch.decisions[:-1], output.decision_logits[:-1]
@@ -82,7 +88,9 @@ def impala_loss(
     )
     advantages = target.advantages
     if config.centre_advantages:
-        advantages = advantages - advantages.mean()
+        mean = advantages.mean()
+        average([mean])
+        advantages = advantages - mean
     policy_losses = -log_probs * advantages
     value_losses = 0.5 * (target.targets - values[:-1]).square()
     return Loss(

@@ -1,5 +1,7 @@
 """Batch normalisation by running statistics, the same in acting and in learning."""
 
+from collections.abc import Callable, Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -37,6 +39,22 @@ class RunningNorm(nn.Module):
         rows = self._rows(x)
         self.mean.lerp_(rows.mean(dim=0), self.momentum)
         self.variance.lerp_(rows.var(dim=0, correction=0), self.momentum)
+
+    @torch.no_grad()
+    def merge(self, average: Callable[[Sequence[Tensor]], None]) -> None:
+        """Combine the statistics of processes that each absorbed an equal share of a batch.
+
+        The variance of the batch is the mean of the shares' variances plus the variance of their
+        means. Statistics that no process moved stay.
+
+        Args:
+            average: replaces tensors by their means over the processes.
+        """
+        own = self.mean.clone()
+        average([self.mean, self.variance])
+        spread = (own - self.mean).square()  # momentum^2 times that of the shares' means
+        average([spread])
+        self.variance += spread / self.momentum
 
     def _rows(self, x: Tensor) -> Tensor:
         """In the precision of the statistics, whatever that of the rest."""

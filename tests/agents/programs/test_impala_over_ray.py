@@ -13,6 +13,7 @@ import pytest
 
 from agents.cli.exit_status import ENVIRONMENT_FAILED
 from agents.runs.checkpoint import load
+from tests.agents.processes import descendants, name_of
 from tests.agents.programs.t_maze import T_MAZE
 
 ROOT = Path(__file__).parents[3]
@@ -53,27 +54,6 @@ def wait_until(condition, process, seconds=90):
         time.sleep(0.2)
 
 
-def descendants(process):
-    """Processes that stem from one, with their command lines."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            continue
-    family = {process.pid}
-    while more := {child for child, parent in parents.items() if parent in family} - family:
-        family |= more
-    return {number: _name(number) for number in family - {process.pid}}
-
-
-def _name(number):
-    try:
-        return Path(f"/proc/{number}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    except OSError:
-        return ""
-
-
 @pytest.mark.slow
 def test_a_run_with_workers_learns_to_solve_the_t_maze(start, tmp_path):
     process = start(*T_MAZE, "--frames", "24000", "--workers", "1")
@@ -100,7 +80,7 @@ def test_the_only_worker_is_killed_and_replaced_and_a_stopped_run_resumes(start,
     checkpoint = load(run / "checkpoints")
     assert checkpoint.frame >= reached
     time.sleep(1)
-    alive = [name for number, name in family.items() if "ray" in name and _name(number) == name]
+    alive = [name for number, name in family.items() if "ray" in name and name_of(number) == name]
     assert alive == []
 
     process = start("--resume", str(run), "--frames", str(checkpoint.frame + 2000))

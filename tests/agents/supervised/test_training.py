@@ -17,8 +17,8 @@ from agents.runs.stop_signal import StopFile
 from agents.supervised.build import build
 from agents.supervised.program import SUPERVISED
 from agents.supervised.training import SupervisedTraining, status_of
+from memory.group import DistributedGroup
 from memory.supervised import Trainer
-from memory.supervised.group import DistributedGroup
 
 FLAGS = "--task delayed_recall --task.delay 1 --task.length 2 --core gru --core.hidden 8 "
 FLAGS += "--training.batch 7 --reader.readout 8 --validate-every 2 --steps 4 --log-seconds 0"

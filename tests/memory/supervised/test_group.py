@@ -5,7 +5,7 @@ import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
 
-from memory.supervised.group import DistributedGroup
+from memory.group import DistributedGroup
 from memory.supervised.reader import ReaderConfig, build_reader
 from memory.supervised.trainer import NotFinite, Trainer, TrainingConfig, check_shared
 from tests.memory.small_cores import SMALL_CORES
@@ -40,6 +40,11 @@ def work(rank, folder, core, start):
         trainer.set_state(saved["state"])
     losses = train(trainer, 3 if start else 5)
     save(trainer, losses, folder / ("follower" if rank else "together"))
+    assert trainer.group.largest([rank, -rank]) == [1, 0]
+    assert trainer.group.gather_rows(torch.full((2 + rank, 1), rank)).flatten().tolist() == [
+        *[0] * 2,
+        *[1] * 3,
+    ]
     if rank == 0:
         next(trainer.reader.parameters()).data.fill_(torch.nan)
     with pytest.raises(NotFinite):  # in all of them; none waits for another

@@ -1,10 +1,7 @@
-"""Data parallelism: processes that train one reader, each on its share of every batch.
+"""Processes that train one network, each on its share of every batch, and their collectives.
 
 All processes run the same code and call the same collectives in the same order; where one has to
-decide for all, it is the process of rank 0, whose numbers reach the others by `broadcast`. The loss
-is the mean over the scored steps of the whole batch: gradients are weighted by the scored steps of
-each share and summed, so that all processes make the same optimizer step. Running statistics are
-those of each share, averaged.
+decide for all, it is the process of rank 0, whose numbers reach the others by `broadcast`.
 """
 
 from collections.abc import Sequence
@@ -12,8 +9,6 @@ from collections.abc import Sequence
 import torch
 import torch.distributed as dist
 from torch import Tensor
-
-from memory.supervised.batch import Batch
 
 
 class Group:
@@ -29,19 +24,24 @@ class Group:
         rank = self.rank if rank is None else rank
         return slice(count * rank // self.size, count * (rank + 1) // self.size)
 
-    def share(self, batch: Batch) -> tuple[Batch, float]:
-        """This process's part of a batch, and its fraction of the scored steps."""
-        if self.size == 1:
-            return batch, 1.0
-        part = batch.part(self.lanes(batch.loss_mask.shape[1]))
-        return part, (part.loss_mask.sum() / batch.loss_mask.sum()).item()
-
     def broadcast(self, values: Sequence[float]) -> list[float]:
         """The values that rank 0 gives; all processes give as many."""
         return list(values)
 
+    def largest(self, values: Sequence[float]) -> list[float]:
+        """The largest value of any process at each place; all processes give as many."""
+        return list(values)
+
     def all_reduce(self, tensors: Sequence[Tensor], weight: float) -> None:
         """Replace tensors by their weighted sums over all processes, each with its own weight."""
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors by their means over all processes."""
+        self.all_reduce(tensors, 1 / self.size)
+
+    def gather_rows(self, rows: Tensor) -> Tensor:
+        """Join the rows `[n, ...]` of all processes, each with its own n, by rank."""
+        return rows
 
     def all_gather(self, leaves: Sequence[Tensor], count: int) -> list[Tensor]:
         """Join the shares of tensors `[B, ...]` of a batch of `count` sequences."""
@@ -60,6 +60,19 @@ class DistributedGroup(Group):
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
         dist.broadcast(tensor, src=0)
         return tensor.tolist()
+
+    def largest(self, values: Sequence[float]) -> list[float]:
+        """The largest value of any process at each place; all processes give as many."""
+        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(tensor, dist.ReduceOp.MAX)
+        return tensor.tolist()
+
+    def gather_rows(self, rows: Tensor) -> Tensor:
+        """Join the rows `[n, ...]` of all processes, each with its own n, by rank, on the CPU."""
+        counts = torch.zeros(self.size, dtype=torch.float64, device=self.device)
+        counts[self.rank] = len(rows)
+        dist.all_reduce(counts)
+        return self._joined(rows, [int(count) for count in counts.tolist()])
 
     def all_reduce(self, tensors: Sequence[Tensor], weight: float) -> None:
         """Replace tensors by their weighted sums over all processes, in one message."""

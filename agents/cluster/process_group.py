@@ -1,7 +1,4 @@
-"""Run a function in several processes of a Ray cluster that share batches.
-
-The only module of this package that imports Ray; imported only for several processes.
-"""
+"""Runs a function in several processes of a Ray cluster that share batches."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +10,7 @@ import ray.train
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
-from memory.supervised.group import DistributedGroup
+from memory.group import DistributedGroup
 
 
 class ProcessFailed(RuntimeError):
@@ -32,6 +29,8 @@ def over_ray(
     threads: int,
     device: str,
     folder: Path,
+    option: str,
+    max_failures: int = 0,
 ) -> int:
     """Run a function in processes of the connected cluster; returns the result of the first.
 
@@ -40,6 +39,8 @@ def over_ray(
         threads: CPUs of each process.
         device: cuda for a GPU each, cpu, or auto: cuda if there are enough GPUs.
         folder: a folder that all nodes can write to.
+        option: the flag that asks for the processes, for errors.
+        max_failures: how often all processes are started again when one is lost.
 
     Raises:
         ValueError: the cluster has too few CPUs or GPUs.
@@ -51,7 +52,7 @@ def over_ray(
     for kind, count in asked.items():
         there = int(ray.cluster_resources().get(kind, 0))
         if there < count:
-            raise ValueError(f"--data-parallel {processes}: needs {count} {kind}s, Ray has {there}")
+            raise ValueError(f"{option} {processes}: needs {count} {kind}s, Ray has {there}")
 
     def loop() -> int:
         return work(DistributedGroup(), str(get_device()))
@@ -67,7 +68,9 @@ def over_ray(
             resources_per_worker={"CPU": threads},
         ),
         run_config=RunConfig(
-            name=FILES, storage_path=str(folder), failure_config=FailureConfig(max_failures=0)
+            name=FILES,
+            storage_path=str(folder),
+            failure_config=FailureConfig(max_failures=max_failures),
         ),
     )
     try:

@@ -1,0 +1,106 @@
+"""Several learners: processes of a Ray cluster that share each batch; rank 0 writes the run.
+
+Each learner has its share of the actors, which run near it, and makes the same updates as the
+others: gradients, metrics and running statistics are averaged over all of them. If a process is
+lost, all start again from the newest checkpoint.
+"""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from agents.cluster.process_group import over_ray
+from agents.impala.build import build_learner, build_policy
+from agents.impala.config import ImpalaConfig
+from agents.impala.evaluations import Evaluate
+from agents.impala.program import IMPALA
+from agents.impala.ray_workers import RayWorkers
+from agents.impala.training import RecordVideo, Training
+from agents.impala.workers import LocalWorkers
+from agents.runs.checkpoint import load
+from agents.runs.processes import follow, printing_to
+from agents.runs.run import Run
+from agents.runs.stop_signal import StopFile
+from agents.runs.weights import load_weights
+from memory.group import DistributedGroup
+
+MAX_FAILURES = 10
+"""How often lost processes are replaced before the run ends."""
+StatusOf = Callable[[Training, StopFile], int]
+"""Trains, prints what went wrong and returns the exit status."""
+
+
+def train_together(
+    config: ImpalaConfig,
+    folder: Path,
+    record_video: RecordVideo,
+    evaluate: Evaluate,
+    status_of: StatusOf,
+) -> int:
+    """Train with several learners in the connected cluster, whose nodes share the run folder.
+
+    Returns the exit status. Signals to this process are passed to the learners as a file.
+
+    Raises:
+        ValueError: the cluster is too small.
+        ProcessFailed: a process failed too often.
+    """
+    folder = folder.resolve()
+    work = partial(_work, config, folder, Path.cwd(), record_video, evaluate, status_of)
+    threads = threads_of(config)
+    arguments = (work, config.learners, threads, config.device, folder, "--learners", MAX_FAILURES)
+    return follow(folder, partial(over_ray, *arguments))
+
+
+def threads_of(config: ImpalaConfig) -> int:
+    """Number of CPUs of each learner; `auto` is 1."""
+    return 1 if config.learner_threads == "auto" else config.learner_threads
+
+
+def _work(
+    config: ImpalaConfig,
+    folder: Path,
+    place: Path,
+    record_video: RecordVideo,
+    evaluate: Evaluate,
+    status_of: StatusOf,
+    group: DistributedGroup,
+    device: str,
+) -> int:
+    """Train in one process of the group; returns the exit status.
+
+    Args:
+        place: folder in which the program was started; paths of options are relative to it.
+    """
+    if place.is_dir():
+        os.chdir(place)
+    torch.set_num_threads(threads_of(config))
+    share, actors = config.share(group.rank)
+    policy = build_policy(config)
+    checkpoints = folder / "checkpoints"
+    checkpoint = load(checkpoints) if any(checkpoints.iterdir()) else None
+    if checkpoint is not None:
+        load_weights(policy, checkpoint)
+
+    def open_run() -> Run:
+        run = Run.open(folder, IMPALA)
+        if checkpoint is not None:
+            run.resume(checkpoint.frame)
+        return run
+
+    with printing_to(folder, is_shown=True):  # the others print only what went wrong
+        training = Training(
+            share,
+            build_learner(config, policy, group, device),
+            open_run,
+            partial(LocalWorkers, actors=actors)
+            if config.workers == 0
+            else partial(RayWorkers, actors=actors, learners=config.learners),
+            record_video,
+            evaluate,
+            checkpoint,
+        )
+        return status_of(training, StopFile(folder))
