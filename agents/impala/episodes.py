@@ -29,7 +29,7 @@ def to_rows(episodes: Sequence[Episode]) -> Float[Tensor, "N 4"]:
 
 def from_rows(rows: Float[Tensor, "N 4"]) -> list[Episode]:
     """The episodes of `to_rows`, with no other info than `solved`."""
-    numbers = cast("list[list[float]]", rows.tolist())
+    numbers = cast("list[list[float]]", rows.tolist())  # pyright: ignore[reportUnknownMemberType]
     return [
         Episode(int(actor), episode_return, int(length), {"solved": solved} if solved >= 0 else {})
         for actor, episode_return, length, solved in numbers
