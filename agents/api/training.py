@@ -52,10 +52,11 @@ def train(config: ImpalaConfig | SupervisedConfig) -> Path:
 
 
 def _train_agent(config: ImpalaConfig) -> Path:
+    if config.learners > 1:
+        raise ValueError("learners > 1 starts processes: use engram train")
     with StopSignal() as stop:
-        training = impala.prepare_training(
-            ParsedRun(config, nearest_names(IMPALA, config), None, ()), stop
-        )
+        prepared = impala.prepare(ParsedRun(config, nearest_names(IMPALA, config), None, ()))
+        training = impala.build_training(prepared, stop)
         training.train(stop)
     return training.run.folder
 

@@ -23,6 +23,22 @@ FILES = "ray"
 """Folder of Ray's own files during a run; removed at the end."""
 
 
+def device_of(processes: int, threads: int, device: str, option: str) -> str:
+    """The device of processes, cpu or cuda, once the connected cluster can hold them.
+
+    Raises:
+        ValueError: the cluster has too few CPUs or GPUs.
+    """
+    if device == "auto":
+        device = "cuda" if ray.cluster_resources().get("GPU", 0) >= processes else "cpu"
+    asked = {"CPU": processes * threads} | ({"GPU": processes} if device == "cuda" else {})
+    for kind, count in asked.items():
+        there = int(ray.cluster_resources().get(kind, 0))
+        if there < count:
+            raise ValueError(f"{option} {processes}: needs {count} {kind}s, Ray has {there}")
+    return device
+
+
 def over_ray(
     work: Callable[[DistributedGroup, str], int],
     processes: int,
@@ -46,13 +62,7 @@ def over_ray(
         ValueError: the cluster has too few CPUs or GPUs.
         ProcessFailed: one of the processes failed.
     """
-    if device == "auto":
-        device = "cuda" if ray.cluster_resources().get("GPU", 0) >= processes else "cpu"
-    asked = {"CPU": processes * threads} | ({"GPU": processes} if device == "cuda" else {})
-    for kind, count in asked.items():
-        there = int(ray.cluster_resources().get(kind, 0))
-        if there < count:
-            raise ValueError(f"{option} {processes}: needs {count} {kind}s, Ray has {there}")
+    device = device_of(processes, threads, device, option)
 
     def loop() -> int:
         return work(DistributedGroup(), str(get_device()))

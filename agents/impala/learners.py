@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from agents.cluster.process_group import over_ray
 from agents.impala.build import build_learner, build_policy
@@ -24,7 +25,7 @@ from agents.runs.checkpoint import load
 from agents.runs.processes import follow, printing_to
 from agents.runs.run import Run
 from agents.runs.stop_signal import StopFile
-from agents.runs.weights import load_weights
+from agents.runs.weights import load_weights, unflatten
 from memory.group import DistributedGroup
 
 MAX_FAILURES = 10
@@ -35,6 +36,7 @@ StatusOf = Callable[[Training, StopFile], int]
 
 def train_together(
     config: ImpalaConfig,
+    weights: Tensor,
     folder: Path,
     record_video: RecordVideo,
     evaluate: Evaluate,
@@ -44,12 +46,15 @@ def train_together(
 
     Returns the exit status. Signals to this process are passed to the learners as a file.
 
+    Args:
+        weights: to start with, from `agents.runs.weights.flatten`.
+
     Raises:
         ValueError: the cluster is too small.
         ProcessFailed: a process failed too often.
     """
     folder = folder.resolve()
-    work = partial(_work, config, folder, Path.cwd(), record_video, evaluate, status_of)
+    work = partial(_work, config, weights, folder, Path.cwd(), record_video, evaluate, status_of)
     threads = threads_of(config)
     arguments = (work, config.learners, threads, config.device, folder, "--learners", MAX_FAILURES)
     return follow(folder, partial(over_ray, *arguments))
@@ -62,6 +67,7 @@ def threads_of(config: ImpalaConfig) -> int:
 
 def _work(
     config: ImpalaConfig,
+    weights: Tensor,
     folder: Path,
     place: Path,
     record_video: RecordVideo,
@@ -80,6 +86,7 @@ def _work(
     torch.set_num_threads(threads_of(config))
     share, actors = config.share(group.rank)
     policy = build_policy(config)
+    unflatten(policy, weights)
     checkpoints = folder / "checkpoints"
     checkpoint = load(checkpoints) if any(checkpoints.iterdir()) else None
     if checkpoint is not None:

@@ -1,6 +1,5 @@
 """The IMPALA training program, from the command line to the exit status."""
 
-import importlib
 import os
 import sys
 from functools import partial
@@ -31,7 +30,7 @@ from agents.networks.policy import Policy
 from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.run import Run, RunError, check_run_dir
 from agents.runs.stop_signal import StopFile, StopSignal
-from agents.runs.weights import load_weights
+from agents.runs.weights import flatten, load_weights
 from envs.fault import EnvironmentFault
 
 
@@ -49,8 +48,10 @@ def main(argv: list[str]) -> int:
 def _train(parsed: ParsedRun, stop: StopSignal) -> int:
     try:
         prepared = prepare(parsed)
-        training = None if prepared.config.learners > 1 else build_training(prepared, stop)
-        folder = None if training else _prepare_learners(prepared, stop)
+        if prepared.config.learners > 1:
+            folder, training = _prepare_learners(prepared, stop), None
+        else:
+            folder, training = None, build_training(prepared, stop)
     except Interrupted as error:
         return fail(IMPALA.name, error, INTERRUPTED)
     except (RunError, CheckpointError, ValueError, ConnectionError) as error:
@@ -60,7 +61,7 @@ def _train(parsed: ParsedRun, stop: StopSignal) -> int:
     if training:
         return status_of(training, stop, parsed.names.subject)
     assert folder is not None
-    return _train_together(prepared.config, folder, parsed.names.subject)
+    return _train_together(prepared, folder)
 
 
 def status_of(training: Training, stop: StopSignal | StopFile, env: str) -> int:
@@ -148,23 +149,33 @@ def build_training(prepared: Prepared, stop: StopSignal) -> Training:
 
 
 def _prepare_learners(prepared: Prepared, stop: StopSignal) -> Path:
-    """Start Ray, and only then write the run folder; returns it."""
+    """Start Ray, and only then write the run folder; returns it.
+
+    Raises:
+        ValueError: the cluster cannot hold the learners.
+    """
+    config = prepared.config
     try:
-        importlib.import_module("agents.impala.learners")
+        from agents.cluster.process_group import device_of
         from agents.cluster.ray_session import connect_ray
+        from agents.impala.learners import threads_of
     except ImportError as error:
-        raise ValueError(f"--learners {prepared.config.learners}: {error}") from None
-    connect_ray(prepared.config.ray_address)
+        raise ValueError(f"--learners {config.learners}: {error}") from None
+    connect_ray(config.ray_address)
+    device_of(config.learners, threads_of(config), config.device, "--learners")
     return prepared.open_run(stop).folder
 
 
-def _train_together(config: ImpalaConfig, folder: Path, env: str) -> int:
+def _train_together(prepared: Prepared, folder: Path) -> int:
     from agents.cluster.process_group import ProcessFailed
     from agents.impala.learners import train_together
 
-    status = partial(status_of, env=env)
+    status = partial(status_of, env=prepared.names.subject)
+    weights = flatten(prepared.policy)
     try:
-        return train_together(config, folder, record_video, evaluate_agent, status)
+        return train_together(
+            prepared.config, weights, folder, record_video, evaluate_agent, status
+        )
     except ValueError as error:
         return fail(IMPALA.name, error, BAD_INPUT)
     except ProcessFailed as error:

@@ -1,6 +1,5 @@
 """The supervised training program, from the command line to the exit status."""
 
-import importlib
 import sys
 from pathlib import Path
 
@@ -34,13 +33,19 @@ def main(argv: list[str]) -> int:
 
 
 def _connect_ray(config: SupervisedConfig) -> None:
-    """Start or join Ray; raises `ValueError` if a library for it is missing."""
+    """Start or join Ray.
+
+    Raises:
+        ValueError: a library for it is missing, or the cluster is too small.
+    """
     try:
-        importlib.import_module("agents.supervised.workers")  # Ray takes a second to import
+        from agents.cluster.process_group import device_of
         from agents.cluster.ray_session import connect_ray
+        from agents.supervised.workers import threads_of  # Ray takes a second to import
     except ImportError as error:
         raise ValueError(f"--data-parallel {config.data_parallel}: {error}") from None
     connect_ray(config.ray_address)
+    device_of(config.data_parallel, threads_of(config), config.device, "--data-parallel")
 
 
 def _train_together(config: SupervisedConfig, folder: Path) -> int:

@@ -237,3 +237,16 @@ def wait_for_frame(program: subprocess.Popen[str], run: Path, frame: int) -> int
         if newest > frame:
             return newest
         time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_more_learners_than_the_cluster_holds_are_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("pyarrow", reason="Ray Train needs the extra `cluster`")
+    sizes = ["--actors", 100, "--batch", 100, "--learners", 100, "--run-dir", tmp_path / "run"]
+    program = start("--frames", 80, *sizes)
+    output = program.communicate(timeout=300)[0]
+    assert program.returncode == 2
+    assert "--learners 100: needs 100 CPUs, Ray has" in output
+    assert not (tmp_path / "run").exists()
