@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := run
-.PHONY: run install test test-slow test-pythons mutants lint clean
+.PHONY: run install test test-slow test-pythons mutants lint site clean
 
 run: $(STAMP)
 	$(BIN)/python scripts/impala.py $(ARGS)
@@ -39,6 +39,11 @@ test: lint
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
 
+# The documentation as a web site, in site/.
+site: $(STAMP)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m mkdocs build --strict
+
 # Not part of CI: each version installs an environment of its own.
 test-pythons:
 	@for version in 3.11 3.12 3.13; do \
@@ -51,5 +56,5 @@ mutants: $(STAMP)
 
 # Leaves .venv and runs/ alone.
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find agents envs memory scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +
