@@ -4,6 +4,8 @@ All processes run the same code and call the same collectives in the same order;
 decide for all, it is the process of rank 0, whose numbers reach the others by `broadcast`.
 """
 
+# pyright: standard
+
 from collections.abc import Sequence
 
 import torch

@@ -5,6 +5,8 @@ seen.observed["blocks.0.attend.weights"]  # [T, B, K, Q, N]
 seen.states["memory"]                     # [T, B, ...]
 """
 
+# pyright: standard
+
 from collections import defaultdict
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager

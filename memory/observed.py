@@ -1,5 +1,7 @@
 """A named value inside a core that can be recorded."""
 
+# pyright: standard
+
 from collections.abc import Sequence
 
 from torch import Tensor, nn

@@ -5,6 +5,7 @@ A folder may import itself and the folders that stand beside it in the tables be
 
 import ast
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -159,3 +160,13 @@ def test_the_cores_need_torch_alone() -> None:
 
 def test_the_environments_start_without_torch() -> None:
     assert not users("envs", {"torch", "jaxtyping"})
+
+
+def test_every_path_of_the_type_checker_s_settings_exists():
+    """It ignores those that do not."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    checker = settings["tool"]["pyright"]
+    paths = [*checker["include"], *checker["exclude"], *checker["strict"]]
+    for environment in checker["executionEnvironments"]:
+        paths += [environment["root"], *environment["extraPaths"]]
+    assert paths and not [path for path in paths if not (ROOT / path).exists()]

@@ -1,5 +1,7 @@
 """Learning curves as a figure: one line for each run, or for the seeds of one setting."""
 
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -123,6 +125,6 @@ def average(drawn: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray,
 
     The places are those that all curves have: from the last start to the first end.
     """
-    start, end = max(x[0] for x, _ in drawn), min(x[-1] for x, _ in drawn)
+    start, end = max(float(x[0]) for x, _ in drawn), min(float(x[-1]) for x, _ in drawn)
     places = np.linspace(start, max(start, end), POINTS if end > start else 1)
     return places, np.stack([np.interp(places, x, y) for x, y in drawn])

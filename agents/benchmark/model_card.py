@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 
 CARD = "README.md"
 

@@ -1,7 +1,10 @@
 """Parallel runs of a benchmark on a Ray cluster, with one CPU or GPU each."""
 
+# pyright: reportUnknownMemberType=false
+
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import ray
 from ray.exceptions import RayError
@@ -26,12 +29,13 @@ def over_ray(jobs: Sequence[Job], address: str | None, started: Started) -> Iter
         of = {remote.remote(job._replace(folder=job.folder.resolve())): job for job in jobs}
         for job in jobs:
             started(job)
-        waiting = list(of)
+        waiting: list[Any] = list(of)
         while waiting:
-            (ready,), waiting = ray.wait(waiting)
+            (ready,), waiting = cast(tuple[list[Any], list[Any]], ray.wait(waiting))
             job = of[ready]
             try:
-                yield ray.get(ready)._replace(job=job)
+                outcome = cast(Outcome, ray.get(ready))
+                yield outcome._replace(job=job)
             except RayError as error:
                 frame = progress_of(job)["frame"]
                 lost = f"its process was lost: {error}"

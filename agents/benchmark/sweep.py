@@ -1,13 +1,15 @@
 """A search over options on Ray Tune: each trial is a run in its own process."""
 
+# pyright: reportUnknownMemberType=false
+
 import csv
 import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
@@ -66,7 +68,8 @@ def _space(sweep: Sweep, of: dict[str, list[Any]]) -> Any:
         return tune.loguniform(*values)
     if kind == "between":
         return tune.uniform(*values)
-    return tune.grid_search(values) if sweep.trials is None else tune.choice(values)
+    choose = cast(Callable[..., Any], tune.grid_search if sweep.trials is None else tune.choice)
+    return choose(values)
 
 
 def _trial(chosen: dict[str, Any], sweep: Sweep, out: Path) -> None:
@@ -107,7 +110,7 @@ def _lines(file: Path, process: "subprocess.Popen[bytes]") -> Iterator[dict[str,
 
 
 def _row(sweep: Sweep, result: Any) -> dict[str, Any]:
-    metrics = result.metrics or {}
+    metrics: dict[str, Any] = result.metrics or {}
     return {
         **{option: result.config[option] for option in sweep.search},
         sweep.measure: metrics.get(sweep.measure),

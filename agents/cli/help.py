@@ -2,8 +2,9 @@
 
 import shutil
 import textwrap
+from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
 from agents.cli.invocation import shell_command
 from agents.cli.options import Option, kind_text, options_of
@@ -71,7 +72,8 @@ def _left(option: Option) -> str:
 
 def _right(option: Option) -> str:
     value = option.default
-    shown = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    words = cast(Sequence[Any], value if isinstance(value, tuple) else [value])
+    shown = " ".join(map(str, words))
     return f"{option.description} [{shown}]".lstrip()
 
 

@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from types import NoneType
-from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, cast, get_args, get_origin, get_type_hints
 
 ALIASES = {"video_every": "video_minutes"}
 """Other spellings of an option."""
@@ -50,7 +50,7 @@ class Option(NamedTuple):
 
 def options_of(config: Any, prefix: str = "") -> dict[str, Option]:
     """Every option of a configuration, by key, in the order of its fields."""
-    kind: type[Any] = type(config)
+    kind = cast(type[Any], type(config))
     kinds, descriptions = get_type_hints(kind), _descriptions(kind)
     found: dict[str, Option] = {}
     for field in fields(config):

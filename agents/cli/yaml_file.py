@@ -1,8 +1,10 @@
 """YAML files: their values, the line of each key, and errors that name the file and the line."""
 
-from collections.abc import Callable, Sequence
+# pyright: reportUnknownMemberType=false
+
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeGuard, cast
 
 import yaml
 
@@ -97,7 +99,7 @@ def _text(path: Path) -> str:
 def _check_shape(path: Path, text: str) -> None:
     """Refuse aliases and deep nesting, with which a short file takes all time and memory."""
     depth = 0
-    events: Any = yaml.parse(text, yaml.SafeLoader)
+    events = cast(Iterator[Any], yaml.parse(text, yaml.SafeLoader))
     for event in events:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
@@ -118,7 +120,7 @@ def _values(
     if node is None:
         return None
     if not levels or not isinstance(node, yaml.MappingNode):
-        return loader.construct_object(node, deep=True)
+        return cast(Any, loader.construct_object(node, deep=True))
     values: dict[str, Any] = {}
     for key, value in node.value:
         name = spell(str(key.value))

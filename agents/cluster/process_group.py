@@ -1,5 +1,7 @@
 """Runs a function in several processes of a Ray cluster that share batches."""
 
+# pyright: reportUnknownMemberType=false
+
 import os
 from collections.abc import Callable
 from pathlib import Path

@@ -4,6 +4,8 @@
 received the signal too they would end before the checkpoint is written, and take this one along.
 """
 
+# pyright: reportUnknownMemberType=false
+
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -32,6 +34,6 @@ def shielded_from_signals() -> Generator[None, None, None]:
         if handler is signal.SIG_DFL:
             yield
             return
-        with patch.object(utils, "set_sigterm_handler", lambda handler: None):
+        with patch.object(utils, "set_sigterm_handler"):
             yield
         signal.signal(signal.SIGTERM, handler)  # Ray's C++ part prints a stack and then calls it

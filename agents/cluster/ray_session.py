@@ -1,5 +1,7 @@
 """Starts Ray or joins a cluster, and leaves it."""
 
+# pyright: standard
+
 import logging
 import os
 import secrets

@@ -1,5 +1,7 @@
 """95 % intervals of rates and of means."""
 
+# pyright: reportUnknownMemberType=false
+
 import math
 from collections.abc import Callable, Iterable, Sequence
 from statistics import NormalDist, fmean, stdev
@@ -34,7 +36,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
 
 def student_interval(values: Iterable[float]) -> tuple[float, float]:
     """Mean and half-width of its 95 % interval by Student's t distribution; nan for one value."""
-    from scipy.stats import t  # part of the extra `plot`
+    from scipy.stats import t  # pyright: ignore[reportMissingTypeStubs]  # of the extra `plot`
 
     sample = np.array(list(values))
     if len(sample) < 2:

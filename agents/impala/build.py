@@ -1,5 +1,7 @@
 """Builds the parts of a run from its configuration."""
 
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -5,6 +5,8 @@ the unrolls that are ready. The number of trajectories in between is bounded: a 
 another unroll only while there is room, and trajectories that are too old are dropped.
 """
 
+# pyright: standard
+
 import logging
 import os
 import time

@@ -98,7 +98,7 @@ class TrajectoryRecorder:
         inputs = Inputs(*(torch.cat(leaves) for leaves in zip(*self._final_inputs, strict=True)))
         state = map_state(lambda *leaves: torch.cat(leaves), *self._final_states)
         counts = [len(actors) for _, actors in self._truncated_at]
-        values = self._act(inputs, state).values.cpu().split(counts)
+        values = torch.split(self._act(inputs, state).values.cpu(), counts)
         for (t, actors), value in zip(self._truncated_at, values, strict=True):
             self.truncation_values[t, actors] = value
 

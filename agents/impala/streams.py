@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from envs.random import fill_uniform, start
+from envs.random import fill_uniform, start  # pyright: ignore[reportUnknownVariableType]
 
 
 def actor_seeds(seed: int, actors: range, start_version: int = 0, attempt: int = 0) -> np.ndarray:

@@ -1,5 +1,7 @@
 """A training run: collects unrolls, updates the weights, writes metrics, checkpoints and videos."""
 
+# pyright: standard
+
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path

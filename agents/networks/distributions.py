@@ -1,8 +1,11 @@
 """Distributions of actions, given the outputs of the policy head."""
 
+# pyright: reportUnknownMemberType=false
+
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -127,7 +130,7 @@ class Gaussian(Distribution):
     def draw(self, parameters: Tensor, uniforms: Tensor) -> Tensor:
         """Sample by inverse transform."""
         mean, log_std = self._split(parameters)
-        normal = torch.special.ndtri(uniforms.clamp(1e-6, 1 - 1e-6))
+        normal = cast(Tensor, torch.special.ndtri(uniforms.clamp(1e-6, 1 - 1e-6)))
         return self._squash(mean + log_std.exp() * normal)
 
     def mode(self, parameters: Tensor) -> Tensor:
@@ -225,10 +228,10 @@ class Joint(Distribution):
         return torch.zeros(*shape, self.size)
 
     def _parameters(self, parameters: Tensor) -> tuple[Tensor, ...]:
-        return parameters.split([part.num_parameters for part in self.parts], dim=-1)
+        return torch.split(parameters, [part.num_parameters for part in self.parts], dim=-1)
 
     def _numbers(self, numbers: Tensor) -> tuple[Tensor, ...]:
-        return numbers.split([part.size for part in self.parts], dim=-1)
+        return torch.split(numbers, [part.size for part in self.parts], dim=-1)
 
     def _actions(self, actions: Tensor) -> list[Tensor]:
         """The actions of each part, in its own form."""

@@ -1,5 +1,7 @@
 """Encodes observations, last actions and last rewards as inputs of a core."""
 
+# pyright: reportUnknownMemberType=false
+
 from typing import Any
 
 import torch

@@ -1,5 +1,7 @@
 """The torso of a packed observation: one torso for each leaf."""
 
+# pyright: reportUnknownMemberType=false
+
 from typing import NamedTuple
 
 import numpy as np

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import safetensors.torch
 from torch import Tensor
 
+from agents.cli.yaml_file import is_mapping
 from agents.runs.atomic import UNFINISHED, atomic_path, atomic_write
 from agents.runs.plain_values import decode, encode
 from memory.regular_file import read_regular
@@ -289,7 +290,7 @@ def _read(path: Path, content: dict[str, Any]) -> tuple[dict[str, Tensor], dict[
     tensors = _attempt(path / _TENSORS, safetensors.torch.load, _read_file(path, _TENSORS, entries))
     text = _attempt(path / _STATE, json.loads, _read_file(path, _STATE, entries))
     state = _attempt(path / _STATE, lambda value: decode(value, tensors), text)
-    if not isinstance(state, dict):
+    if not is_mapping(state):
         raise CheckpointError(f"{path / _STATE} is damaged: it holds no fields.")
     return weights, _Fields(f"{path / _STATE} is damaged", state)
 
@@ -308,8 +309,8 @@ class _Fields(dict[str, Any]):
 def _read_manifest(path: Path) -> dict[str, Any]:
     file = path / _MANIFEST
     manifest = _attempt(file, json.loads, _attempt(file, _text, file))
-    content = manifest.get("content") if isinstance(manifest, dict) else None
-    if not isinstance(content, dict) or manifest.get("sha256") != _digest(content):
+    content = manifest.get("content") if is_mapping(manifest) else None
+    if not is_mapping(content) or manifest.get("sha256") != _digest(content):
         raise CheckpointError(f"{file} is damaged: its checksum does not match.")
     if content.get("schema") not in list(_FILES):  # which may be a list, too
         raise CheckpointError(
@@ -319,8 +320,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{file} is of frame {content.get('frame')}, not of {path.name}.")
     files = content.get("files")
     needed = _FILES[content["schema"]]
-    if not isinstance(files, dict) or not all(
-        isinstance(entry := files.get(name), dict) and {"size", "sha256"} <= entry.keys()
+    if not is_mapping(files) or not all(
+        is_mapping(entry := files.get(name)) and {"size", "sha256"} <= entry.keys()
         for name in needed
     ):
         raise CheckpointError(f"{file} is damaged: it does not list {', '.join(needed)}.")

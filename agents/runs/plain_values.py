@@ -6,6 +6,8 @@ also has its `dtype` and `shape`). Each tensor occurs once, so that a short text
 much memory.
 """
 
+# pyright: standard
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -32,6 +32,6 @@ def flatten(network: nn.Module) -> Tensor:
 def unflatten(network: nn.Module, vector: Tensor) -> None:
     """Load the result of `flatten` into a network of the same architecture."""
     leaves = list(network.state_dict().values())
-    parts = vector.to(leaves[0].device).split([leaf.numel() for leaf in leaves])
+    parts = torch.split(vector.to(leaves[0].device), [leaf.numel() for leaf in leaves])
     for leaf, part in zip(leaves, parts, strict=True):
         leaf.copy_(part.view_as(leaf))

@@ -1,5 +1,7 @@
 """Builds the parts of a supervised run from its configuration."""
 
+# pyright: reportUnknownMemberType=false
+
 import torch
 
 from agents.supervised.config import SupervisedConfig

@@ -193,7 +193,7 @@ def picture_axes(space: spaces.Box, channels_first: bool | None = None) -> tuple
     return (height, height + 1, *others)
 
 
-def is_read_as_it_is(space: spaces.Space, leaves: list[Leaf]) -> bool:
+def is_read_as_it_is(space: spaces.Space[Any], leaves: list[Leaf]) -> bool:
     """Whether a network takes observations of this space without packing.
 
     True for pictures of bytes with the channels last, for numbers that are not scaled, and for

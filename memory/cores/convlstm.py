@@ -12,6 +12,8 @@ the right, as TensorFlow's SAME does.
 Differs from the paper: no peephole connections (Sonnet's default has none).
 """
 
+# pyright: standard
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -20,6 +20,8 @@ Differs from the paper:
 * the output is what the paper feeds its last layer, which belongs to the reader of this core.
 """
 
+# pyright: standard
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple

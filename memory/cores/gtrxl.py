@@ -24,6 +24,8 @@ Differs from the paper:
 * Scores are divided by the root of a head's size; u and v belong to each layer; no dropout.
 """
 
+# pyright: standard
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast

@@ -20,6 +20,8 @@ Differs from the paper:
   large inputs would blow the memory up. The program's inputs are normalised before, by its encoder.
 """
 
+# pyright: standard
+
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

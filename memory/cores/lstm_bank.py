@@ -14,6 +14,8 @@ Differs from the paper: units that the cells cannot share evenly are refused, wi
 they can (of 2048 units for 6 cells: 2046).
 """
 
+# pyright: standard
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args

@@ -1,5 +1,7 @@
 """What all calls of compiled code share."""
 
+# pyright: standard
+
 import ctypes
 import logging
 from collections.abc import Iterable, Sequence

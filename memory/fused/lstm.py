@@ -5,9 +5,11 @@ the two. With `halves` it multiplies matrices in bfloat16 and adds up in float32
 laid out again in each call, so that no call uses old ones, unless they are held.
 """
 
+# pyright: reportUnknownMemberType=false
+
 import ctypes
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -100,7 +102,7 @@ def unroll_compiled(
     threads = max(1, min(torch.get_num_threads(), batch // ROWS_PER_THREAD))
     shape = Shape(steps, batch, features, hidden.shape[1], threads, halves)
     packed = held.keep("packed", lambda: _pack(shape, weights)) if held.open else None
-    return _Sequence.apply(shape, packed, inputs, hidden, cell, reset, *weights)
+    return cast(Any, _Sequence.apply(shape, packed, inputs, hidden, cell, reset, *weights))
 
 
 def _pack(shape: Shape, weights: Weights) -> Float[Tensor, " N"]:

@@ -5,10 +5,12 @@ two. With `halves` it multiplies matrices in bfloat16 and adds up in float32. Th
 out again in each call, so that no call uses old ones, unless they are held.
 """
 
+# pyright: reportUnknownMemberType=false
+
 import ctypes
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -101,7 +103,8 @@ class FusedRMC:
         weights = [*core.parameters()]
         packed = held.keep("packed", lambda: _pack(shape, weights)) if held.open else None
         learning = torch.is_grad_enabled()
-        return _Sequence.apply(shape, learning, packed, inputs, state, reset, *weights)
+        given = shape, learning, packed, inputs, state, reset, *weights
+        return cast(Any, _Sequence.apply(*given))
 
 
 def _pack(shape: Shape, weights: Sequence[Tensor]) -> Float[Tensor, " N"]:

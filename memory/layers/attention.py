@@ -5,6 +5,8 @@ keys and values come from one projection, normalised over the features of all he
 are concatenated with no projection after them.
 """
 
+# pyright: standard
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

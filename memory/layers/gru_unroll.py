@@ -5,7 +5,9 @@ compute at each step of the backward pass, is computed once for all steps. The g
 those of `memory.cores.gru`; the state before the first step of an episode is zero.
 """
 
-from typing import Any
+# pyright: reportUnknownMemberType=false
+
+from typing import Any, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -26,7 +28,8 @@ def unroll_gru(
     reset: Bool[Tensor, "T B"] | None,
 ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B D"]]:
     """Hidden states of all steps, and the last."""
-    return _Unroll.apply(projected, weight, bias, hidden, first_steps(reset, len(projected)))
+    starts = first_steps(reset, len(projected))
+    return cast(Any, _Unroll.apply(projected, weight, bias, hidden, starts))
 
 
 class _Unroll(torch.autograd.Function):

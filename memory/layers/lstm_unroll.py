@@ -5,6 +5,8 @@ compute at each step of the backward pass, is computed once for all steps. The g
 those of `memory.cores.lstm`; the state before the first step of an episode is zero.
 """
 
+# pyright: standard
+
 from typing import Any
 
 import torch

@@ -1,5 +1,9 @@
 """What unrolls with their own backward pass share."""
 
+# pyright: reportUnknownMemberType=false
+
+from typing import cast
+
 import torch
 from jaxtyping import Bool
 from torch import Tensor
@@ -24,6 +28,6 @@ def first_steps(reset: Bool[Tensor, "T B"] | None, steps: int) -> list[Bool[Tens
     """For each step the elements that begin an episode; None where none is known to do so."""
     if reset is None:
         return [None] * steps
-    some = [True] * steps if reset.is_cuda else reset.any(dim=1).tolist()
+    some = [True] * steps if reset.is_cuda else cast(list[bool], reset.any(dim=1).tolist())
     is_first = reset.unsqueeze(-1).unbind()
     return [now if any_ else None for now, any_ in zip(is_first, some, strict=True)]

@@ -13,6 +13,8 @@ times the mean of the rows. The result is the same to rounding, and a single ste
 M * heads * width products in place of M * width².
 """
 
+# pyright: standard
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn

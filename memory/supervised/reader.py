@@ -1,5 +1,7 @@
 """The network of a supervised task: encoder, core and read-out, with nothing special to any."""
 
+# pyright: reportUnknownMemberType=false
+
 import math
 from dataclasses import dataclass
 from typing import Any

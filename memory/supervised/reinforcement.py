@@ -64,7 +64,7 @@ def sample(
     fresh = core.initial_state(features.shape[1])
     shape = (*features.shape[:2], core.decision_size)
     uniforms = torch.rand(shape, generator=random).to(features)
-    decisions = []
+    decisions: list[Tensor] = []
     for x, starts, uniform in zip(features, reset, uniforms, strict=True):
         state = select(starts, fresh, state)
         decision = (core.decide(x, state).sigmoid() > uniform).to(features.dtype)
@@ -84,7 +84,7 @@ def advantages_of(
     ends = torch.cat([reset[1:], torch.ones_like(reset[:1])])
     discounts = discount * (~ends).to(values.dtype)
     deltas = rewards + discounts * values.roll(-1, 0) - values
-    advantages, later = [], torch.zeros_like(deltas[0])
+    advantages, later = list[Tensor](), torch.zeros_like(deltas[0])
     for delta, kept in zip(deltas.flip(0), discounts.flip(0), strict=True):
         later = delta + kept * trace_decay * later
         advantages.append(later)

@@ -1,5 +1,7 @@
 """Training and evaluation of a reader on a supervised task."""
 
+# pyright: standard
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

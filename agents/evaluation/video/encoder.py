@@ -1,5 +1,7 @@
 """Video files, written picture by picture."""
 
+# pyright: standard
+
 import subprocess
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager

@@ -1,5 +1,7 @@
 """Pictures of a level, and of what an agent sees of it."""
 
+# pyright: standard
+
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 

@@ -1,5 +1,7 @@
 """What the memory of an agent holds and computes at each step, as parts to draw."""
 
+# pyright: standard
+
 import copy
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,7 @@
 """A part of a memory as a picture: its numbers as colours, now and over time."""
 
+# pyright: standard
+
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """An agent's episodes, step by step, as scenes to draw."""
 
+# pyright: standard
+
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The learner: updates the weights from batches of trajectories, alone or with others."""
 
+# pyright: standard
+
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple

@@ -12,6 +12,8 @@ Nothing here feeds back from an output to a later step. So an unroll needs no lo
 out the buffer of every step at once, and all steps are read in one batch.
 """
 
+# pyright: standard
+
 from abc import abstractmethod
 from typing import NamedTuple
 

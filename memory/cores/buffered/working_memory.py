@@ -24,6 +24,8 @@ Differs from the paper:
 * Weights start as in our other cores, and nothing decays: the paper has a penalty on weights.
 """
 
+# pyright: standard
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -14,6 +14,8 @@ Differs from the paper, as the authors' program does:
   forward mode for each; the backward ones come first, then the forward ones, then the content.
 """
 
+# pyright: standard
+
 from dataclasses import dataclass
 from typing import NamedTuple
 

@@ -3,13 +3,15 @@
 The folder of a set is created only after all files are complete and verified.
 """
 
+# pyright: reportUnknownMemberType=false
+
 import argparse
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pooch
+import pooch  # pyright: ignore[reportMissingTypeStubs]
 import requests
 
 from memory.options import one_of
@@ -121,7 +123,7 @@ def _by_hand(name: str, target: Path) -> str:
 
 def listing() -> str:
     """All sets, with size, licence and addresses."""
-    lines = []
+    lines: list[str] = []
     for name, found in SETS.items():
         hosts = sorted({source.url.split("/")[2] for source in found.sources})
         lines += [f"{name}: {found.what}", f"    {found.size}; licence: {found.licence}"]

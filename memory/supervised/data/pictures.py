@@ -1,5 +1,7 @@
 """Pictures of data sets, whose sizes are checked before they are unpacked."""
 
+# pyright: reportUnknownMemberType=false
+
 import lzma
 import zlib
 from io import BytesIO

@@ -1,5 +1,7 @@
 """The order of training examples of different lengths, and their padding."""
 
+# pyright: reportUnknownMemberType=false
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
@@ -57,7 +59,7 @@ class FlushRight:
         steps, self.columns = int(lengths.max()), np.repeat(np.arange(len(lengths)), lengths)
         self.shape = (steps, len(lengths))
         ends = np.repeat(np.cumsum(lengths), lengths)
-        self.rows = np.arange(lengths.sum()) - ends + steps
+        self.rows: np.ndarray = np.arange(int(lengths.sum())) - ends + steps
         self.starts = steps - lengths
 
     def place(self, values: np.ndarray, padding: int = 0) -> Int[Tensor, "T B *rest"]:

@@ -16,9 +16,11 @@ Differs from the paper:
 * A batch is a piece of the stream, with an empty memory before it; its last sequences are cut.
 """
 
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, cast, get_args
 
 import torch
 from jaxtyping import Bool, Int
@@ -137,7 +139,7 @@ class AnswersAndEcho(Measure):
 
     def results(self) -> dict[str, float]:
         """Shares of right answers."""
-        echo, answer = (self.right / self.due).tolist()
+        echo, answer = cast(list[float], (self.right / self.due).tolist())
         return {"answer_accuracy": answer, "echo_accuracy": echo}
 
 

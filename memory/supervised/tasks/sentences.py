@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from html import unescape
 from pathlib import Path
+from typing import Any
 from unicodedata import normalize
 
 import numpy as np
@@ -136,7 +137,7 @@ def cleaned(lines: Sequence[str], file: Path) -> list[str]:
     Raises:
         MalformedData: a line has an entity that is none.
     """
-    texts = []
+    texts: list[str] = []
     for number, line in enumerate(lines, start=1):
         try:
             texts.append(normalize("NFC", unescape(line)))
@@ -167,12 +168,14 @@ class Sentences(Task):
         self.alphabet = DIGITS + "".join(sorted({c for text in texts for c in text} - {*DIGITS}))
         self.num_classes = SPECIAL + len(self.alphabet)
         number = {character: i for i, character in enumerate(self.alphabet, start=SPECIAL)}
-        coded = [np.array([number[c] for c in text]) for text in texts]
+        coded: list[np.ndarray] = [np.array([number[c] for c in text]) for text in texts]
         order = default_rng(random_source(seed, "validation", 0)).permutation(len(texts))
         held = held_out_of(config.sentences)
         chosen = {"test": order[:held], "validation": order[held : 2 * held]}
         chosen["train"] = order[2 * held :]
-        self.texts = {split: [coded[i] for i in sorted(places)] for split, places in chosen.items()}
+        self.texts: dict[str, list[np.ndarray]] = {
+            split: [coded[i] for i in sorted(places)] for split, places in chosen.items()
+        }
         self._digest = digest_of(coded)
         self.longest_episode = 2 * max(map(len, coded)) + 3
         self._epochs = Epochs(np.array([len(text) for text in self.texts["train"]]), seed)
@@ -207,7 +210,7 @@ class Sentences(Task):
 
     def batch(self, number: int, size: int) -> Batch:
         """Sentences of similar length; each occurs once per epoch."""
-        return lay_out([self.texts["train"][i] for i in self._epochs.batch(number, size)])
+        return lay_out([self.texts["train"][int(i)] for i in self._epochs.batch(number, size)])
 
     def held_out(self, split: str) -> Iterator[Batch]:
         """All sentences, the shortest first; `train` is those that are learnt."""
@@ -219,7 +222,7 @@ class Sentences(Task):
 def lay_out(texts: Sequence[np.ndarray]) -> Batch:
     """Sequences of sentences that end together."""
     flush = FlushRight(np.array([2 * len(text) + 3 for text in texts]))
-    inputs, targets = [], []
+    inputs, targets = list[Any](), list[Any]()
     counter = np.arange(max(map(len, texts))) % 10 + SPECIAL
     for text in texts:
         inputs += [[START], text, [SEPARATOR], np.full(len(text) + 1, EMPTY)]

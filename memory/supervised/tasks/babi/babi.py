@@ -8,10 +8,12 @@ One network learns all tasks in `tasks`. A tenth of the training questions of ea
 the seed, is used for validation. A task counts as failed if more than 5 % of its answers are wrong.
 """
 
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import numpy as np
 import torch
@@ -175,7 +177,7 @@ class Babi(Task):
 def _divided(tasks: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the training questions, and of a tenth of each task for validation."""
     random = default_rng(random_source(seed, "validation", 0))
-    learnt, held = [], []
+    learnt, held = list[np.ndarray](), list[np.ndarray]()
     for task in np.unique(tasks):
         order = random.permutation(np.flatnonzero(tasks == task))
         count = max(1, len(order) // 10)
@@ -215,13 +217,8 @@ class Errors(Measure):
 
     def results(self) -> dict[str, float]:
         """`error` is the mean over tasks, `failed` a count, `error_qa1` that of task 1."""
-        errors = {
-            task: 100 * wrong / asked
-            for task, (wrong, asked) in enumerate(
-                zip(self.wrong.tolist(), self.asked.tolist(), strict=True)
-            )
-            if asked
-        }
+        counts = cast(list[list[int]], torch.stack([self.wrong, self.asked], dim=1).tolist())
+        errors = {task: 100 * wrong / asked for task, (wrong, asked) in enumerate(counts) if asked}
         return {
             "error": sum(errors.values()) / len(errors),
             "failed": float(sum(error > FAILED for error in errors.values())),

@@ -4,10 +4,12 @@ A story is a row of sentences. All twenty tasks have fewer than four thousand di
 Each has a number, the shorter ones first; 0 is no sentence.
 """
 
+# pyright: reportUnknownMemberType=false
+
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -141,8 +143,9 @@ def numbered(
 
 def most_frequent(questions: Questions) -> dict[int, float]:
     """Accuracy of the most frequent answer of each task."""
-    shares = {}
-    for task in np.unique(questions.task).tolist():
-        counts = Counter(questions.answer[questions.task == task].tolist())
+    shares: dict[int, float] = {}
+    for task in cast(list[int], np.unique(questions.task).tolist()):
+        answers = cast(list[int], questions.answer[questions.task == task].tolist())
+        counts = Counter(answers)
         shares[task] = max(counts.values()) / counts.total()
     return shares

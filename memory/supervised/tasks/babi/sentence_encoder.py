@@ -16,7 +16,9 @@ memory networks", 2018); it does not read the padding after them.
 separately over the batch, as in H-Mem; padding is excluded from the statistics and stays zero.
 """
 
-from typing import Literal
+# pyright: reportUnknownMemberType=false
+
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -99,7 +101,8 @@ class SentenceEncoder(Encoder):
     ) -> Float[Tensor, "T B D"]:
         if not sentences.numel():
             return embed.weight.new_zeros(*sentences.shape, embed.embedding_dim)
-        distinct, places = sentences.unique(return_inverse=True)
+        unique = cast(tuple[Tensor, Tensor], sentences.unique(return_inverse=True))
+        distinct, places = unique
         lengths = self.lengths[distinct]
         longest = max(1, int(lengths[-1]))  # sentences are numbered by their length
         vectors = read(embed(self.table[distinct, :longest]), lengths)
@@ -148,7 +151,7 @@ class Recurrence(nn.Module):
         counts = lengths.flip(0).clamp(min=1).cpu()
         packed = pack_padded_sequence(words.flip(0).transpose(0, 1), counts)
         _, state = self.network(packed)
-        last = state[0] if isinstance(state, tuple) else state
+        last = cast(Tensor, state[0] if isinstance(state, tuple) else state)
         return last.squeeze(0).flip(0) * lengths.ne(0).unsqueeze(1)
 
 

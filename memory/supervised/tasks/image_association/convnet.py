@@ -90,4 +90,4 @@ class FrameEncoder(Encoder):
         seen = self.look(frames).flatten(1)
         size = inputs.shape[1]
         features = torch.cat([self.shown(seen[:-size]), self.asked(seen[-size:])])
-        return features.unflatten(0, inputs.shape[:2])
+        return torch.unflatten(features, 0, inputs.shape[:2])

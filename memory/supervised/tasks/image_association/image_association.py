@@ -14,15 +14,16 @@ Differs from the paper: noise is drawn again for each batch, in 256 shades; clas
 random, so that their frequencies differ slightly.
 """
 
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple, cast, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from memory.options import one_of
 from memory.supervised.batch import Batch
@@ -93,13 +94,13 @@ class ImageAssociationConfig(TaskConfig):
 class Sequences(NamedTuple):
     """Numbers of images in a gallery, for S sequences."""
 
-    pictures: NDArray
+    pictures: np.ndarray
     """[S, 3]"""
-    digits: NDArray
+    digits: np.ndarray
     """[S, 3]"""
-    asked: NDArray
+    asked: np.ndarray
     """Picture that is shown at the end, [S]."""
-    answers: NDArray
+    answers: np.ndarray
     """Values of digits, [S]."""
 
 
@@ -154,7 +155,7 @@ class ImageAssociation(Task):
         return np.random.default_rng(random_source(self.seed, split, number))
 
     def _lay_out(
-        self, part: str, chosen: NDArray, delay: int, random: np.random.Generator
+        self, part: str, chosen: np.ndarray, delay: int, random: np.random.Generator
     ) -> Batch:
         gallery, sequences = self.images[part], self.sequences[part]
         steps, size = PAIRS * (delay + 1) + 1, len(chosen)
@@ -186,12 +187,12 @@ def draw(gallery: Gallery, count: int) -> Sequences:
     kinds, values = (random.permuted(classes, axis=1)[:, :PAIRS] for _ in range(2))
     every, place = np.arange(count), random.integers(PAIRS, size=count)
     return Sequences(
-        np.array([[next(seen[kind]) for kind in row] for row in kinds]),
-        np.array([[next(beside[value]) for value in row] for row in values]),
-        np.array([next(asked[kind]) for kind in kinds[every, place]]),
+        np.array([[next(seen[int(kind)]) for kind in row] for row in kinds]),
+        np.array([[next(beside[int(value)]) for value in row] for row in values]),
+        np.array([next(asked[int(kind)]) for kind in kinds[every, place]]),
         values[every, place],
     )
 
 
-def _endless(numbers: NDArray) -> Iterator[int]:
-    return chain.from_iterable(repeat(numbers.tolist()))
+def _endless(numbers: np.ndarray) -> Iterator[int]:
+    return chain.from_iterable(repeat(cast(list[int], numbers.tolist())))

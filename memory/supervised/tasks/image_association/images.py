@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from memory.supervised.data.data_folder import find_data, key_of, prepared
@@ -58,13 +57,13 @@ SEGMENTS = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", 
 class Gallery(NamedTuple):
     """Images and the class of each; in any order."""
 
-    pictures: NDArray
+    pictures: np.ndarray
     """uint8 [N, 32, 32, 3]"""
-    kinds: NDArray
+    kinds: np.ndarray
     """0 to 9, [N]"""
-    digits: NDArray
+    digits: np.ndarray
     """uint8 [M, 32, 32]"""
-    values: NDArray
+    values: np.ndarray
     """0 to 9, [M]"""
 
 
@@ -88,9 +87,9 @@ def galleries(images: Images, given: Path | None) -> dict[str, Gallery]:
     return {part: Gallery(*_cifar10(cifar, part), *_mnist(mnist, part)) for part in PARTS}
 
 
-def _cifar10(folder: Path, part: str) -> tuple[NDArray, NDArray]:
+def _cifar10(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Records of a byte for the class and 3 x 32 x 32 for the image."""
-    records = []
+    records: list[np.ndarray] = []
     for name in CIFAR_FILES[part]:
         data = np.frombuffer(read_data(folder / name), dtype=np.uint8)
         if not len(data) or len(data) % (1 + 3 * SIDE * SIDE):
@@ -101,7 +100,7 @@ def _cifar10(folder: Path, part: str) -> tuple[NDArray, NDArray]:
     return np.ascontiguousarray(pictures), _classes(folder, every[:, 0])
 
 
-def _mnist(folder: Path, part: str) -> tuple[NDArray, NDArray]:
+def _mnist(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """28 x 28, with two rows or columns of zeros on each side."""
     name = MNIST_FILES[part]
     images = _idx(folder / f"{name}-images-idx3-ubyte.gz", 3)
@@ -114,7 +113,7 @@ def _mnist(folder: Path, part: str) -> tuple[NDArray, NDArray]:
     return np.pad(images, ((0, 0), (2, 2), (2, 2))), _classes(folder, labels)
 
 
-def _idx(file: Path, axes: int) -> NDArray:
+def _idx(file: Path, axes: int) -> np.ndarray:
     """Two zeros, the type (8: bytes), the number of axes, the length of each, and the bytes."""
     try:
         with gzip.open(BytesIO(read_data(file))) as opened:
@@ -130,7 +129,7 @@ def _idx(file: Path, axes: int) -> NDArray:
     return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape)
 
 
-def _classes(folder: Path, labels: NDArray) -> NDArray:
+def _classes(folder: Path, labels: np.ndarray) -> np.ndarray:
     if set(np.unique(labels)) != set(range(CLASSES)):
         raise MalformedData(f"{folder}: expected labels 0 to 9, found {np.unique(labels)}.")
     if np.bincount(labels).min() < FEWEST:
@@ -138,10 +137,10 @@ def _classes(folder: Path, labels: NDArray) -> NDArray:
     return labels.astype(np.int64)
 
 
-def _letters(file: Path) -> dict[str, NDArray]:
+def _letters(file: Path) -> dict[str, np.ndarray]:
     """Both parts of Omniglot, by `part/name`."""
     sides = [_characters(file, alphabet) for alphabet in ALPHABETS]  # [10, 20, 45, 32, 32] each
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     drawers = np.split(np.arange(DRAWERS), [TRAINING_DRAWERS])
     for part, chosen in zip(PARTS, drawers, strict=True):
         pictures, digits = (side[:, chosen] for side in sides)
@@ -153,7 +152,7 @@ def _letters(file: Path) -> dict[str, NDArray]:
     return arrays
 
 
-def _characters(file: Path, alphabet: str) -> NDArray:
+def _characters(file: Path, alphabet: str) -> np.ndarray:
     """Every variant of every drawing of the first ten characters, [10, 20, 45, 32, 32]."""
     with open_zip(file) as archive:
         names = _drawings(file, archive.namelist(), alphabet)
@@ -187,11 +186,11 @@ def _drawings(file: Path, names: Sequence[str], alphabet: str) -> list[str]:
     return [found[key] for key in sorted(found) if key[0] <= CLASSES]
 
 
-def _variants(picture: Image.Image) -> NDArray:
+def _variants(picture: Image.Image) -> np.ndarray:
     """A drawing, light on dark, turned and moved in 45 ways."""
     drawing = ImageOps.invert(picture.convert("L"))
     reach = max(MOVES)
-    variants = []
+    variants: list[np.ndarray] = []
     for turn in TURNS:
         turned = drawing.rotate(turn, Image.Resampling.BILINEAR)
         small = turned.resize((SIDE, SIDE), Image.Resampling.BOX)
@@ -213,7 +212,7 @@ def _drawn(part: str) -> Gallery:
     return Gallery(pictures, kinds, digits, kinds)
 
 
-def _grating(kind: int, random: np.random.Generator) -> NDArray:
+def _grating(kind: int, random: np.random.Generator) -> np.ndarray:
     """Waves of one of five directions and two lengths, in two colours."""
     angle, length = np.pi * (kind % 5) / 5, (6.0, 12.0)[kind // 5]
     y, x = np.mgrid[:SIDE, :SIDE]
@@ -223,7 +222,7 @@ def _grating(kind: int, random: np.random.Generator) -> NDArray:
     return (dark + wave * (light - dark)).astype(np.uint8)
 
 
-def _digit(value: int, random: np.random.Generator) -> NDArray:
+def _digit(value: int, random: np.random.Generator) -> np.ndarray:
     """Seven segments, somewhere."""
     top, left = random.integers(3, 8), random.integers(5, 13)
     lit = random.integers(150, 256)

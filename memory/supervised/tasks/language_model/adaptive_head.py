@@ -7,6 +7,8 @@ are not those of the embedding.
 Where steps are many, logits are made for some at a time, and made again on the way back.
 """
 
+# pyright: standard
+
 from collections.abc import Sequence
 from itertools import pairwise
 

@@ -69,7 +69,7 @@ def _number(layout: Layout, level: Level, vocabulary: int) -> dict[str, np.ndarr
     held_out = {s: _read(layout.splits[s], level, seen) for s in ("validation", "test")}
     numbered = {split: rank[ids] for split, ids in {"train": train, **held_out}.items()}
     all_words = list(seen)
-    words = "\0".join(all_words[i] for i in kept).encode()
+    words = "\0".join(all_words[int(i)] for i in kept).encode()
     named = {"counts": counts[kept], "words": np.frombuffer(words, dtype=np.uint8)}
     return {**numbered, **named}
 

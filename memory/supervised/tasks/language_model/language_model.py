@@ -13,6 +13,8 @@ Differs from the paper: the softmax has a bias; an adaptive softmax, with weight
 take its place (`cutoffs`).
 """
 
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

@@ -3,7 +3,10 @@
 Source: Santoro et al., "Relational recurrent neural networks" (2018), table 3.
 """
 
+# pyright: reportUnknownMemberType=false
+
 import math
+from typing import cast
 
 import numpy as np
 import torch
@@ -42,7 +45,9 @@ class Perplexity(Measure):
         words = int(self.words.sum())
         loss = self.losses.sum().item() / words
         usual = {"loss": loss, "perplexity": _exp(loss), "words": words}
-        each = zip(reversed(BUCKETS), self.losses.tolist(), self.words.tolist(), strict=True)
+        losses = cast(list[float], self.losses.tolist())
+        counts = cast(list[int], self.words.tolist())
+        each = zip(reversed(BUCKETS), losses, counts, strict=True)
         apart = {f"perplexity_{name}": _exp(lost / n) for name, lost, n in each if n}
         return usual | apart
 

@@ -8,8 +8,10 @@ Logits of all S steps, `[S, V]`, are never held at once: they are made for some 
 made again on the way back, which costs a third more products than holding them.
 """
 
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -54,8 +56,8 @@ class TiedHead(Head):
         kind = rows.device.type
         half = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
         with torch.autocast(kind, enabled=False):
-            losses, guesses = _Losses.apply(rows.float(), self.weight, self.bias, targets, half)
-        return Answered(losses, guesses)
+            given = rows.float(), self.weight, self.bias, targets, half
+            return Answered(*cast(tuple[Tensor, Tensor], _Losses.apply(*given)))
 
 
 class _Losses(torch.autograd.Function):

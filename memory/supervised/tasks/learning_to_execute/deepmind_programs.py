@@ -120,7 +120,7 @@ def _compute(first: ndarray, rounds: list[Round], modulus: ndarray) -> ndarray:
 
 def _write(first: ndarray, rounds: list[Round], places: int) -> Int[ndarray, "W B"]:
     """The texts of programs, with gaps where one has no such part."""
-    before, after = [], []
+    before, after = list[ndarray](), list[ndarray]()
     for number, one in enumerate(rounds):
         is_there, signs, (condition, loop) = one.kind != NONE, KINDS[:3], _are(one, "if", "for")
         if number:

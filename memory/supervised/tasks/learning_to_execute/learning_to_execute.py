@@ -12,11 +12,13 @@ training too, the previous character that it wrote. In evaluation it is never a 
 the answer, but the core's own.
 """
 
+# pyright: reportUnknownMemberType=false
+
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 from jaxtyping import Int
@@ -126,11 +128,12 @@ class LearningToExecute(GradedTask):
             if batch.groups is not None:
                 break
             written = batch.targets.masked_fill(~batch.loss_mask, NOTHING)
-            for place, row in enumerate(written[written.ge(0).any(dim=1)].tolist()):
+            rows = cast(list[list[int]], written[written.ge(0).any(dim=1)].tolist())
+            for place, row in enumerate(rows):
                 counts += [Counter()] * (place == len(counts))
                 counts[place].update(c for c in row if c != NOTHING)
         likeliest = sum(max(count.values()) for count in counts)
-        share = likeliest / sum(map(Counter.total, counts))
+        share = likeliest / sum(count.total() for count in counts)
         return {"chance": 1 / self.num_classes, "likeliest at each place": share}
 
     def draw(self, split: str, number: int, size: int, hardness: Hardness) -> Batch:

@@ -4,6 +4,8 @@ A character is a number, its place in `ALPHABET`. Texts of different lengths are
 columns, `[R, B]`, the rest of a column being `NOTHING`.
 """
 
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -75,7 +77,7 @@ def lay_out(written: Written, feeds: bool = False) -> Batch:
         feedback_mask[: reading + 1] = False
         inputs[1:][feedback_mask[1:]] = targets[:-1][feedback_mask[1:]]
         feedback_mask = torch.from_numpy(feedback_mask)
-    parts = map(torch.from_numpy, (inputs, targets, loss_mask, reset))
+    parts = (torch.from_numpy(part) for part in (inputs, targets, loss_mask, reset))
     return Batch(*parts, feedback_mask=feedback_mask)
 
 

@@ -88,7 +88,7 @@ class Cells(nn.Module):
         pixels = (boxes.flatten(0, 1).float() - self.mean) / self.deviation
         channels = self.layers(pixels.movedim(-1, 1)).flatten(2).transpose(1, 2)
         cells = torch.cat([channels, self.places.expand(len(channels), -1, -1)], dim=-1)
-        rows = cells.unflatten(0, boxes.shape[:2])
+        rows = torch.unflatten(cells, 0, boxes.shape[:2])
         return Memories(rows, torch.ones_like(rows[..., 0], dtype=torch.bool))
 
 

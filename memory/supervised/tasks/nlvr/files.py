@@ -72,7 +72,7 @@ def read_examples(file: Path) -> list[Example]:
     Raises:
         MalformedData: a line is not of the format.
     """
-    examples = []
+    examples: list[Example] = []
     text = read_text(file)
     lines = text.removesuffix("\n").split("\n") if text else []  # a sentence may hold other breaks
     seen: set[str] = set()
@@ -117,7 +117,7 @@ def _example(fields: dict[str, Any]) -> Example:
 
 
 def _features(thing: dict[str, Any]) -> list[float]:
-    features = []
+    features: list[float] = []
     for name in ("x_loc", "y_loc"):
         place = thing[name]
         if type(place) not in (int, float) or not PLACES[0] <= place <= PLACES[-1]:

@@ -12,16 +12,17 @@ all six orders, `accuracy` over all of these, and `consistency`, the share of se
 all was answered right, about every picture in every order. Of things, one order is scored.
 """
 
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import permutations
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from memory.options import one_of
 from memory.supervised.batch import Batch
@@ -97,11 +98,11 @@ class NlvrConfig(TaskConfig):
 
 def _pixels(
     folder: Path, files: dict[str, Path], examples: dict[str, list[Example]]
-) -> dict[str, NDArray]:
+) -> dict[str, np.ndarray]:
     """The boxes of every example of each split, uint8 [N, 3, 50, 50, 3]."""
 
-    def make() -> dict[str, NDArray]:
-        arrays = {}
+    def make() -> dict[str, np.ndarray]:
+        arrays: dict[str, np.ndarray] = {}
         for name, of in examples.items():
             pictures = Pictures(folder, name)
             arrays[name] = np.stack([pictures.boxes(example) for example in of])
@@ -126,8 +127,8 @@ class Consistency(Measure):
         """Add the answers to a batch; each sequence has one."""
         assert batch.groups is not None
         is_wrong = answered.guesses != batch.targets[-1]
-        self.all.update(batch.groups.tolist())
-        self.wrong.update(batch.groups[is_wrong].tolist())
+        self.all.update(cast(list[int], batch.groups.tolist()))
+        self.wrong.update(cast(list[int], batch.groups[is_wrong].tolist()))
 
     def results(self) -> dict[str, float]:
         """A share."""
@@ -144,7 +145,7 @@ class Nlvr(Task):
         self,
         config: NlvrConfig,
         examples: dict[str, list[Example]],
-        boxes: dict[str, NDArray],
+        boxes: dict[str, np.ndarray],
         rebuilt: Path | None,
         seed: int,
     ) -> None:
@@ -212,7 +213,7 @@ class Nlvr(Task):
             chunk = rows[first : first + CHUNK]
             yield self._lay_out(name, chunk // orders, chunk % orders)
 
-    def _lay_out(self, name: str, chosen: NDArray, orders: NDArray) -> Batch:
+    def _lay_out(self, name: str, chosen: np.ndarray, orders: np.ndarray) -> Batch:
         boxes = self.boxes[name][chosen[:, None], ORDERS[orders]].swapaxes(0, 1)
         words = self.words[name][chosen]
         longest = int((words > 0).sum(axis=1).max())
@@ -235,7 +236,7 @@ class Nlvr(Task):
         return float(mean), float(np.average((values - mean) ** 2, weights=counts) ** 0.5)
 
 
-def _padded(sentences: Sequence[list[int]]) -> NDArray:
+def _padded(sentences: Sequence[list[int]]) -> np.ndarray:
     """[N, W], 0 after the last word."""
     words = np.zeros((len(sentences), max(map(len, sentences))), dtype=np.int64)
     for row, sentence in zip(words, sentences, strict=True):

@@ -16,6 +16,8 @@ Differs from the paper:
 * The memory is reset between sentences.
 """
 
+# pyright: reportUnknownMemberType=false
+
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -118,7 +120,7 @@ class Examples:
         """A batch of some sentences."""
         lengths = self.lengths[chosen]
         flush = FlushRight(lengths)
-        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         words = np.repeat(self.starts[chosen], lengths) + within
         inputs, targets = flush.place(self.inputs[words]), flush.place(self.tags[words])
         return Batch(inputs, targets, flush.is_inside, flush.resets)
@@ -166,7 +168,7 @@ class PosTagging(Task):
             tags[word][tag] += 1
         usual = {word: counts.most_common(1)[0][0] for word, counts in tags.items()}
         otherwise = np.bincount(train).argmax()
-        found = {}
+        found: dict[str, float] = {}
         for split in ("validation", "test"):
             guesses = np.array([usual.get(word, otherwise) for word in self._forms(split)])
             found[f"most frequent tag, {split}"] = float(
@@ -192,7 +194,8 @@ class PosTagging(Task):
         if self.vectors is None:
             source = random_source(self.seed, "train", number).spawn(2)[1]
             words = batch.inputs[..., 0]
-            half = torch.from_numpy(default_rng(source).random(words.shape) < 0.5)
+            shape: tuple[int, ...] = words.shape
+            half = torch.from_numpy(default_rng(source).random(shape) < 0.5)
             words[self._is_rare[words] & half] = UNKNOWN
         return batch
 

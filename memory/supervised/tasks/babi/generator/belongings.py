@@ -116,7 +116,7 @@ def _how_many(random: Generator, about: Event, history: Sequence[Event]) -> Ques
     if about.kind == "move":
         return None
     who = about.actor
-    count, supports = 0, []
+    count, supports = 0, list[int]()
     for event in history:
         if event.kind == "move" or who not in (event.actor, event.receiver):
             continue
