@@ -25,7 +25,6 @@ from agents.benchmark.model_card import CARD, model_card
 from agents.evaluation.evaluate import evaluate
 from agents.evaluation.summary import summary
 from agents.impala.build import build_policy
-from agents.impala.config import ImpalaConfig
 from agents.impala.evaluations import TEST
 from agents.impala.program import IMPALA
 from agents.networks.policy import Policy
@@ -74,7 +73,7 @@ def add_entry(
     policy = build_policy(run.config)
     load_weights(policy, checkpoint._replace(weights=weights))
     evaluation = evaluate(policy, run.config.env, episodes=episodes, seed=TEST, watch=watch)
-    results = _results(run.config, policy, checkpoint, summary(evaluation))
+    results = _results(run, policy, checkpoint, summary(evaluation))
     with atomic_path(target, replace=overwrite) as folder:
         folder.mkdir(parents=True)
         config = run.config_file.read_bytes()
@@ -104,9 +103,10 @@ def _cast(weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor
 
 
 def _results(
-    config: ImpalaConfig, policy: Policy, checkpoint: Checkpoint, test: dict[str, Any]
+    run: Run, policy: Policy, checkpoint: Checkpoint, test: dict[str, Any]
 ) -> dict[str, Any]:
     """As in the folder of a finished run; `seed` is that of the levels."""
+    seconds, cpu_seconds = _spent(run, checkpoint)
     return {
         "measure": test.pop("measure"),
         "test": test,
@@ -114,11 +114,24 @@ def _results(
         "remarks": [],
         "step": checkpoint.frame,
         "frames": checkpoint.frame,
-        "seconds": checkpoint.state["seconds"],
-        "cpu_seconds": checkpoint.state["cpu_seconds"],
+        "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "parameters": sum(x.numel() for x in policy.parameters()),
         "seed": TEST,
     }
+
+
+def _spent(run: Run, checkpoint: Checkpoint) -> tuple[float, float]:
+    """Seconds, and CPU seconds; from the log if the state is of an earlier version."""
+    names = ("speed/seconds", "speed/cpu_seconds")
+    lines = [
+        line
+        for line in run.metrics()
+        if line["frame"] <= checkpoint.frame and all(name in line for name in names)
+    ]
+    if "seconds" not in checkpoint.state and lines:
+        return lines[-1][names[0]], lines[-1][names[1]]
+    return checkpoint.state["seconds"], checkpoint.state["cpu_seconds"]
 
 
 def _versions(file: Path) -> dict[str, Any]:
@@ -135,7 +148,7 @@ def _versions(file: Path) -> dict[str, Any]:
 
 
 def _check_size(folder: Path) -> None:
-    (weights,) = folder.glob("checkpoints/*/*.safetensors")
+    (weights,) = folder.glob("checkpoints/*/weights.safetensors")
     if (size := weights.stat().st_size) > MAX_BYTES:
         raise RunError(
             f"the weights are {size / 1e6:.1f} MB; at most {MAX_BYTES / 1e6:.0f} MB are allowed. "
