@@ -34,7 +34,7 @@ def open_regular(file: Path, most: int | None = None) -> BinaryIO:
 def read_regular(file: Path, most: int) -> bytes:
     """The content of a regular file of at most `most` bytes; errors are those of `open_regular`."""
     with open_regular(file, most) as opened:
-        return opened.read(most)
+        return opened.read(os.fstat(opened.fileno()).st_size)  # a buffer of `most` would be made
 
 
 def _without_waiting(path: str, flags: int) -> int:

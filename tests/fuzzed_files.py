@@ -1,10 +1,9 @@
 """Files that readers could meet in place of good ones: damaged at random, or hostile."""
 
-import os
 import random
 import zipfile
+from functools import cache
 from io import BytesIO
-from pathlib import Path
 
 TOKENS = (
     *(
@@ -55,7 +54,8 @@ def damaged(whole: bytes, draw: random.Random) -> bytes:
     return bytes(data)
 
 
-def hostile(file: Path) -> dict[str, bytes]:
+@cache
+def hostile() -> dict[str, bytes]:
     """Contents that cost much to read, by what they are."""
     return {
         "empty": b"",
@@ -69,12 +69,6 @@ def hostile(file: Path) -> dict[str, bytes]:
         "encrypted": _flagged(_bomb(), 0x1, 8),
         "unknown method": _flagged(_bomb(), 0x0, 99),
     }
-
-
-def replace_by_pipe(file: Path) -> None:
-    """A pipe that nobody writes to."""
-    file.unlink()
-    os.mkfifo(file)
 
 
 def _bomb() -> bytes:
