@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := run
-.PHONY: run install test test-slow test-pythons mutants lint site clean
+.PHONY: run install test test-slow test-pythons test-benchmarks mutants lint site clean
 
 run: $(STAMP)
 	$(BIN)/python scripts/impala.py $(ARGS)
@@ -49,6 +49,12 @@ test-pythons:
 	@for version in 3.11 3.12 3.13; do \
 		python$$version --version >/dev/null 2>&1 || { echo "python$$version is not installed"; continue; }; \
 		$(MAKE) test PYTHON=python$$version VENV=.venv-$$version || exit 1; done
+
+# Not part of CI: the suites of others need many packages, in an environment of their own.
+test-benchmarks:
+	$(MAKE) install VENV=.venv-benchmarks
+	.venv-benchmarks/bin/python -m pip install -c constraints.txt -e '.[benchmarks]'
+	.venv-benchmarks/bin/python -m pytest -m slow tests/agents/programs/test_benchmark_suites.py
 
 # Not part of CI: it takes minutes.
 mutants: $(STAMP)
