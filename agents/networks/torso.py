@@ -91,7 +91,7 @@ class PlanesTorso(nn.Module):
         height, width, depth = leaf.shape
         self.embedding = _CategoryEmbedding(leaf.sizes, CELL_EMBEDDING)
         shape = (height, width, depth * CELL_EMBEDDING)
-        self.image = ImageTorso(shape, channels, downsample, span=1)
+        self.image = ImageTorso(shape, channels, downsample, span=1.0)
         self.output_shape = self.image.output_shape
 
     def forward(self, planes: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ OBSERVATIONS: dict[str, spaces.Space[Any]] = {
     "channels first": spaces.Box(0, 1, (3, 7, 7), FLOAT),
     "stacked pictures": spaces.Box(0, 255, (2, 8, 8, 1), BYTES),
     "large picture": spaces.Box(0, 255, (60, 40, 3), BYTES),
+    "categories": spaces.Box(0, 10, (5, 5, 3), BYTES),
     "numbers": spaces.Box(-np.inf, np.inf, (3,), np.float64),
     "one number": spaces.Box(-1, 1, (), FLOAT),
     "integers": spaces.Box(-5, 5, (2, 2), np.int32),
@@ -101,6 +102,7 @@ def check(observations: str, actions: str, core: tuple[str, ...], folder) -> Non
     """One combination through all programs."""
     run, scores, video = folder / "run", folder / "scores.json", folder / "agent.gif"
     flags = ["--env.kwargs.observations", observations, "--env.kwargs.actions", actions]
+    flags += ["--env.scale", "categories"] if observations == "categories" else []
     assert main([*SMALL, *flags, "--core", *core, "--frames", "24", "--run-dir", str(run)]) == 0
     assert main(["--resume", str(run), "--frames", "48"]) == 0
     assert load(run / "checkpoints").state["learner"]["updates"] == 4
