@@ -11,6 +11,7 @@ The files are in the folder of the program, such as `configs/impala/`;
 
 import argparse
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -26,7 +27,7 @@ from agents.cli.presets import (
     read_preset,
     to_yaml,
 )
-from agents.cli.program import TRAINED_BY, Names, Program
+from agents.cli.program import Names, Program
 from agents.cli.settings import Setting, apply, read_flags
 
 __all__ = ["Names", "ParsedRun", "load_config", "parse", "to_yaml"]
@@ -70,9 +71,7 @@ def parse_run(program: Program, argv: Sequence[str]) -> ParsedRun:
     presets, names = _resumed(program, chosen) if chosen.resume else _presets(program, chosen)
     defaults = program.defaults(names)
     if chosen.help or chosen.help_all:
-        config = _configure(defaults, presets)
-        asked = (names.subject if chosen.subject else None, names.core if chosen.core else None)
-        print(help_text(program, config, *asked, is_long=chosen.help_all))
+        print(_help(program, chosen, flags, presets, names))
         raise SystemExit(OK)
     options = options_of(defaults)
     given = read_flags(flags, options, dict(zip(program.registries, names, strict=True)))
@@ -85,22 +84,29 @@ def parse_run(program: Program, argv: Sequence[str]) -> ParsedRun:
     return ParsedRun(config, names, resume, tuple(preset.path for preset in presets))
 
 
+def _help(
+    program: Program,
+    chosen: argparse.Namespace,
+    flags: list[str],
+    presets: list[Preset],
+    names: Names,
+) -> str:
+    """The help, with the values in use: those of the presets, and of flags if all are valid."""
+    defaults = program.defaults(names)
+    config = _configure(defaults, presets)
+    with suppress(OptionError):
+        given = read_flags(flags, options_of(defaults), dict.fromkeys(program.registries, ""))
+        config = _configure(defaults, presets, given)
+    sections = zip(program.registries, _named(chosen), strict=True)
+    asked = [section for section, name in sections if name]
+    return help_text(program, config, names, asked, is_long=chosen.help_all)
+
+
 def load_config(file: Path, program: Program) -> tuple[Any, Names]:
     """Load a configuration written by `to_yaml`; raises `OptionError` if it cannot be read."""
     preset = read_preset(program, file)
-    _check_kind(program, preset)
     names = _names(program, (None, None), preset)
     return _configure(program.defaults(names), [preset]), names
-
-
-def _check_kind(program: Program, preset: Preset) -> None:
-    """Refuse the configuration of a run of another program."""
-    for subject, name in TRAINED_BY.items():
-        if subject != program.subject and preset.section(subject):
-            raise OptionError(
-                f"it is a run of {name}, not of {program.name}. Its scores are in "
-                f"{preset.path.parent}/results.json; plot.py draws its curves."
-            )
 
 
 def _configure(defaults: Any, presets: Iterable[Preset], flags: Iterable[Setting] = ()) -> Any:
@@ -182,7 +188,7 @@ def _check_command_line_only(preset: Preset) -> None:
             flag = "--" + key.replace("_", "-")
             raise OptionError(
                 f"{preset.path}, line {entry.line}: `{key}` is taken from the command line only; "
-                f"remove it, and give {flag} {entry.value} if you trust that host."
+                f"remove it, and give {flag} {entry.value} if you trust where it leads."
             )
 
 

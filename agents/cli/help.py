@@ -2,30 +2,30 @@
 
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import Any, cast
 
 from agents.cli.invocation import shell_command
 from agents.cli.options import Option, kind_text, options_of
 from agents.cli.presets import preset_names
-from agents.cli.program import Program
+from agents.cli.program import Names, Program
 
 _LEFT = 32  # columns of the flag
 
 
 def help_text(
-    program: Program, config: Any, subject: str | None, core: str | None, *, is_long: bool
+    program: Program, config: Any, names: Names, asked: Collection[str], *, is_long: bool
 ) -> str:
     """Help that shows the values of a configuration.
 
     Args:
+        names: of the configuration's subject and core.
+        asked: sections, of the subject and the core, to show the options of.
         is_long: show every option.
-        subject: the environment or task to show the options of, if any.
-        core: the core to show the options of, if any.
     """
     options, flag = options_of(config), f"--{program.subject} NAME"
-    asked = dict(zip(program.registries, (subject, core), strict=True))
+    chosen = dict(zip(program.registries, names, strict=True))
     presets = ", ".join(preset_names(program.folder))
     main, *groups = program.help
     lines = [
@@ -34,11 +34,9 @@ def help_text(
         f"{program.about} [Values in use] are in brackets.",
         "",
     ]
-    for section, title, usual in zip(
-        program.registries, (program.kind, "recurrent core"), program.usual, strict=True
-    ):
+    for section, title in zip(program.registries, (program.kind, "recurrent core"), strict=True):
         entries = ", ".join(program.registries[section])
-        shown = f"{title.capitalize()}: {entries} [{asked[section] or usual}]"
+        shown = f"{title.capitalize()}: {entries} [{chosen[section]}]"
         lines += _row(f"--{section} NAME", shown)
     lines += [
         *_row("--config PRESET", f"A YAML file{f', or one of: {presets}' if presets else ''}"),
@@ -49,13 +47,11 @@ def help_text(
             lines += ["", f"Options of {section or 'the run'}", *_rows(options, keys)]
         return "\n".join(lines)
     lines += _rows(options, main.keys)
-    for section, name in asked.items():
-        if name is not None:
-            keys = [key for key in options if key.startswith(f"{section}.")]
-            lines += ["", f"Options of {section} {name}", *_rows(options, keys)]
-    if not any(asked.values()):
-        for group in groups:
-            lines += ["", group.heading, *_rows(options, group.keys)]
+    for section in asked:
+        keys = [key for key in options if key.startswith(f"{section}.")]
+        lines += ["", f"Options of {section} {chosen[section]}", *_rows(options, keys)]
+    for group in groups:
+        lines += ["", group.heading, *_rows(options, group.keys)]
     lines += ["", *_row("--core NAME --help", f"The options of a core; likewise {flag} --help")]
     return "\n".join([*lines, *_row("--help-all", "Every option")])
 

@@ -15,9 +15,9 @@ from memory import CORES
 
 _YAML_LIST = "tag:yaml.org,2002:seq"
 
-COMMAND_LINE_ONLY = ("ray_address",)
+COMMAND_LINE_ONLY = ("ray_address", "wandb")
 """Options that no file may set: a run folder from elsewhere must not choose what is connected to,
-since that host would receive the cluster's token."""
+since that host would receive the cluster's token or the metrics."""
 
 
 class Entry(NamedTuple):
@@ -144,7 +144,7 @@ def to_yaml(program: Program, config: Any, names: Names | None = None) -> str:
     tree = _tree(config)
     for section, name in zip(program.registries, names, strict=True):
         tree[section] = {"name": name, **tree[section]}
-    for place in ("run_dir", "overwrite", *COMMAND_LINE_ONLY):
+    for place in ("run_dir", "overwrite", "quiet", *COMMAND_LINE_ONLY):
         del tree[place]
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False)
 

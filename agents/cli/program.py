@@ -14,10 +14,6 @@ USES = {
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
-TRAINED_BY = {"env": "impala.py", "task": "supervised.py"}
-"""The training program of each section of a subject."""
-
-
 class HelpGroup(NamedTuple):
     """Options that the short help shows under one heading."""
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from decimal import Decimal
 from types import NoneType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
@@ -101,12 +102,24 @@ def convert(option: Option, words: Sequence[str]) -> Any:
 def _convert_word(kind: Any, word: str) -> Any:
     if choices := _choices(kind):
         return choices[[*map(str, choices)].index(word)]
+    if kind is int:
+        return _whole(word)
     if not get_args(kind):
         return kind(word)
     for part in sorted(get_args(kind), key=lambda part: part is not NoneType):
         with suppress(ValueError):
             return _convert_word(part, word)
     raise ValueError
+
+
+def _whole(word: str) -> int:
+    """An integer, also as `1_000_000` or `1e6`."""
+    with suppress(ValueError):
+        return int(word)
+    number = Decimal(word) if re.fullmatch(r"[+-]?[\d.]+[eE][+-]?\d{1,2}", word) else None
+    if number is None or number != number.to_integral_value():
+        raise ValueError
+    return int(number)
 
 
 def _choices(kind: Any) -> tuple[Any, ...]:

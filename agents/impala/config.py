@@ -137,13 +137,17 @@ class ImpalaConfig:
     """Minutes between checkpoints."""
     log_seconds: float = 5.0
     """Seconds between lines of metrics."""
+    quiet: bool = False
+    """Print errors only."""
+    wandb: str | None = None
+    """Project of Weights & Biases to log to as well."""
     evaluate_every: int | None = None
     """Frames between evaluations on fresh levels, written to evaluations.jsonl; the last one, at
     the end, goes to results.json. None evaluates never."""
     evaluate_levels: int = 1000
     """Fresh levels of an evaluation."""
     video_minutes: float | None = None
-    """Minutes between videos of one episode (`--video-every`); None records none."""
+    """Minutes between videos (`--video-every`); None records none."""
 
     def __post_init__(self) -> None:
         for name in ("actors", "learners", "batch", "unroll", "frames"):

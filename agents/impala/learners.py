@@ -94,6 +94,7 @@ def _work(
 
     def open_run() -> Run:
         run = Run.open(folder, IMPALA)
+        run.use_wandb(config.wandb)
         if checkpoint is not None:
             run.resume(checkpoint.frame)
         return run

@@ -27,6 +27,8 @@ IMPALA = Program(
             "worker_deadline",
             "checkpoint_minutes",
             "log_seconds",
+            "quiet",
+            "wandb",
             "on_env_error",
             "video_minutes",
             "evaluate_every",
@@ -47,7 +49,10 @@ IMPALA = Program(
                 "resume_weights",
             ),
         ),
-        HelpGroup("Output", ("run_dir", "overwrite", "checkpoint_minutes", "video_minutes")),
+        HelpGroup(
+            "Output",
+            ("run_dir", "overwrite", "checkpoint_minutes", "video_minutes", "quiet"),
+        ),
     ),
 )
 """`scripts/impala.py`"""

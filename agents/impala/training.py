@@ -29,6 +29,7 @@ from agents.impala.workers import (
 from agents.networks.policy import Policy
 from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.clock import Every
+from agents.runs.messages import RECORD, command
 from agents.runs.milestones import Milestones
 from agents.runs.monitor import Monitor
 from agents.runs.run import Run
@@ -135,7 +136,7 @@ class Training:
         self.evaluations = self._run and Evaluations(
             config, self._run, evaluate, self.learner.frames, self.speed.clock
         )
-        self.monitor = Monitor(config.frames, self.learner.frames)
+        self.monitor = Monitor(config.frames, self.learner.frames, quiet=config.quiet)
         self._log_due = Every(config.log_seconds)
         self._checkpoint_due = Every(60 * config.checkpoint_minutes)
         self._milestones = Milestones(config.frames, self.learner.frames)
@@ -312,8 +313,13 @@ class Training:
         """Write a checkpoint; if that fails, show the error and continue."""
         if not self.leads:
             return
+        before = self._best_return
         try:
-            self.monitor.note(f"checkpoint {self._save()}")
+            note = f"checkpoint {self._save()}"
+            if self._best_return != before:
+                record = command(RECORD, self.run.folder, "--best")
+                note += f", the best so far: return {self._best_return:.4g}; {record}"
+            self.monitor.note(note)
         except CheckpointError as error:
             self.monitor.note(str(error))
 
@@ -365,6 +371,7 @@ class Training:
         with self.side_work.attempt("video"):
             message = self.record_video(self.learner.policy, self.config, self.learner.frames, out)
             self.monitor.note(message)
+            self.run.log_video(out, self.learner.frames)
 
     def _restore_learner(self, checkpoint: Checkpoint | None) -> None:
         if checkpoint is None:

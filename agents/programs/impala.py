@@ -28,10 +28,18 @@ from agents.impala.training import MakeWorkers, OtherLearnerFailed, Training
 from agents.impala.workers import LocalWorkers, WorkersLost
 from agents.networks.policy import Policy
 from agents.runs.checkpoint import Checkpoint, CheckpointError
+from agents.runs.device import compute_device
+from agents.runs.messages import show_end, show_start
+from agents.runs.metrics.curves import check_wandb
+from agents.runs.monitor import Monitor
+from agents.runs.progress import count
 from agents.runs.run import Run, RunError, check_run_dir
 from agents.runs.stop_signal import StopFile, StopSignal
 from agents.runs.weights import flatten, load_weights
 from envs.fault import EnvironmentFault
+
+GIF_WIDTH = 960
+"""Pixels of the videos that TensorBoard shows."""
 
 
 class Interrupted(RuntimeError):
@@ -48,6 +56,7 @@ def main(argv: list[str]) -> int:
 def _train(parsed: ParsedRun, stop: StopSignal) -> int:
     try:
         prepared = prepare(parsed)
+        _show_start(prepared)
         if prepared.config.learners > 1:
             folder, training = _prepare_learners(prepared, stop), None
         else:
@@ -59,9 +68,14 @@ def _train(parsed: ParsedRun, stop: StopSignal) -> int:
     except EnvironmentFault as error:
         return fail(IMPALA.name, f"environment {parsed.names.subject}: {error}", ENVIRONMENT_FAILED)
     if training:
-        return status_of(training, stop, parsed.names.subject)
-    assert folder is not None
-    return _train_together(prepared, folder)
+        folder = training.run.folder
+        status = status_of(training, stop, parsed.names.subject)
+    else:
+        assert folder is not None
+        status = _train_together(prepared, folder)
+    if status == OK:
+        _show_end(prepared.config, folder)
+    return status
 
 
 def status_of(training: Training, stop: StopSignal | StopFile, env: str) -> int:
@@ -87,6 +101,8 @@ class Prepared(NamedTuple):
     config: ImpalaConfig
     names: Names
     policy: Policy
+    folder: Path
+    """Of the run, unless another process takes it in between."""
     resumed: Run | None
     checkpoint: Checkpoint | None
 
@@ -99,7 +115,7 @@ class Prepared(NamedTuple):
         if stop.requested:
             raise Interrupted("interrupted before training began; nothing was written.")
         if self.resumed is None or self.checkpoint is None:
-            return Run.create(self.config, self.names, IMPALA)
+            return Run.create(self.config, self.names, IMPALA, planned=self.folder)
         old, frame = self.resumed.config, self.checkpoint.frame
         if old.frames != self.config.frames and self.config.optimizer.schedule == "linear":
             print(_changed_schedule(frame, old, self.config))
@@ -110,6 +126,7 @@ class Prepared(NamedTuple):
 def prepare(parsed: ParsedRun) -> Prepared:
     """Check all options, and load the checkpoint of a run to resume."""
     config = parsed.config
+    check_wandb(config.wandb)
     torch.set_num_threads(learner_threads(config))
     policy = build_policy(config)
     if config.resume_weights and not parsed.resume:
@@ -127,7 +144,8 @@ def prepare(parsed: ParsedRun) -> Prepared:
             f"{parsed.resume} has reached its last frame, {config.frames}; "
             "a larger --frames continues it."
         )
-    return Prepared(config, parsed.names, policy, resumed, checkpoint)
+    folder = parsed.resume or Run.plan(config, parsed.names)
+    return Prepared(config, parsed.names, policy, folder, resumed, checkpoint)
 
 
 def build_training(prepared: Prepared, stop: StopSignal) -> Training:
@@ -182,6 +200,29 @@ def _train_together(prepared: Prepared, folder: Path) -> int:
         return fail(IMPALA.name, error, WORKERS_LOST)
 
 
+def _show_start(prepared: Prepared) -> None:
+    config, checkpoint = prepared.config, prepared.checkpoint
+    weights = sum(weight.numel() for weight in prepared.policy.parameters())
+    since = f" from frame {checkpoint.frame:,}" if checkpoint else ""
+    workers = config.workers if config.workers == "auto" else f"{config.workers:,}"
+    is_here = config.workers == 0 and config.learners == 1
+    show_start(
+        Monitor(config.frames, quiet=config.quiet),
+        f"{prepared.names.subject} with {prepared.names.core}: {config.actors:,} actors, "
+        f"{count(config.frames)} frames{since}",
+        prepared.folder,
+        f"{compute_device(config.device)}, {torch.get_num_threads()} threads, {weights:,} weights",
+        "actors in this process" if is_here else f"Ray and its workers ({workers})",
+    )
+
+
+def _show_end(config: ImpalaConfig, folder: Path) -> None:
+    run = Run.open(folder, IMPALA)
+    if run.newest:
+        monitor = Monitor(config.frames, quiet=config.quiet)
+        show_end(monitor, run, int(run.newest.name), config.frames, watched=True)
+
+
 def _changed_schedule(frame: int, old: ImpalaConfig, new: ImpalaConfig) -> str:
     """What another `--frames` does to the linear schedule of the learning rate."""
     rates = (c.optimizer.learning_rate * max(0.0, 1 - frame / c.frames) for c in (old, new))
@@ -212,13 +253,14 @@ def evaluate_agent(policy: Policy, config: ImpalaConfig, seed: int) -> dict[str,
 
 
 def record_video(policy: Policy, config: ImpalaConfig, seed: int, out: Path) -> str:
-    """Record a video of one episode; returns a message, also if it fails."""
-    from agents.evaluation.video.encoder import VideoError
+    """Record a video of one episode, also as a small gif; returns a message, also if it fails."""
+    from agents.evaluation.video.encoder import VideoError, to_gif
     from agents.evaluation.video.film import film
 
     try:
         film(policy, config.env, episodes=1, seed=seed, greedy=False, out=out)
-    except (VideoError, EnvironmentFault) as error:
+        to_gif(out, out.with_suffix(".gif"), GIF_WIDTH)
+    except (VideoError, EnvironmentFault, OSError) as error:
         return f"no video: {error}"
     return f"video {out}"
 

@@ -1,6 +1,7 @@
 """Play a game with the keyboard, one step per key press."""
 
 import argparse
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -141,6 +142,7 @@ class _Window:
     def __init__(self, pygame: Any, title: str) -> None:
         self.pygame = pygame
         pygame.display.init()
+        _check_display(pygame.display.get_driver())
         pygame.display.set_caption(title)
         pygame.key.set_repeat(250, 80)  # milliseconds: before a held key repeats, and between
 
@@ -151,6 +153,15 @@ class _Window:
             screen = self.pygame.display.set_mode(surface.get_size())
         screen.blit(surface, (0, 0))
         self.pygame.display.flip()
+
+
+def _check_display(driver: str) -> None:
+    """Refuse to play where nobody sees it: without a display SDL draws into memory."""
+    if driver in ("dummy", "offscreen") and "SDL_VIDEODRIVER" not in os.environ:
+        raise CommandError(
+            "no display is found, so no window can be opened. Play on a machine with a screen, "
+            "or over ssh -X."
+        )
 
 
 def _keys(pygame: Any) -> Iterator[str]:

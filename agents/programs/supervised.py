@@ -6,9 +6,12 @@ from pathlib import Path
 import torch
 
 from agents.cli.command_line import ParsedRun, parse
-from agents.cli.exit_status import BAD_INPUT, WORKERS_LOST, fail
+from agents.cli.exit_status import BAD_INPUT, OK, WORKERS_LOST, fail
 from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.device import compute_device, uses_graphs
+from agents.runs.messages import show_end, show_start
+from agents.runs.metrics.curves import check_wandb
+from agents.runs.monitor import Monitor
 from agents.runs.run import RESULTS, Run, RunError, check_run_dir
 from agents.runs.weights import load_weights
 from agents.supervised.build import build
@@ -17,6 +20,7 @@ from agents.supervised.program import SUPERVISED
 from agents.supervised.record import has_reached
 from agents.supervised.training import SupervisedTraining, status_of
 from memory.supervised import Reader, Task, Trainer
+from memory.supervised.reader import num_parameters
 from memory.supervised.trainer import check_shared
 
 
@@ -28,8 +32,33 @@ def main(argv: list[str]) -> int:
     except (RunError, CheckpointError, ValueError, ConnectionError) as error:
         return fail(SUPERVISED.name, error, BAD_INPUT)
     if training.run and training.config.data_parallel > 1:
-        return _train_together(training.config, training.run.folder)
-    return status_of(training)
+        status = _train_together(training.config, training.run.folder)
+    else:
+        status = status_of(training)
+    if status == OK and training.run and training.run.newest:
+        _show_end(training)
+    return status
+
+
+def _show_end(training: SupervisedTraining) -> None:
+    config, run = training.config, training.run
+    assert run is not None and run.newest is not None
+    monitor = Monitor(config.steps, quiet=config.quiet)
+    show_end(monitor, run, int(run.newest.name), config.steps, watched=False)
+
+
+def _show_start(parsed: ParsedRun, reader: Reader, folder: Path, since: int) -> None:
+    config: SupervisedConfig = parsed.config
+    processes = f"{config.data_parallel} processes over Ray"
+    show_start(
+        Monitor(config.steps, quiet=config.quiet),
+        f"{parsed.names.subject} with {parsed.names.core}: {config.steps:,} updates"
+        + (f" from {since:,}" if since else ""),
+        folder,
+        f"{compute_device(config.device)}, {torch.get_num_threads()} threads, "
+        f"{num_parameters(reader):,} weights",
+        processes if config.data_parallel > 1 else "training in this process",
+    )
 
 
 def _connect_ray(config: SupervisedConfig) -> None:
@@ -65,6 +94,7 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
     config: SupervisedConfig = parsed.config
     if config.threads != "auto":
         torch.set_num_threads(config.threads)
+    check_wandb(config.wandb)
     task, reader = build(config)
     if config.stop_at is not None and config.stop_at > 1 and not task.lower_is_better:
         raise ValueError(
@@ -86,13 +116,15 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
         reader, task, config.training, device, config.seed, config.reinforcement, graphs=graphs
     )
     task.batch(0, config.training.batch)  # raises an error if such batches are impossible
+    folder = parsed.resume or Run.plan(config, parsed.names)
+    _show_start(parsed, reader, folder, checkpoint.frame if checkpoint else 0)
     if config.data_parallel > 1:
         _connect_ray(config)
     if resumed and checkpoint:
         run = resumed
         run.resume(checkpoint.frame, config)
     else:
-        run = Run.create(config, parsed.names, SUPERVISED)
+        run = Run.create(config, parsed.names, SUPERVISED, planned=folder)
     return SupervisedTraining(config, trainer, run, checkpoint)
 
 

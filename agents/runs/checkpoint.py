@@ -155,6 +155,18 @@ def _load(path: Path, config: Path | None) -> Checkpoint:
     return Checkpoint(path, int(path.name), *parts, ())
 
 
+def newest(folder: Path) -> Path | None:
+    """The newest complete checkpoint of a folder, if there is one."""
+    names = _names(folder)
+    return folder / names[-1] if names else None
+
+
+def best(folder: Path) -> Path | None:
+    """The checkpoint that is marked as the best, if one is."""
+    name = _best_name(folder)
+    return folder / name if name in _names(folder) else None
+
+
 def accept_config(folder: Path, config: bytes) -> None:
     """Let all checkpoints of a folder be loaded with another configuration too.
 

@@ -1,7 +1,7 @@
 """Progress of a run on the screen: a live bar on a terminal, plain lines elsewhere."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import IO
@@ -9,6 +9,7 @@ from typing import IO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Column
+from rich.text import Text
 
 from agents.runs.side_work import SideWork
 
@@ -21,12 +22,18 @@ class Monitor:
         start: frames or steps at which it starts or resumes.
         extra: columns of the bar, after the text.
         console: where to print; standard output by default.
+        quiet: print nothing.
     """
 
     def __init__(
-        self, total: int, start: int = 0, *extra: ProgressColumn, console: Console | None = None
+        self,
+        total: int,
+        start: int = 0,
+        *extra: ProgressColumn,
+        console: Console | None = None,
+        quiet: bool = False,
     ) -> None:
-        self.console = console or Console()
+        self.console = console or Console(quiet=quiet)
         text = TextColumn("{task.description}", markup=False, table_column=Column())
         self._progress = Progress(
             BarColumn(24),
@@ -73,6 +80,14 @@ class Monitor:
         """Print a message that stays on the screen."""
         with self._attempt():
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def table(self, rows: Mapping[str, str]) -> None:
+        """Print names and values that stay on the screen, one pair a line."""
+        width = max(map(len, rows), default=0) + 2
+        with self._attempt():
+            for name, value in rows.items():
+                line = Text(f"{name:<{width}}", "dim").append(value, "not dim")
+                self.console.print(line, highlight=False, soft_wrap=True)
 
     @contextmanager
     def _attempt(self) -> Generator[None, None, None]:

@@ -30,7 +30,7 @@ from agents.runs.atomic import atomic_path, atomic_write
 from agents.runs.checkpoint import Checkpoint, accept_config
 from agents.runs.folder_lock import FolderInUse, FolderLock
 from agents.runs.json_lines import JsonLines
-from agents.runs.metrics_log import METRICS, MetricsLog
+from agents.runs.metrics.metrics_log import METRICS, MetricsLog
 from agents.runs.versions import uncommitted_changes, versions
 from agents.runs.zoo import find_run, suggestion
 
@@ -57,12 +57,18 @@ class Run:
         self._config_content = b""
 
     @classmethod
+    def plan(cls, config: Any, names: Names, parent: Path = Path("runs")) -> Path:
+        """The folder that `create` will use, unless another process takes it in between."""
+        return config.run_dir or next(_new_folders(parent, config, names))
+
+    @classmethod
     def create(
         cls,
         config: Any,
         names: Names,
         program: Program,
         parent: Path = Path("runs"),
+        planned: Path | None = None,
     ) -> "Run":
         """Create the folder of a new run, complete or not at all, and hold its lock.
 
@@ -71,12 +77,17 @@ class Run:
             names: of the environment or task, and of the core.
             program: that the run belongs to.
             parent: where to create the folder if `run_dir` is None.
+            planned: from `plan`; the folder to use if it is still free.
 
         Raises:
             RunError: the folder is in use or cannot be written.
         """
         check_run_dir(config)
-        for folder in [config.run_dir] if config.run_dir else _new_folders(parent, config, names):
+        new_folders = itertools.chain(
+            [planned] if planned and not planned.exists() else [],
+            _new_folders(parent, config, names),
+        )
+        for folder in [config.run_dir] if config.run_dir else new_folders:
             try:
                 return cls._create(folder, config, names, program)
             except FileExistsError:  # by another process, in between
@@ -91,6 +102,7 @@ class Run:
     @classmethod
     def _create(cls, folder: Path, config: Any, names: Names, program: Program) -> "Run":
         run = cls(folder, config, names, program)
+        run.use_wandb(config.wandb)
         may_replace = config.run_dir and config.overwrite and _is_run(folder)
         replaced = _lock(folder) if may_replace else None
         try:
@@ -151,6 +163,7 @@ class Run:
         try:
             if config is not None:
                 self.config = config
+                self.use_wandb(config.wandb)
                 text = to_yaml(self.program, config, self.names)
                 self._config_content = text.encode()
                 for checkpoints in (self.checkpoints, self.checkpoints / milestones.FOLDER):
@@ -161,10 +174,25 @@ class Run:
         except OSError as error:
             raise RunError(f"The run folder {self.folder} cannot be written: {error}") from error
 
+    def use_wandb(self, project: str | None) -> None:
+        """Log to a project of Weights & Biases too, if one is given."""
+        if project is not None:
+            self._metrics.use_wandb(project)
+
     @property
     def config_file(self) -> Path:
         """The settings of the run."""
         return self.folder / _CONFIG
+
+    @property
+    def newest(self) -> Path | None:
+        """The newest checkpoint, if there is one."""
+        return checkpoint.newest(self.checkpoints)
+
+    @property
+    def best(self) -> Path | None:
+        """The checkpoint that is marked as the best, if one is."""
+        return checkpoint.best(self.checkpoints)
 
     def load(self, *, best: bool = False) -> Checkpoint:
         """Load the newest valid checkpoint, or the best; see `checkpoint.load`."""
@@ -201,6 +229,10 @@ class Run:
             return self._metrics.read()
         except OSError as error:
             raise RunError(f"The run {self.folder} cannot be read: {error}") from None
+
+    def log_video(self, video: Path, frame: int) -> None:
+        """Show a video beside the curves; see `MetricsLog.log_video`."""
+        self._metrics.log_video(video, frame)
 
     def close(self) -> None:
         """Flush the metrics, and release the folder."""

@@ -52,6 +52,10 @@ class SupervisedConfig:
     """Minutes between checkpoints."""
     log_seconds: float = 5.0
     """Seconds between lines of metrics."""
+    quiet: bool = False
+    """Print errors only."""
+    wandb: str | None = None
+    """Project of Weights & Biases to log to as well."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "validate_every", "data_parallel"):

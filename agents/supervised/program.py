@@ -37,6 +37,8 @@ SUPERVISED = Program(
             "training.precision",
             "checkpoint_minutes",
             "log_seconds",
+            "quiet",
+            "wandb",
         }
     ),
     help=(
@@ -45,7 +47,10 @@ SUPERVISED = Program(
             "Learning",
             ("training.batch", "training.learning_rate", "training.clip_norm", "reader.readout"),
         ),
-        HelpGroup("Output", ("run_dir", "overwrite", "validate_every", "stop_at", "patience")),
+        HelpGroup(
+            "Output",
+            ("run_dir", "overwrite", "validate_every", "stop_at", "patience", "quiet"),
+        ),
     ),
 )
 """`scripts/supervised.py`"""

@@ -44,7 +44,9 @@ class RunRecord:
         self._waited_reported = 0.0
         self._log_due = Every(config.log_seconds)
         self._checkpoint_due = Every(60 * config.checkpoint_minutes)
-        self.monitor = Monitor(config.steps, trainer.updates, TimeRemainingColumn())
+        self.monitor = Monitor(
+            config.steps, trainer.updates, TimeRemainingColumn(), quiet=config.quiet
+        )
 
     def __enter__(self) -> "RunRecord":
         self.monitor.__enter__()
@@ -103,13 +105,17 @@ class RunRecord:
         if best:
             self.best = self.validation
         try:
-            self.save(state, best)
+            path = self.save(state, best)
+            if best:
+                measure = self.trainer.task.measure
+                value = f"validation {measure} {self.validation[measure]:.4g}"
+                self.monitor.note(f"checkpoint {path}, the best so far: {value}")
         except CheckpointError as error:
             self.monitor.note(str(error))
             self.best = before
 
-    def save(self, trainer_state: Mapping[str, Any], best: bool = False) -> None:
-        """Write a checkpoint.
+    def save(self, trainer_state: Mapping[str, Any], best: bool = False) -> Path:
+        """Write a checkpoint, and return its folder.
 
         Raises:
             CheckpointError: it could not be written.
@@ -123,7 +129,7 @@ class RunRecord:
             "since_best": self.since_best,
             "identity": self.trainer.task.identity(),
         }
-        self.run.save(
+        return self.run.save(
             frame=self.trainer.updates,
             weights=self.trainer.reader.state_dict(),
             state=state,

@@ -75,6 +75,8 @@ def _work(
     )
     with printing_to(folder, is_shown=group.rank == 0):
         run = Run.open(folder, SUPERVISED) if group.rank == 0 else None
+        if run is not None:
+            run.use_wandb(config.wandb)
         if run is not None and checkpoint is not None:
             run.resume(checkpoint.frame)
         return status_of(SupervisedTraining(config, trainer, run, checkpoint), StopFile(folder))

@@ -349,6 +349,39 @@ def test_help_shows_the_values_of_the_preset(capsys: pytest.CaptureFixture[str])
     assert "[0]" in lines[workers] + lines[workers + 1]
 
 
+@pytest.mark.parametrize("flag", ["--help", "--help-all"])
+def test_help_shows_the_values_of_flags_and_the_names_in_use(
+    capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    text = helped(capsys, "--config", "minipacman", "--frames", "1e6", flag)
+    joined = " ".join(text.split())
+    assert "Environment steps to train for. [1000000]" in joined
+    assert "tmaze, gymnasium [minipacman]" in joined
+    assert "--optimizer.learning-rate FLOAT Learning rate at the start. [0.0003]" in joined
+    assert all(f"  --{name} " in text for name in ("env", "core", "config", "resume"))
+
+
+def test_help_of_an_environment_keeps_the_sections(capsys: pytest.CaptureFixture[str]) -> None:
+    sections = {line for line in helped(capsys, "--help").splitlines() if line[:1].isupper()}
+    text = helped(capsys, "--env", "minipacman", "--help")
+    assert {"Learning", "Output"} <= sections <= set(text.splitlines())
+    assert "Options of env minipacman" in text
+
+
+def test_help_is_shown_beside_a_flag_that_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--frames INT" in helped(capsys, "--actros", "3", "--help")
+
+
+@pytest.mark.parametrize("text", ["1e6", "1E6", "1_000_000", "1000000", "1.0e6", "0.1e7"])
+def test_large_numbers_have_short_forms(text: str) -> None:
+    assert parse(["--frames", text]).config.frames == 1_000_000
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1.5e0", "1.5", "e6", "1e", "1e999", "many"])
+def test_what_is_no_whole_number_is_refused(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    assert f"--frames {text}: expected INT" in refused(capsys, "--frames", text)
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """The folder of a run with settings of its own."""

@@ -219,6 +219,67 @@ def test_counters_continue_after_a_resume_and_another_schedule_is_said(tmp_path,
     assert "--frames 1000 in place of 400: the learning rate" in capsys.readouterr().out
 
 
+def test_the_first_lines_come_before_the_workers_and_name_the_folder(tmp_path, monkeypatch, capsys):
+    said = []
+
+    def start(config):
+        said.append(capsys.readouterr().out)
+        return LocalWorkers
+
+    monkeypatch.setattr(door, "workers_for", start)
+    monkeypatch.chdir(tmp_path)
+    flags = ["--config", "boxworld-easy", *SMALL, "--core", "lstm", "--frames", "400"]
+    assert door.main(flags) == 0
+    (folder,) = Path("runs").iterdir()
+    assert f"run folder  {folder}\n" in said[0]
+    assert "boxworld with lstm: 8 actors, 400 frames" in said[0]
+    assert "starting    actors in this process" in said[0]
+    assert "weights" in said[0]
+
+
+def test_the_last_lines_are_commands_that_work(tmp_path, monkeypatch, capsys):
+    interrupt_at(440, monkeypatch)
+    assert train(tmp_path / "run", "--core", "lstm", "--frames", "1200") == 0
+    said = capsys.readouterr().out
+    saved = load(tmp_path / "run" / "checkpoints")
+    assert 440 <= saved.frame < 600
+    assert f"saved     {saved.path} (frames {saved.frame} of 1,200)" in said
+    (resume,) = [line for line in said.splitlines() if line.startswith("resume ")]
+    _, python, script, *flags = resume.split()
+    assert (python, script) == ("python", "scripts/impala.py")
+    assert train(None, *flags) == 0
+    assert "(frames 1,200 of 1,200)" in capsys.readouterr().out
+
+
+def test_a_best_checkpoint_is_said_with_the_command_to_watch_it(tmp_path, capsys):
+    flags = ("--core", "lstm", "--checkpoint-minutes", "0", "--frames", "2400")
+    assert train(tmp_path / "run", *flags, "--env.max-steps", "10") == 0
+    said = capsys.readouterr().out
+    watch = f"python scripts/record.py {tmp_path}/run --best"
+    assert "the best so far: return" in said and f"; {watch}\n" in said
+    assert f"record    {watch}" in said
+
+
+def test_a_quiet_run_prints_nothing_and_its_folder_does_not_remember(tmp_path, capsys):
+    assert train(tmp_path / "run", "--core", "lstm", "--frames", "400", "--quiet") == 0
+    assert capsys.readouterr().out == ""
+    assert "quiet" not in (tmp_path / "run" / "config.yaml").read_text()
+
+
+def test_without_the_package_of_wandb_nothing_is_started(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    status = train(tmp_path / "run", "--core", "lstm", "--frames", "400", "--wandb", "memory")
+    assert status == 2
+    assert "--wandb memory needs the package wandb: pip install wandb" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_of_early_on_are_kept(tmp_path):
+    assert train(tmp_path / "run", "--core", "lstm", "--frames", "1200") == 0
+    kept = (tmp_path / "run" / "checkpoints" / "progress").iterdir()
+    assert sorted(int(path.name) for path in kept) == [40, 120]
+
+
 @pytest.mark.parametrize(
     ("cpus", "workers", "threads"), [(1, "auto", 1), (2, "auto", 2), (16, "auto", 2), (16, 4, 13)]
 )

@@ -148,6 +148,29 @@ def test_without_a_display_it_is_said_that_no_window_opens(pygame, monkeypatch, 
     assert "no window can be opened" in capsys.readouterr().err
 
 
+def test_where_nobody_sees_the_window_it_is_not_opened(pygame, monkeypatch, capsys):
+    pygame.display.quit()
+    monkeypatch.delenv("SDL_VIDEODRIVER")
+    monkeypatch.setattr(pygame.display, "init", lambda: None)
+    monkeypatch.setattr(pygame.display, "get_driver", lambda: "offscreen")
+    with pytest.raises(SystemExit) as left:
+        play.main(["--env", "boxworld"])
+    assert left.value.code == 2
+    assert "no display is found" in capsys.readouterr().err
+
+
+def test_the_keys_and_the_end_stand_on_the_screen(monkeypatch, table):
+    scenes = []
+    compose = play.compose
+    monkeypatch.setattr(play, "compose", lambda scene: (scenes.append(scene), compose(scene))[1])
+    table.picture()
+    for _ in range(3):
+        table.press("up")
+    table.picture()
+    assert scenes[0].note == play.describe_keys(BOXWORLD)
+    assert scenes[1][-2:] == ("time is up", "press a key for a new level")
+
+
 def test_a_game_without_keys_is_refused(capsys):
     with pytest.raises(SystemExit) as left:
         play.main(["--env", "gymnasium"])

@@ -132,5 +132,5 @@ def test_options_that_do_not_go_together_are_named(run, flags, message, capsys):
 def test_a_supervised_run_has_no_agent(tmp_path, main, capsys):
     (tmp_path / "config.yaml").write_text("task:\n  name: logic\n  bits: 3\ncore:\n  name: lstm\n")
     error = refusal(capsys, tmp_path, main=main)
-    assert "it is a run of supervised.py, not of impala.py" in error
+    assert "is of a run of supervised.py" in error
     assert "results.json" in error

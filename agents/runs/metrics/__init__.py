@@ -1,0 +1,1 @@
+"""The metrics of a run: a file of lines, and curves of other programs."""
