@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from agents.networks.config import PolicyConfig
 from envs import ENVS
-from memory import CORES
+from memory import CORES, CoreConfig
 from memory.options import above_zero, at_least, check
 
 
@@ -82,7 +82,7 @@ class ImpalaConfig:
 
     env: Any = field(default_factory=lambda: ENVS["boxworld"])
     """Environment (`--env NAME`); its options are `--env.OPTION`."""
-    core: Any = field(default_factory=lambda: CORES["rmc"]())
+    core: CoreConfig = field(default_factory=lambda: CORES["rmc"]())
     """Recurrent core (`--core NAME`); its options are `--core.OPTION`."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     loss: LossConfig = LossConfig()

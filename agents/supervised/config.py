@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from memory import CORES
+from memory import CORES, CoreConfig
 from memory.options import above_zero, at_least, check
-from memory.supervised import TASKS, ReaderConfig, TrainingConfig
+from memory.supervised import TASKS, ReaderConfig, TaskConfig, TrainingConfig
 from memory.supervised.reinforcement import ReinforcementConfig
 
 
@@ -14,9 +14,9 @@ from memory.supervised.reinforcement import ReinforcementConfig
 class SupervisedConfig:
     """One training run of a core on a supervised task."""
 
-    task: Any = field(default_factory=lambda: TASKS["nth_farthest"]())
+    task: TaskConfig = field(default_factory=lambda: TASKS["nth_farthest"]())
     """Task (`--task NAME`); its options are `--task.OPTION`."""
-    core: Any = field(default_factory=lambda: CORES["rmc"]())
+    core: CoreConfig = field(default_factory=lambda: CORES["rmc"]())
     """Recurrent core (`--core NAME`); its options are `--core.OPTION`."""
     reader: ReaderConfig = field(default_factory=lambda: ReaderConfig(readout=(256, 256, 256, 256)))
     training: TrainingConfig = field(default_factory=TrainingConfig)
