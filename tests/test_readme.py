@@ -8,6 +8,7 @@ import importlib
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -169,6 +170,7 @@ def test_a_link_inside_the_repository_leads_somewhere(page: Path) -> None:
 @pytest.mark.slow
 def test_a_reader_who_types_every_command_gets_through(tmp_path: Path) -> None:
     run(*script(HEADLINE), *FRAMES, "--run-dir", tmp_path / RUN, cwd=tmp_path)
+    shutil.copytree(tmp_path / RUN, tmp_path / "OTHER_RUN")
     for command in SCRIPTS:
         words = shlex.split(command)
         if RUN in words or (AGENT in words and "--resume-weights" not in words):
