@@ -21,6 +21,7 @@ from agents.impala.config import ImpalaConfig
 from agents.impala.program import IMPALA
 from agents.runs import run as run_module
 from agents.runs import versions as versions_module
+from agents.runs.folder_lock import FolderLock
 from agents.runs.run import Run, RunError, check_run_dir
 from memory import LSTMConfig
 
@@ -292,3 +293,12 @@ def test_curves_that_cannot_be_written_do_not_end_the_run(
     run.close()
     assert [line["frame"] for line in run.metrics()] == [1, 2]
     assert caplog.text.count("log of curves") == 1 and run.num_failures == 2
+
+
+def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
+    """A run folder from elsewhere must not choose a file of the user that is emptied."""
+    (tmp_path / "mine.txt").write_text("words")
+    (tmp_path / ".lock").symlink_to(tmp_path / "mine.txt")
+    with pytest.raises(OSError):
+        FolderLock(tmp_path)
+    assert (tmp_path / "mine.txt").read_text() == "words"
