@@ -1,5 +1,7 @@
 """Levels and views are drawn with marks and outline; others come in many forms."""
 
+from typing import Any
+
 import gymnasium
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ def painted(drawing, size=200):
     return np.asarray(canvas), covered
 
 
-def game_of(config, seed=0):
+def game_of(config, seed=0) -> Any:
     env = config.make_vector(1)
     env.reset(seed=seed)
     return env.game
@@ -85,6 +87,15 @@ def test_keys_and_locks_carry_letters_and_observations_do_not():
     assert {tuple(c) for c in view.pixels.reshape(-1, 3)} <= {
         tuple(c) for c in before[..., :3].reshape(-1, 3)
     }
+
+
+def test_the_view_marks_no_held_key_that_it_does_not_show():
+    game = game_of(BoxWorldConfig())
+    game.rooms[0]["held"], game.rooms[0]["row"], game.rooms[0]["column"] = 3, 1, 1
+    level, view = draw_game(game, 0)
+    assert Mark(0, 0, "d") in level.marks
+    assert view is not None and Mark(2, 2, "@") in view.marks
+    assert not any((mark.row, mark.column) == (1, 1) for mark in view.marks)
 
 
 def test_a_view_of_the_whole_room_is_not_drawn_twice():
