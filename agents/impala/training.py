@@ -166,7 +166,7 @@ class Training:
                 while self.learner.frames < self.config.frames and not agreed.stop:
                     self._gather()
                     agreed = self._agree(stop)
-                    if not agreed.waits:
+                    if not agreed.waits and not agreed.stop:
                         self._learn()
                     self._run_periodic_tasks(agreed)
                 self._report()

@@ -167,7 +167,7 @@ def break_third_unroll(training: Training, case: str, stop: StopFile) -> None:
     ("case", "status", "updates"),
     [
         ("last frame", 0, 4),
-        ("stop", 0, 3),
+        ("stop", 0, 2),
         ("nan", NOT_FINITE, 2),
         ("fault", ENVIRONMENT_FAILED, 2),
     ],

@@ -191,5 +191,5 @@ def test_preparing_a_process_imports_no_torch():
 def test_a_script_prepares_its_process_before_it_imports_anything_else_of_ours(script):
     lines = script.read_text().splitlines()
     ours = [line for line in lines if line.startswith(("from agents", "from envs", "from memory"))]
-    assert ours[0] == "from agents.runs.process import prepare"
+    assert ours[0] == "from agents.runs.process import prepare, run"
     assert lines.index("prepare()") < lines.index(ours[1])

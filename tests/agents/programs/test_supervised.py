@@ -346,7 +346,7 @@ def test_a_run_of_the_other_program_is_not_resumed(tmp_path, capsys):
         from agents.programs.impala import main as impala
 
         impala(["--resume", str(run)])
-    assert "no option `task" in capsys.readouterr().err
+    assert "is of a run of supervised.py" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("file", sorted(SUPERVISED.folder.glob("*.yaml")), ids=lambda p: p.name)

@@ -17,6 +17,7 @@ take its place (`cutoffs`).
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
 from itertools import pairwise
 from pathlib import Path
 from typing import get_args
@@ -122,7 +123,7 @@ class LanguageModelConfig(TaskConfig):
 
 def _check_encoding(name: str) -> None:
     try:
-        b"".decode(name)
+        TextIOWrapper(BytesIO(), encoding=name)
     except (LookupError, ValueError):
         raise ValueError(
             f"encodings={name}: no encoding that Python knows; utf-8, latin-1 and cp1252 are some"
