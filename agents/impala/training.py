@@ -5,11 +5,12 @@
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from agents.impala.agreement import Agreement, OtherLearnerFailed
 from agents.impala.config import ImpalaConfig
 from agents.impala.episodes import Episode, EpisodeWindow, from_rows, to_rows
 from agents.impala.evaluations import Evaluate, Evaluations
@@ -45,36 +46,6 @@ MIN_EPISODES_FOR_BEST = 100
 MakeWorkers = Callable[[ImpalaConfig, Callable[[], UnrollRequest]], Workers]
 RecordVideo = Callable[[Policy, ImpalaConfig, int, Path], str]
 """Takes a policy, the run's configuration, a seed and a file; returns a message for the monitor."""
-
-
-class OtherLearnerFailed(RuntimeError):
-    """Another learner's environment failed or its workers were lost.
-
-    Args:
-        lost_workers: whether workers were lost.
-    """
-
-    def __init__(self, lost_workers: bool) -> None:
-        reason = "lost its workers" if lost_workers else "has an environment that failed"
-        super().__init__(f"another learner {reason}.")
-        self.lost_workers = lost_workers
-
-
-class Agreement(NamedTuple):
-    """What the learners agree on before an update: the largest number that any of them gives."""
-
-    waits: float
-    """A learner has no batch yet."""
-    stop: float
-    """A stop was requested."""
-    fault: float
-    """1 if an environment failed, 2 if workers were lost."""
-    report: float
-    """The first learner reports."""
-    checkpoint: float
-    """The first learner writes a checkpoint."""
-    stage: float
-    """Stage of the level curriculum of the first learner."""
 
 
 class Training:

@@ -20,11 +20,12 @@ from agents.cli.exit_status import (
     fail,
 )
 from agents.cli.program import Names
+from agents.impala.agreement import OtherLearnerFailed
 from agents.impala.build import build_learner, build_policy
 from agents.impala.config import ImpalaConfig
 from agents.impala.learning.learner import NotFinite, check_shared
 from agents.impala.program import IMPALA
-from agents.impala.training import MakeWorkers, OtherLearnerFailed, Training
+from agents.impala.training import MakeWorkers, Training
 from agents.impala.workers import LocalWorkers, WorkersLost
 from agents.networks.policy import Policy
 from agents.runs.checkpoint import Checkpoint, CheckpointError
