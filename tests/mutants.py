@@ -10,6 +10,7 @@ it replaces is not found exactly once, or if the tests fail without any mutant.
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -181,13 +182,16 @@ def run_tests(tests: list[str], tree: Path) -> int:
 
 def table(results: list[Result], seconds: float) -> str:
     killed = sum(result.outcome == "killed" for result in results)
+    describe = ["git", "describe", "--always", "--dirty"]
+    commit = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True).stdout.strip()
     lines = [
         "# Mutants",
         "",
         "Each line is a change that breaks the code; the named tests must fail with it.",
         "Made by `make mutants`, from the list in `tests/mutants.yaml`.",
         "",
-        f"{killed} of {len(results)} killed in {seconds:.0f} s.",
+        f"{killed} of {len(results)} killed in {seconds:.0f} s, commit {commit}, "
+        f"{os.cpu_count()} CPU cores.",
         "",
         "| mutant | file | tests | outcome |",
         "|---|---|---|---|",

@@ -229,7 +229,7 @@ def test_learners_resume_when_one_is_killed_and_stop_on_a_signal(tmp_path: Path)
 
 def wait_for_frame(program: subprocess.Popen[str], run: Path, frame: int) -> int:
     """Wait until the newest checkpoint has a frame; returns it."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while True:
         assert program.poll() is None and time.monotonic() < deadline
         names = [p.name for p in (run / "checkpoints").glob("[0-9]*") if p.name.isdigit()]
