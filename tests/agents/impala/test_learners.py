@@ -221,7 +221,7 @@ def test_learners_resume_when_one_is_killed_and_stop_on_a_signal(tmp_path: Path)
     os.kill(learners[1], signal.SIGKILL)
     began = time.monotonic()
     wait_for_frame(program, run, killed_at + 2000)
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 120  # 29 s on a machine without other work
     program.send_signal(signal.SIGTERM)
     finish(program)
     assert load(run / "checkpoints").frame > killed_at
