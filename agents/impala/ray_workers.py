@@ -139,7 +139,7 @@ class RayWorkers(Workers):
         self.config, self.next_request, self.learners = config, next_request, learners
         self.num_restarts = 0
         self.num_processes = num_workers(config, learners)
-        cpus = cpus_per_worker(self.num_processes, learners)
+        cpus = cpus_per_worker(config, self.num_processes, learners)
         groups = np.array_split(actors or np.arange(config.actors), self.num_processes)
         gpus = gpus_per_worker(config, self.num_processes * learners)
         place: Any = "SPREAD"
@@ -235,13 +235,14 @@ def num_workers(config: ImpalaConfig, learners: int = 1) -> int:
     return max(1, min(config.actors, cpus // learners - 1))
 
 
-def cpus_per_worker(processes: int, learners: int) -> float:
+def cpus_per_worker(config: ImpalaConfig, processes: int, learners: int) -> float:
     """A whole CPU for each worker if the learners leave so many, else none is reserved.
 
     Fractions of CPUs that fit into the cluster may not fit onto its nodes, and some workers would
     never start.
     """
-    reserved = learners if learners > 1 else 0  # a single learner is no task of Ray's
+    threads = 1 if config.learner_threads == "auto" else config.learner_threads
+    reserved = learners * threads if learners > 1 else 0  # a single learner is no task of Ray's
     free = ray.cluster_resources().get("CPU", 1.0) - reserved
     return 1.0 if free >= processes * learners else 0.0
 
