@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from memory.options import check
+from memory.options import above_zero, check
 
 DOWNSAMPLE = (1, 2, 4, 8, 16, 32)
 
@@ -24,10 +24,16 @@ class PolicyConfig:
     skip: bool = False
     """Concatenate the core's input to its output for the heads, so that they see the observation
     before the core has learned to pass it on."""
+    output_norm: float | None = None
+    """Rescale the core's output to this Euclidean norm, by layer normalisation without weights,
+    whatever the core and its size. With `skip` and a norm well below that of the input, the heads
+    begin with what is seen, and learn to use the memory while its weights still change."""
 
     def __post_init__(self) -> None:
         words = " ".join(map(str, self.channels))
         check("channels", words, all(n >= 1 for n in self.channels), "at least 1 each")
+        if self.output_norm is not None:
+            above_zero(output_norm=self.output_norm)
         factor = self.downsample
         allowed = factor == "auto" or factor in DOWNSAMPLE
         check("downsample", factor, allowed, f"auto or one of {', '.join(map(str, DOWNSAMPLE))}")

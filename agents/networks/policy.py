@@ -7,6 +7,7 @@ import torch
 from gymnasium import spaces
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
+from torch.nn import functional
 
 from agents.networks.config import PolicyConfig
 from agents.networks.distributions import MASKED, Categorical, Distribution, Gaussian, Joint
@@ -73,7 +74,7 @@ class Policy(nn.Module):
         )
         check_size(core_config, self.encoder.output_shape)
         self.core = core_config.build(self.encoder.output_shape)
-        self.skip = config.skip
+        self.skip, self.output_norm = config.skip, config.output_norm
         width = self.core.output_size + config.skip * math.prod(self.encoder.output_shape)
         self.policy_head = nn.Linear(width, self.distribution.num_parameters)
         self.value_head = nn.Linear(width, 1)
@@ -137,6 +138,9 @@ class Policy(nn.Module):
         self, hidden: Float[Tensor, "*T B D"], features: Tensor
     ) -> tuple[Float[Tensor, "*T B A"], Float[Tensor, "*T B"]]:
         """Logits and values."""
+        if self.output_norm is not None:
+            width = hidden.shape[-1]
+            hidden = functional.layer_norm(hidden, (width,)) * (self.output_norm / width**0.5)
         if self.skip:
             hidden = torch.cat([hidden, features.reshape(*hidden.shape[:-1], -1)], dim=-1)
         return self.policy_head(hidden), self.value_head(hidden).squeeze(-1)

@@ -1,5 +1,6 @@
 """The policy: any supported space into any core, what it sees, and how it chooses."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from agents.networks.encoder import Encoder
 from agents.networks.inputs import Inputs
 from agents.networks.policy import Policy
 from agents.networks.torso import ImageTorso
-from memory import DecidingMemoryNet, LSTMConfig, MemoryNetConfig
+from memory import DecidingMemoryNet, LSTMConfig, MemoryNetConfig, RMCConfig
 from tests.present import present
 
 TIME, BATCH, ACTIONS = 3, 2, 4
@@ -149,6 +150,26 @@ def test_an_episode_that_opens_forgets_the_state(core) -> None:
         chosen = [policy.act(opening, state, uniforms)[0] for state in (fresh, used)]
     for a, b in zip(*chosen, strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("core", [LSTM, RMCConfig(units=16, heads=2, slots=2)])
+@pytest.mark.parametrize("skip", [False, True])
+def test_the_heads_get_the_output_of_every_core_at_one_scale(core, skip) -> None:
+    config = PolicyConfig(channels=(4, 6), output_norm=0.3, skip=skip)
+    policy = Policy(SPACES["image"][0], spaces.Discrete(ACTIONS), core, config)
+    seen: list[Tensor] = []
+    policy.policy_head.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    policy(inputs_of(SPACES["image"][0]), policy.initial_state(BATCH))
+    width = policy.core.output_size
+    assert_close(
+        seen[0][..., :width].norm(dim=-1), torch.full((TIME, BATCH), 0.3), rtol=0.01, atol=0
+    )
+    assert seen[0].shape[-1] == width + skip * math.prod(policy.encoder.output_shape)
+
+
+def test_a_norm_of_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"output_norm=0\.0: must be above 0 and finite"):
+        PolicyConfig(output_norm=0.0)
 
 
 def test_actions_are_drawn_as_often_as_they_are_likely() -> None:
