@@ -13,6 +13,8 @@ from memory.supervised.tasks.logic import LogicConfig
 from memory.supervised.tasks.nlvr.nlvr import NlvrConfig
 from memory.supervised.tasks.nth_farthest import NthFarthestConfig
 from memory.supervised.tasks.pos_tagging.pos_tagging import PosTaggingConfig
+from memory.supervised.tasks.repeat_first import RepeatFirstConfig
+from memory.supervised.tasks.repeat_previous import RepeatPreviousConfig
 from memory.supervised.tasks.sentences import SentencesConfig
 from memory.supervised.trainer import Trainer, TrainingConfig
 
@@ -27,6 +29,8 @@ TASKS: dict[str, type[TaskConfig]] = {
     "nlvr": NlvrConfig,
     "nth_farthest": NthFarthestConfig,
     "pos_tagging": PosTaggingConfig,
+    "repeat_first": RepeatFirstConfig,
+    "repeat_previous": RepeatPreviousConfig,
     "sentences": SentencesConfig,
 }
 """The configuration of every task, by name."""
@@ -46,6 +50,8 @@ __all__ = [
     "PosTaggingConfig",
     "Reader",
     "ReaderConfig",
+    "RepeatFirstConfig",
+    "RepeatPreviousConfig",
     "SentencesConfig",
     "Task",
     "TaskConfig",
