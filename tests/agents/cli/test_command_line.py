@@ -120,6 +120,16 @@ def test_every_preset_goes_with_every_core_and_comes_back_from_its_file(
     assert load_config(file, IMPALA) == (parsed.config, parsed.names)
 
 
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("preset", ["boxworld-easy", "boxworld-recipe", "minipacman"])
+def test_one_recipe_trains_all_cores_on_both_games(preset: str, core: str) -> None:
+    easy = parse(["--config", "boxworld-easy", "--core", "lstm"]).config
+    config = parse(["--config", preset, "--core", core]).config
+    assert (config.policy, config.optimizer) == (easy.policy, easy.optimizer)
+    assert replace(config.loss, reward_scale=1.0) == easy.loss
+    assert config.core == CORES[core]()
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_every_preset_opens_with_a_command_that_uses_it(file: str) -> None:
     first = (IMPALA.folder / file).read_text().splitlines()[0]
