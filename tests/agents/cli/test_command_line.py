@@ -367,7 +367,7 @@ def test_help_shows_the_values_of_flags_and_the_names_in_use(
     joined = " ".join(text.split())
     assert "Environment steps to train for. [1000000]" in joined
     assert "tmaze, gymnasium [minipacman]" in joined
-    assert "--optimizer.learning-rate FLOAT Learning rate at the start. [0.0003]" in joined
+    assert "--optimizer.learning-rate FLOAT Learning rate at the start. [0.001]" in joined
     assert all(f"  --{name} " in text for name in ("env", "core", "config", "resume"))
 
 
