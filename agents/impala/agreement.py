@@ -2,18 +2,24 @@
 
 from typing import NamedTuple
 
+from agents.impala.workers import EnvironmentHangs, WorkersLost
+from envs.fault import EnvironmentFault
+
+Fault = EnvironmentFault | EnvironmentHangs | WorkersLost
+FAULTS = (EnvironmentFault, EnvironmentHangs, WorkersLost)
+"""Errors of a learner's workers that end the run."""
+
 
 class OtherLearnerFailed(RuntimeError):
-    """Another learner's environment failed or its workers were lost.
+    """Another learner's environment failed or hangs, or its workers were lost.
 
     Args:
-        lost_workers: whether workers were lost.
+        kind: the error that it raised.
     """
 
-    def __init__(self, lost_workers: bool) -> None:
-        reason = "lost its workers" if lost_workers else "has an environment that failed"
-        super().__init__(f"another learner {reason}.")
-        self.lost_workers = lost_workers
+    def __init__(self, kind: type[Exception]) -> None:
+        super().__init__(f"another learner: {kind.__name__}.")
+        self.kind = kind
 
 
 class Agreement(NamedTuple):
@@ -24,7 +30,7 @@ class Agreement(NamedTuple):
     stop: float
     """A stop was requested."""
     fault: float
-    """1 if an environment failed, 2 if workers were lost."""
+    """0, or the place in `FAULTS` of what ends the run, counted from 1."""
     report: float
     """The first learner reports."""
     checkpoint: float

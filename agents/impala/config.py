@@ -120,9 +120,9 @@ class ImpalaConfig:
     time is spent on launching kernels."""
     ray_address: str | None = None
     """Address of a running Ray cluster; None starts one on this machine."""
-    worker_deadline: float = 300.0
-    """Seconds without an unroll after which a worker is replaced; a whole unroll of all its actors
-    must fit."""
+    worker_deadline: float = 60.0
+    """Seconds without a step of its actors after which a worker is replaced; with --workers 0 the
+    run ends with a checkpoint. The first step has 300 s at least."""
     on_env_error: Literal["stop", "restart"] = "stop"
     """What to do when an environment fails: stop with a checkpoint, or restart its worker."""
 
@@ -176,7 +176,6 @@ class ImpalaConfig:
         if self.workers == 0:
             if self.learners == 1:
                 idle["ray_address"] = "--workers 0, which runs without Ray"
-            idle["worker_deadline"] = "--workers 0: there is no worker to replace"
             if self.on_env_error == "restart":
                 idle["on_env_error"] = "--workers 0: there is no worker to restart"
         if self.run_dir is None:

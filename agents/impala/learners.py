@@ -17,10 +17,10 @@ from agents.cluster.process_group import over_ray
 from agents.impala.build import build_learner, build_policy
 from agents.impala.config import ImpalaConfig
 from agents.impala.evaluations import Evaluate
+from agents.impala.local_workers import LocalWorkers
 from agents.impala.program import IMPALA
 from agents.impala.ray_workers import RayWorkers
 from agents.impala.training import RecordVideo, Training
-from agents.impala.workers import LocalWorkers
 from agents.runs.checkpoint import load
 from agents.runs.processes import follow, printing_to
 from agents.runs.run import Run

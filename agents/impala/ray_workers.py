@@ -21,13 +21,26 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from agents.cluster.ray_session import leave_ray
 from agents.impala.config import ImpalaConfig
-from agents.impala.workers import ActingGroup, UnrollRequest, UnrollResult, Workers, WorkersLost
+from agents.impala.life_signs import LifeSigns, Sign
+from agents.impala.workers import (
+    START_LIMIT,
+    ActingGroup,
+    UnrollRequest,
+    UnrollResult,
+    Workers,
+    WorkersLost,
+)
 from envs.fault import EnvironmentFault
 
 MAX_IN_FLIGHT = 2
 """Unrolls requested from a worker at a time, so that it does not wait for the learner."""
 MAX_LOSSES = 10
-"""Losses of one worker in a row, with no unroll in between, after which the run ends."""
+"""Losses of one worker in a row after which the run ends. Unrolls end the row once they have taken
+as long as the worker was silent."""
+LOOK_SECONDS = 5.0
+"""Silence of a worker after which it is asked for a sign of life."""
+_LIFE = "life"
+"""Concurrency group of calls beside `act`."""
 _log = logging.getLogger(__name__)
 
 
@@ -38,12 +51,18 @@ class _Worker:
         torch.set_num_threads(1)
         self.config, self.actors, self.attempt = config, actors, attempt
         self.group: ActingGroup | None = None
+        self.life = LifeSigns()
 
     def act(self, weights: np.ndarray, version: int, level_options: dict[str, Any]) -> UnrollResult:
         request = UnrollRequest(torch.as_tensor(weights.copy()), version, level_options)
         if self.group is None:
-            self.group = ActingGroup(self.config, self.actors, request, self.attempt)
+            self.group = ActingGroup(self.config, self.actors, request, self.attempt, self.life)
         return self.group.act(request)
+
+    @ray.method(concurrency_group=_LIFE)
+    def look(self) -> Sign:
+        """What `act` is doing, from another thread."""
+        return self.life.look()
 
 
 class _Host:
@@ -59,9 +78,9 @@ class _Host:
         self.attempt = 0
         self.losses: list[BaseException] = []
         """Causes of the losses since the last unroll."""
-        self.worker = self._start()
-        self.heard = time.monotonic()
-        """Time of the last unroll, or of the start."""
+        self.silence = 0.0
+        """Seconds of silence that ended in losses, less those of the unrolls since."""
+        self._begin()
 
     def request(self, weights: ray.ObjectRef[Any], request: UnrollRequest) -> None:
         """Request one more unroll."""
@@ -73,16 +92,40 @@ class _Host:
         del self.in_flight[ref]
         result = ray.get(ref)
         self.heard = time.monotonic()
-        self.losses.clear()
+        self.has_stepped = True
+        self.silence = max(0.0, self.silence - result.seconds)
+        if not self.silence:
+            self.losses.clear()
         return result
 
     @property
-    def is_overdue(self) -> bool:
-        """Whether the deadline has passed since the last unroll, or since the oldest request."""
+    def silent(self) -> float:
+        """Seconds since the last sign of life, or since the oldest request if that is later."""
         if not self.in_flight:
-            return False
-        since = max(self.heard, min(self.in_flight.values()))
-        return time.monotonic() - since > self.config.worker_deadline
+            return 0.0
+        return time.monotonic() - max(self.heard, min(self.in_flight.values()))
+
+    @property
+    def limit(self) -> float:
+        """Seconds of silence after which it is replaced."""
+        deadline = self.config.worker_deadline
+        return deadline if self.has_stepped else max(START_LIMIT, deadline)
+
+    def look(self) -> None:
+        """Ask a silent worker for a sign of life, or read its answer."""
+        if self._look is None:
+            if self.silent > min(LOOK_SECONDS, self.config.worker_deadline / 4):
+                self._look = self.worker.look.remote()
+            return
+        if not ray.wait([self._look], num_returns=1, timeout=0)[0]:
+            return
+        look, self._look = self._look, None
+        try:
+            self.sign = sign = ray.get(look)
+        except RayError:  # its unroll has the same error
+            return
+        self.heard = max(self.heard, time.monotonic() - sign.silence)
+        self.has_stepped |= sign.steps > 0
 
     def restart(self, cause: BaseException) -> None:
         """Start a new process in place of the worker; its requests are dropped.
@@ -91,6 +134,7 @@ class _Host:
             WorkersLost: it was lost too often in a row; names the first cause.
         """
         self.losses.append(cause)
+        self.silence += self.silent
         if len(self.losses) > MAX_LOSSES:
             raise WorkersLost(
                 f"The worker of actors {self.actors[0]} to {self.actors[-1]} was lost "
@@ -105,11 +149,19 @@ class _Host:
         ray.kill(self.worker)
         self.in_flight.clear()
         self.attempt += 1
+        self._begin()
+
+    def _begin(self) -> None:
         self.worker = self._start()
         self.heard = time.monotonic()
+        """Time of the last sign of life, or of the start."""
+        self.has_stepped = False
+        self.sign: Sign | None = None
+        """What it was doing when it was last asked."""
+        self._look: ray.ObjectRef[Any] | None = None
 
     def _start(self) -> Any:
-        worker = ray.remote(_Worker).options(
+        worker = ray.remote(concurrency_groups={_LIFE: 1})(_Worker).options(
             num_cpus=self.cpus,
             num_gpus=self.gpus,
             scheduling_strategy=self.place,
@@ -169,13 +221,18 @@ class RayWorkers(Workers):
             ready, _ = ray.wait(refs, num_returns=1, timeout=1.0)
         results = [self._receive(in_flight[ref], ref) for ref in ready]
         for host in self._hosts:
-            if host.is_overdue:
-                deadline = self.config.worker_deadline
-                self._restart(
-                    host,
-                    TimeoutError(f"no unroll for {deadline:g} seconds, its --worker-deadline"),
-                )
+            host.look()
+            if host.silent > host.limit:
+                doing = f": {host.sign}" if host.sign else ""
+                silence = f"no step for {host.limit:g} seconds, its --worker-deadline{doing}"
+                self._restart(host, TimeoutError(silence))
         return [result for result in results if result is not None]
+
+    def waits_for(self) -> str:
+        """The worker that has been silent for longest."""
+        host = max(self._hosts, key=lambda host: host.silent)
+        doing = host.sign or "it starts"
+        return f"{len(self._hosts)} workers; the slowest, of actor {host.actors[0]} on: {doing}"
 
     def close(self) -> None:
         """Stop the workers; a single learner also leaves Ray."""

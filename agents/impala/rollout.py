@@ -1,6 +1,6 @@
 """Acting: a group of actors that steps its environments as one batch."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -86,6 +86,7 @@ class Rollout:
             torch.ones(count, dtype=torch.bool),
         )
         self.state = policy.initial_state(count)
+        self.after_step: Callable[[], None] = lambda: None
         self.device = next(policy.parameters()).device
         self._captured = Captured(self._act_on, self.device) if graphs else None
 
@@ -122,6 +123,7 @@ class Rollout:
             if ended.any():
                 recorder.record_final(t, info["final_obs"], self.inputs, self.state)
                 episodes += self._finished_episodes(ended, info)
+            self.after_step()
         return Unroll(recorder.finish(self.inputs, self.state), episodes)
 
     def get_state(self) -> dict[str, Any]:

@@ -10,22 +10,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from agents.impala.agreement import Agreement, OtherLearnerFailed
+from agents.impala.agreement import FAULTS, Agreement, Fault, OtherLearnerFailed
 from agents.impala.config import ImpalaConfig
 from agents.impala.episodes import Episode, EpisodeWindow, from_rows, to_rows
 from agents.impala.evaluations import Evaluate, Evaluations
 from agents.impala.learning.learner import Learner, NotFinite
 from agents.impala.level_curriculum import LevelCurriculum
+from agents.impala.local_workers import LocalWorkers
 from agents.impala.speed import SpeedMeter
 from agents.impala.status import Status, condition, progress
 from agents.impala.trajectory import from_leaves
 from agents.impala.trajectory_queue import TrajectoryQueue, max_queued
 from agents.impala.workers import (
-    LocalWorkers,
     UnrollRequest,
     UnrollResult,
     Workers,
-    WorkersLost,
 )
 from agents.networks.policy import Policy
 from agents.runs.checkpoint import Checkpoint, CheckpointError
@@ -37,9 +36,10 @@ from agents.runs.run import Run
 from agents.runs.side_work import SideWork
 from agents.runs.stop_signal import StopFile, StopSignal
 from agents.runs.weights import flatten
-from envs.fault import EnvironmentFault
 from memory.core import state_leaves
 
+NOTICE_SECONDS = 20.0
+"""Seconds without an update after which the screen says why."""
 MIN_EPISODES_FOR_BEST = 100
 """Episodes before a mean return can make a checkpoint the best."""
 
@@ -82,7 +82,7 @@ class Training:
         self.episodes = EpisodeWindow()
         self._unsent: list[Episode] = []
         """Episodes that the first learner does not have yet."""
-        self._fault: EnvironmentFault | WorkersLost | None = None
+        self._fault: Fault | None = None
         self.curriculum = LevelCurriculum(config.env.stages, config.grow_levels)
         self._published: tuple[int, Tensor] | None = None
         self._best_return: float | None = None
@@ -109,7 +109,8 @@ class Training:
         )
         self.monitor = Monitor(config.frames, self.learner.frames, quiet=config.quiet)
         self._log_due = Every(config.log_seconds)
-        self._checkpoint_due = Every(60 * config.checkpoint_minutes)
+        self._notice_due = Every(NOTICE_SECONDS)
+        self._checkpoint_due = Every(60 * config.checkpoint_minutes, at_once=checkpoint is None)
         self._milestones = Milestones(config.frames, self.learner.frames)
         self._video_due = Every(config.video_minutes and 60 * config.video_minutes)
 
@@ -140,6 +141,7 @@ class Training:
                     if not agreed.waits and not agreed.stop:
                         self._learn()
                     self._run_periodic_tasks(agreed)
+                self._finish_unroll()
                 self._report()
                 if self.evaluations and self.learner.frames >= self.config.frames:
                     self.evaluations.test(self.learner.policy, self.learner.frames)
@@ -160,23 +162,23 @@ class Training:
         """Exchange what decides the next step of all learners.
 
         Raises:
-            EnvironmentFault, WorkersLost: of this learner's workers.
+            EnvironmentFault, EnvironmentHangs, WorkersLost: of this learner's workers.
             OtherLearnerFailed: of another's.
         """
-        kind = 0 if self._fault is None else 1 + isinstance(self._fault, WorkersLost)
+        waits = len(self.queue) < self.config.batch
         own = Agreement(
-            waits=len(self.queue) < self.config.batch,
+            waits=waits,
             stop=stop.requested,
-            fault=kind,
+            fault=1 + FAULTS.index(type(self._fault)) if self._fault else 0,
             report=self.leads and self._log_due.due(),
-            checkpoint=self.leads and self._checkpoint_due.due(),
+            checkpoint=self.leads and not waits and self._checkpoint_due.due(),
             stage=self.curriculum.stage if self.leads else 0,
         )
         agreed = Agreement(*self.group.largest([float(value) for value in own]))
         if self._fault is not None:
             raise self._fault
         if agreed.fault:
-            raise OtherLearnerFailed(lost_workers=agreed.fault > 1)
+            raise OtherLearnerFailed(FAULTS[int(agreed.fault) - 1])
         self.curriculum.stage = int(agreed.stage)
         return agreed
 
@@ -187,12 +189,18 @@ class Training:
         with self.speed.clock.measure("gathering"):
             try:
                 results = self.workers.gather(room, wait=needs_batch)
-            except (EnvironmentFault, WorkersLost) as fault:
+            except FAULTS as fault:
                 self._fault = fault
                 return
         for result in results:
             self._receive(result)
         self.queue.drop_older(self.learner.updates - self.config.max_lag)
+
+    def _finish_unroll(self) -> None:
+        """Queue the unroll in progress, so that a resumed run continues after it."""
+        if isinstance(self.workers, LocalWorkers):
+            for result in self.workers.finish():
+                self._receive(result)
 
     def _receive(self, result: UnrollResult) -> None:
         self.queue.put(result.unroll.trajectory)
@@ -209,6 +217,7 @@ class Training:
     def _learn(self) -> None:
         """Make one update."""
         batch = self.queue.take(self.config.batch)
+        self._notice_due.restart()
         self.speed.record_lags((self.learner.updates - batch.version).tolist())
         with self.speed.clock.measure("learning"):
             try:
@@ -232,6 +241,9 @@ class Training:
             self._report()
         if not self.leads:
             return
+        if self._notice_due.due():
+            here = f"{len(self.queue)} of the {self.config.batch} trajectories of a batch are here"
+            self.monitor.note(f"no update yet: {here}, waiting for {self.workers.waits_for()}")
         if self.evaluations and self.evaluations.due(self.learner.frames):
             message = self.evaluations.validate(self.learner.policy, self.learner.frames)
             self.monitor.note(message)

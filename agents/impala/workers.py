@@ -1,14 +1,14 @@
-"""The source of unrolls: its interface, and the implementation that acts in this process."""
+"""The source of unrolls: its interface, and a group of actors."""
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from agents.impala.build import build_policy, build_rollout
 from agents.impala.config import ImpalaConfig
+from agents.impala.life_signs import LifeSigns
 from agents.impala.rollout import Unroll
 from agents.runs.weights import unflatten
 from envs.fault import EnvironmentFault
@@ -37,6 +37,15 @@ class WorkersLost(RuntimeError):
     """A worker was lost too often in a row."""
 
 
+class EnvironmentHangs(RuntimeError):
+    """An environment in this process does not return from a step; the message says where it is."""
+
+
+START_LIMIT = 300.0
+"""Seconds for a worker's first step, which includes imports and compilation, if the deadline is not
+larger."""
+
+
 class Workers(ABC):
     """A source of unrolls."""
 
@@ -55,6 +64,10 @@ class Workers(ABC):
             wait: block until an unroll arrives, since the learner has no batch.
         """
 
+    def waits_for(self) -> str:
+        """What the learner is waiting for, as far as it is known."""
+        return "an unroll"
+
     @abstractmethod
     def close(self) -> None:
         """Stop all workers."""
@@ -66,20 +79,30 @@ class ActingGroup:
     Args:
         request: the first one; its levels are those of the first episodes.
         attempt: number of times that the worker was restarted.
+        life: counts the steps.
     """
 
     def __init__(
-        self, config: ImpalaConfig, actors: range, request: UnrollRequest, attempt: int = 0
+        self,
+        config: ImpalaConfig,
+        actors: range,
+        request: UnrollRequest,
+        attempt: int = 0,
+        life: LifeSigns | None = None,
     ) -> None:
+        self.life = life or LifeSigns()
+        self.life.begin()
         self.policy = build_policy(config)
         self._level_options = request.level_options
         self.rollout = build_rollout(
             config, self.policy, actors, request.version, attempt, request.level_options
         )
+        self.rollout.after_step = self.life.step
 
     def act(self, request: UnrollRequest) -> UnrollResult:
         """Make one unroll with the weights and levels of a request."""
         started = time.perf_counter()
+        self.life.begin()
         unflatten(self.policy, request.weights)
         if request.level_options != self._level_options:
             self.rollout.env.set_options(request.level_options)
@@ -89,43 +112,3 @@ class ActingGroup:
         except SystemExit as end:
             raise EnvironmentFault(0, f"an environment called sys.exit({end.code!r})") from end
         return UnrollResult(unroll, time.perf_counter() - started)
-
-
-class LocalWorkers(Workers):
-    """All actors in this process, which act only when the learner has no batch.
-
-    Repeatable bit for bit: for debugging, tests and exact resume.
-
-    Args:
-        next_request: returns the request for the next unroll.
-        actors: the numbers of the actors, by default from 0 on.
-    """
-
-    num_processes = 1
-
-    def __init__(
-        self,
-        config: ImpalaConfig,
-        next_request: Callable[[], UnrollRequest],
-        actors: range | None = None,
-    ) -> None:
-        self.num_restarts = 0
-        self.group = ActingGroup(config, actors or range(config.actors), next_request())
-        self.next_request = next_request
-
-    def gather(self, room: int, wait: bool) -> list[UnrollResult]:
-        """Return one unroll of all actors if `wait`, else nothing."""
-        return [self.group.act(self.next_request())] if wait else []
-
-    def get_state(self) -> dict[str, Any] | None:
-        """State of the actors and their episodes; None if the environment has no `get_state`."""
-        rollout = self.group.rollout
-        return rollout.get_state() if hasattr(rollout.env, "get_state") else None
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the result of `get_state`."""
-        self.group.rollout.set_state(state)
-
-    def close(self) -> None:
-        """Close the environments."""
-        self.group.rollout.env.close()

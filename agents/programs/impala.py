@@ -12,6 +12,7 @@ from agents.cli.command_line import ParsedRun, parse
 from agents.cli.exit_status import (
     BAD_INPUT,
     ENVIRONMENT_FAILED,
+    ENVIRONMENT_HANGS,
     INTERRUPTED,
     NOT_FINITE,
     NOT_SAVED,
@@ -24,9 +25,10 @@ from agents.impala.agreement import OtherLearnerFailed
 from agents.impala.build import build_learner, build_policy
 from agents.impala.config import ImpalaConfig
 from agents.impala.learning.learner import NotFinite, check_shared
+from agents.impala.local_workers import LocalWorkers
 from agents.impala.program import IMPALA
 from agents.impala.training import MakeWorkers, Training
-from agents.impala.workers import LocalWorkers, WorkersLost
+from agents.impala.workers import EnvironmentHangs, WorkersLost
 from agents.networks.policy import Policy
 from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.device import compute_device
@@ -41,6 +43,13 @@ from envs.fault import EnvironmentFault
 
 GIF_WIDTH = 960
 """Pixels of the videos that TensorBoard shows."""
+
+
+_STATUS_OF: dict[type[Exception], int] = {
+    EnvironmentFault: ENVIRONMENT_FAILED,
+    EnvironmentHangs: ENVIRONMENT_HANGS,
+    WorkersLost: WORKERS_LOST,
+}
 
 
 class Interrupted(RuntimeError):
@@ -68,6 +77,8 @@ def _train(parsed: ParsedRun, stop: StopSignal) -> int:
         return fail(IMPALA.name, error, BAD_INPUT)
     except EnvironmentFault as error:
         return fail(IMPALA.name, f"environment {parsed.names.subject}: {error}", ENVIRONMENT_FAILED)
+    except EnvironmentHangs as error:
+        return fail(IMPALA.name, f"environment {parsed.names.subject}: {error}", ENVIRONMENT_HANGS)
     if training:
         folder = training.run.folder
         status = status_of(training, stop, parsed.names.subject)
@@ -87,10 +98,12 @@ def status_of(training: Training, stop: StopSignal | StopFile, env: str) -> int:
         return fail(IMPALA.name, error, NOT_FINITE)
     except EnvironmentFault as error:
         return fail(IMPALA.name, f"environment {env}: {error}", ENVIRONMENT_FAILED)
+    except EnvironmentHangs as error:
+        return fail(IMPALA.name, f"environment {env}: {error}", ENVIRONMENT_HANGS)
     except WorkersLost as error:
         return fail(IMPALA.name, error, WORKERS_LOST)
     except OtherLearnerFailed as error:
-        return WORKERS_LOST if error.lost_workers else ENVIRONMENT_FAILED
+        return _STATUS_OF[error.kind]
     except CheckpointError as error:
         return fail(IMPALA.name, error, NOT_SAVED)
     return OK

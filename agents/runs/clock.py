@@ -1,5 +1,6 @@
 """Time measurement of a run: in total, per phase, and until something is due."""
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Generator
@@ -59,10 +60,15 @@ class Every:
 
     Args:
         seconds: interval; None is never due.
+        at_once: due now, for the first time.
     """
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(self, seconds: float | None, at_once: bool = False) -> None:
         self.seconds = seconds
+        self._last = -math.inf if at_once else time.perf_counter()
+
+    def restart(self) -> None:
+        """Begin the interval now."""
         self._last = time.perf_counter()
 
     def due(self) -> bool:

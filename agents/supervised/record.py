@@ -43,7 +43,7 @@ class RunRecord:
         self._updates_reported = trainer.updates
         self._waited_reported = 0.0
         self._log_due = Every(config.log_seconds)
-        self._checkpoint_due = Every(60 * config.checkpoint_minutes)
+        self._checkpoint_due = Every(60 * config.checkpoint_minutes, at_once=checkpoint is None)
         self.monitor = Monitor(
             config.steps, trainer.updates, TimeRemainingColumn(), quiet=config.quiet
         )
@@ -80,8 +80,8 @@ class RunRecord:
             self.report()
 
     def checkpoint_due(self) -> bool:
-        """Whether `--checkpoint-minutes` have passed."""
-        return self._checkpoint_due.due()
+        """Whether `--checkpoint-minutes` have passed, or this is the first update."""
+        return self.trainer.updates > 0 and self._checkpoint_due.due()
 
     def validate(self) -> bool:
         """Evaluate on the validation set. Returns whether these weights are the best so far."""

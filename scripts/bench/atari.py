@@ -30,8 +30,9 @@ from torch.distributions import Categorical
 
 from agents.cli.command_line import parse
 from agents.impala.build import build_learner, build_policy
+from agents.impala.local_workers import LocalWorkers
 from agents.impala.trajectory_queue import TrajectoryQueue
-from agents.impala.workers import LocalWorkers, UnrollRequest
+from agents.impala.workers import UnrollRequest
 from agents.runs.weights import flatten
 
 GAMES, UNROLL, HIDDEN = 8, 128, 128

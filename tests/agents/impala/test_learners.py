@@ -18,12 +18,12 @@ from agents.cli.exit_status import ENVIRONMENT_FAILED, NOT_FINITE
 from agents.impala.build import build_learner, build_policy, build_rollout
 from agents.impala.config import ImpalaConfig, LossConfig
 from agents.impala.learning.learner import Learner
+from agents.impala.local_workers import LocalWorkers
 from agents.impala.program import IMPALA
 from agents.impala.ray_workers import cpus_per_worker
 from agents.impala.rollout import Unroll
 from agents.impala.training import Training
 from agents.impala.trajectory import Trajectory, take
-from agents.impala.workers import LocalWorkers
 from agents.networks.config import PolicyConfig
 from agents.networks.policy import Policy
 from agents.programs.impala import status_of

@@ -11,9 +11,10 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from agents.impala import ray_workers
 from agents.impala.config import ImpalaConfig
+from agents.impala.life_signs import Sign
 from agents.impala.ray_workers import MAX_LOSSES, RayWorkers
 from agents.impala.rollout import Unroll
-from agents.impala.workers import UnrollRequest, UnrollResult, WorkersLost
+from agents.impala.workers import START_LIMIT, UnrollRequest, UnrollResult, WorkersLost
 from envs.fault import EnvironmentFault
 from memory import LSTMConfig
 from tests.agents.impala.blocks import block
@@ -34,7 +35,9 @@ class FakeRay:
         self.options: list[dict[str, Any]] = []
         self.in_flight: dict[ray.ObjectRef, tuple[Any, ...]] = {}
         """What each unroll in flight was requested with."""
-        self.finished: dict[ray.ObjectRef, UnrollResult | BaseException] = {}
+        self.finished: dict[ray.ObjectRef, UnrollResult | Sign | BaseException] = {}
+        self.sign: Sign | None = None
+        """The answer of a worker that is asked for a sign of life; None does not answer."""
 
     def cluster_resources(self) -> dict[str, float]:
         return {"CPU": 4.0}
@@ -46,7 +49,7 @@ class FakeRay:
     def wait(self, refs, num_returns, timeout, fetch_local=True):
         return [ref for ref in refs if ref in self.finished], []
 
-    def get(self, ref: ray.ObjectRef) -> UnrollResult:
+    def get(self, ref: ray.ObjectRef) -> UnrollResult | Sign:
         result = self.finished.pop(ref)
         if isinstance(result, BaseException):
             raise result
@@ -55,8 +58,8 @@ class FakeRay:
     def kill(self, worker: Any) -> None:
         self.killed += 1
 
-    def remote(self, cls: type) -> Any:
-        return SimpleNamespace(options=self._with_options)
+    def remote(self, **_: Any) -> Any:
+        return lambda cls: SimpleNamespace(options=self._with_options)
 
     def _with_options(self, **options: Any) -> Any:
         self.options.append(options)
@@ -64,7 +67,15 @@ class FakeRay:
 
     def _start(self, config: ImpalaConfig, actors: range, attempt: int) -> Any:
         self.attempts.append(attempt)
-        return SimpleNamespace(act=SimpleNamespace(remote=self._act))
+        return SimpleNamespace(
+            act=SimpleNamespace(remote=self._act), look=SimpleNamespace(remote=self._look)
+        )
+
+    def _look(self) -> ray.ObjectRef:
+        ref = ray.ObjectRef.from_random()
+        if self.sign:
+            self.finished[ref] = self.sign
+        return ref
 
     def _act(self, *request: Any) -> ray.ObjectRef:
         ref = ray.ObjectRef.from_random()
@@ -101,6 +112,16 @@ def start(source: Source | None = None, workers: int = 1, **fields: Any) -> RayW
     """Workers of two actors each."""
     config = ImpalaConfig(core=LSTMConfig(), actors=2 * workers, workers=workers, **fields)
     return RayWorkers(config, source or Source())
+
+
+def start_acting(fake: FakeRay, **fields: Any) -> RayWorkers:
+    """Workers that have delivered an unroll; one more is requested."""
+    workers = start(**fields)
+    workers.gather(room=2, wait=False)
+    fake.finish()
+    workers.gather(room=0, wait=False)
+    workers.gather(room=2, wait=False)
+    return workers
 
 
 def test_weights_are_published_once_per_version(fake) -> None:
@@ -149,19 +170,69 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def test_a_worker_without_an_unroll_for_too_long_is_restarted_and_why_is_printed(
     fake, clock, caplog
 ) -> None:
-    workers = start(worker_deadline=7.5)
-    workers.gather(room=2, wait=False)
+    workers = start_acting(fake, worker_deadline=7.5)
     clock.now = 7.5
     workers.gather(room=0, wait=False)
     assert workers.num_restarts == 0
     clock.now = 7.6
     workers.gather(room=0, wait=False)
     assert workers.num_restarts == 1 and fake.killed == 1
-    assert "actors 0 to 1 is replaced: no unroll for 7.5 seconds, its --worker-" in caplog.text
+    assert "actors 0 to 1 is replaced: no step for 7.5 seconds, its --worker-" in caplog.text
+
+
+def test_the_first_step_of_a_worker_has_more_time(fake, clock) -> None:
+    workers = start(worker_deadline=7.5)
+    workers.gather(room=2, wait=False)
+    for clock.now, restarts in ((START_LIMIT, 0), (START_LIMIT + 0.1, 1)):
+        workers.gather(room=0, wait=False)
+        assert workers.num_restarts == restarts
+
+
+def test_a_slow_worker_that_steps_is_kept_and_one_that_hangs_is_replaced(
+    fake, clock, caplog
+) -> None:
+    workers = start_acting(fake, worker_deadline=10.0)
+    for now in range(0, 100, 4):  # an unroll of 100 s, with steps of 8 s
+        clock.now = float(now)
+        fake.sign = Sign(now % 8, now // 8, "step (emulator.py:7)")
+        workers.gather(room=0, wait=False)
+    assert workers.num_restarts == 0
+    assert "actor 0 on: step 12 of its unroll takes 4 s, in step (" in workers.waits_for()
+    for clock.now in range(100, 120, 4):
+        fake.sign = Sign(clock.now - 96.0, 12, "step (emulator.py:7)")
+        workers.gather(room=0, wait=False)
+    assert workers.num_restarts == 1 and "in step (emulator.py:7)" in caplog.text
+
+
+def hang_and_deliver(workers: RayWorkers, fake: FakeRay, clock: Any, seconds: float) -> None:
+    """Silence of 11 seconds, and then an unroll that took some."""
+    clock.now += 11.0
+    workers.gather(room=0, wait=False)
+    workers.gather(room=2, wait=False)
+    fake.finish(RESULT._replace(seconds=seconds))
+    workers.gather(room=0, wait=False)
+    workers.gather(room=2, wait=False)
+
+
+def test_an_environment_that_hangs_again_and_again_ends_the_run(fake, clock) -> None:
+    """Although each worker delivers before it hangs."""
+    workers = start_acting(fake, worker_deadline=10.0)
+    with pytest.raises(WorkersLost, match=f"lost {MAX_LOSSES + 1} times in a row. First cause: no"):
+        for _ in range(2 * MAX_LOSSES):
+            hang_and_deliver(workers, fake, clock, seconds=1.0)
+
+
+def test_losses_are_forgotten_once_the_worker_has_acted_as_long_as_it_was_silent(
+    fake, clock
+) -> None:
+    workers = start_acting(fake, worker_deadline=10.0)
+    for _ in range(2 * MAX_LOSSES):
+        hang_and_deliver(workers, fake, clock, seconds=12.0)
+    assert workers.num_restarts == 2 * MAX_LOSSES
 
 
 def test_the_deadline_counts_from_the_last_unroll_not_from_the_request(fake, clock) -> None:
-    workers = start(worker_deadline=10.0)
+    workers = start_acting(fake, worker_deadline=10.0)
     workers.gather(room=4, wait=False)  # two unrolls of one worker, which takes 8 s for each
     first = next(iter(fake.in_flight))
     fake.in_flight.pop(first)
@@ -176,7 +247,9 @@ def test_the_deadline_counts_from_the_last_unroll_not_from_the_request(fake, clo
 
 
 def test_a_worker_that_idled_has_the_whole_deadline_for_its_next_unroll(fake, clock) -> None:
-    workers = start(worker_deadline=10.0)
+    workers = start_acting(fake, worker_deadline=10.0)
+    fake.finish()
+    workers.gather(room=0, wait=False)
     clock.now = 100.0
     workers.gather(room=2, wait=False)
     clock.now = 109.0

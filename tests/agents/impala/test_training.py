@@ -107,6 +107,19 @@ def test_the_levels_of_a_stage_are_sent_to_the_actors_and_kept_over_a_resume(tmp
     assert [request.level_options for request in workers.requests] == [all_levels]
 
 
+def test_the_first_update_is_saved_before_the_first_interval_ends(tmp_path, monkeypatch) -> None:
+    training, workers = prepare(tmp_path / "x", updates=3, checkpoint_minutes=60.0)
+    saved: list[list[str]] = []
+
+    def gather(room: int, wait: bool) -> list[UnrollResult]:
+        saved.append(sorted(path.name for path in training.run.checkpoints.glob("0*")))
+        return ScriptedWorkers.gather(workers, room, wait)
+
+    monkeypatch.setattr(workers, "gather", gather)
+    training.train()
+    assert saved == [[], ["000000000004"], ["000000000004"]]
+
+
 @pytest.mark.parametrize(
     ("episodes", "grow_levels", "has_best"),
     [

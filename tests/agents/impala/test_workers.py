@@ -7,7 +7,8 @@ from torch.testing import assert_close
 
 from agents.impala.build import build_policy
 from agents.impala.config import ImpalaConfig
-from agents.impala.workers import ActingGroup, LocalWorkers, UnrollRequest
+from agents.impala.local_workers import LocalWorkers
+from agents.impala.workers import ActingGroup, UnrollRequest
 from agents.networks.config import PolicyConfig
 from agents.runs.weights import flatten
 from envs import BoxWorldConfig

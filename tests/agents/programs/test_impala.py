@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from agents.cli.command_line import parse
+from agents.impala.local_workers import LocalWorkers
 from agents.impala.program import IMPALA
-from agents.impala.workers import LocalWorkers
 from agents.programs import impala as door
 from agents.runs.checkpoint import CheckpointError, accept_config, load, save
 from tests.agents.programs.t_maze import T_MAZE

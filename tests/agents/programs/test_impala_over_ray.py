@@ -92,6 +92,7 @@ def test_the_only_worker_is_killed_and_replaced_and_a_stopped_run_resumes(start,
 
 
 FAULTY = """
+import time
 from pathlib import Path
 from statistics import fmean
 
@@ -111,6 +112,8 @@ class Faulty(gym.Env):
         whole = Path(__file__).with_name("whole")
         if self.steps == 25 and not whole.exists():
             whole.touch()
+            while Path(__file__).with_name("hangs").exists():
+                time.sleep(1)
             raise OSError("the joystick fell off")
         return 0, 0.0, False, False, {}
 
@@ -146,6 +149,19 @@ def test_the_worker_of_an_environment_that_raises_is_replaced_if_the_run_says_so
     assert process.returncode == 0, output
     assert lines(tmp_path / "run")[-1]["workers/restarts"] == 1
     assert lines(tmp_path / "run")[-1]["frame"] == 2000
+
+
+@pytest.mark.slow
+def test_the_worker_of_an_environment_that_hangs_is_replaced_and_why_is_printed(
+    start, tmp_path, faulty
+):
+    (tmp_path / "hangs").touch()
+    process = start(*faulty, "--worker-deadline", "3", "--frames", "2000")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert "actors 0 to 7 is replaced: no step for 3 seconds, its --worker-deadline: " in output
+    assert "in step (faulty.py:" in output
+    assert lines(tmp_path / "run")[-1]["workers/restarts"] == 1
 
 
 def test_ray_without_its_token_is_refused_before_anything_starts(start, tmp_path, monkeypatch):
