@@ -37,6 +37,7 @@ AGENTS = {
     "agents.evaluation": {"agents.cli", "agents.runs", "agents.networks", "agents.impala"},
 }
 AGENTS["agents.benchmark"] = {*AGENTS}
+AGENTS["agents.faults"] = {*AGENTS} - {"agents.benchmark"}
 AGENTS["agents.programs"] = {*AGENTS}
 AGENTS["agents.api"] = {*AGENTS}
 MEMORY = {

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from agents.cli.exit_status import BAD_INPUT, fail
 from agents.cluster.process_group import over_ray
 from agents.impala.build import build_learner, build_policy
 from agents.impala.config import ImpalaConfig
@@ -26,7 +27,7 @@ from agents.runs.processes import follow, printing_to
 from agents.runs.run import Run
 from agents.runs.stop_signal import StopFile
 from agents.runs.weights import load_weights, unflatten
-from memory.group import DistributedGroup
+from memory.group import DistributedGroup, Group
 
 MAX_FAILURES = 10
 """How often lost processes are replaced before the run ends."""
@@ -100,15 +101,33 @@ def _work(
         return run
 
     with printing_to(folder, is_shown=True):  # the others print only what went wrong
-        training = Training(
-            share,
-            build_learner(config, policy, group, device),
-            open_run,
+        make_workers = (
             partial(LocalWorkers, actors=actors)
             if config.workers == 0
-            else partial(RayWorkers, actors=actors, learners=config.learners),
-            record_video,
-            evaluate,
-            checkpoint,
+            else partial(RayWorkers, actors=actors, learners=config.learners)
         )
-        return status_of(training, StopFile(folder))
+
+        def build() -> Training:
+            learner = build_learner(config, policy, group, device)
+            return Training(
+                share, learner, open_run, make_workers, record_video, evaluate, checkpoint
+            )
+
+        training = build_together(build, group)
+        return BAD_INPUT if training is None else status_of(training, StopFile(folder))
+
+
+def build_together(build: Callable[[], Training], group: Group) -> Training | None:
+    """What `build` returns; None if it fails in any of the processes, which prints why.
+
+    An error of the program must not be taken for a lost process, which would be replaced.
+    """
+    training = None
+    try:
+        training = build()
+    except Exception as error:
+        fail(IMPALA.name, f"learner {group.rank}: {type(error).__name__}: {error}", BAD_INPUT)
+    if group.largest([float(training is None)])[0] and training is not None:
+        training.close()
+        return None
+    return training

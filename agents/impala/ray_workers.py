@@ -19,6 +19,7 @@ import torch
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from agents.cluster.ray_processes import daemons, has_ended
 from agents.cluster.ray_session import leave_ray
 from agents.impala.config import ImpalaConfig
 from agents.impala.life_signs import LifeSigns, Sign
@@ -30,6 +31,7 @@ from agents.impala.workers import (
     Workers,
     WorkersLost,
 )
+from agents.runs.clock import Every
 from envs.fault import EnvironmentFault
 
 MAX_IN_FLIGHT = 2
@@ -161,7 +163,8 @@ class _Host:
         self._look: ray.ObjectRef[Any] | None = None
 
     def _start(self) -> Any:
-        worker = ray.remote(concurrency_groups={_LIFE: 1})(_Worker).options(
+        remote: Any = ray.remote  # whose types leave out the groups
+        worker = remote(concurrency_groups={_LIFE: 1})(_Worker).options(
             num_cpus=self.cpus,
             num_gpus=self.gpus,
             scheduling_strategy=self.place,
@@ -203,14 +206,17 @@ class RayWorkers(Workers):
             for group in groups
         ]
         self._published: tuple[int, ray.ObjectRef[Any]] | None = None
+        self._daemons, self._daemons_due = daemons(), Every(1.0)
 
     def gather(self, room: int, wait: bool) -> list[UnrollResult]:
         """Request unrolls while there is room; return those that have arrived.
 
         Raises:
             EnvironmentFault: an environment failed and `on_env_error` is `stop`.
-            WorkersLost: a worker was lost too often in a row.
+            WorkersLost: a worker was lost too often in a row, or one of Ray's own processes.
         """
+        if self._daemons_due.due():
+            self._check_daemons()
         self._request(room)
         in_flight = {ref: host for host in self._hosts for ref in host.in_flight}
         if not in_flight:
@@ -241,6 +247,12 @@ class RayWorkers(Workers):
         else:
             for host in self._hosts:
                 ray.kill(host.worker)
+
+    def _check_daemons(self) -> None:
+        """Ray ends this process a minute after its own, without a checkpoint."""
+        for name, number in self._daemons.items():
+            if has_ended(number):
+                raise WorkersLost(f"{name}, a process of Ray that the run depends on, has ended.")
 
     def _request(self, room: int) -> None:
         """Request unrolls from the least busy workers first."""

@@ -154,9 +154,13 @@ class Training:
                 if self.leads:
                     self._save()
             finally:
-                self.workers.close()
-                if self._run:
-                    self._run.close()
+                self.close()
+
+    def close(self) -> None:
+        """Stop the workers, and release the run folder."""
+        self.workers.close()
+        if self._run:
+            self._run.close()
 
     def _agree(self, stop: StopSignal | StopFile) -> Agreement:
         """Exchange what decides the next step of all learners.

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +33,8 @@ from agents.impala.workers import EnvironmentHangs, WorkersLost
 from agents.networks.policy import Policy
 from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.device import compute_device
-from agents.runs.messages import show_end, show_start
+from agents.runs.guard import Guard
+from agents.runs.messages import command, show_end, show_start
 from agents.runs.metrics.curves import check_wandb
 from agents.runs.monitor import Monitor
 from agents.runs.progress import count
@@ -81,13 +83,26 @@ def _train(parsed: ParsedRun, stop: StopSignal) -> int:
         return fail(IMPALA.name, f"environment {parsed.names.subject}: {error}", ENVIRONMENT_HANGS)
     if training:
         folder = training.run.folder
-        status = status_of(training, stop, parsed.names.subject)
+        with _guard(prepared.config, folder):
+            status = status_of(training, stop, parsed.names.subject)
     else:
         assert folder is not None
-        status = _train_together(prepared, folder)
+        with _guard(prepared.config, folder):
+            status = _train_together(prepared, folder)
     if status == OK:
         _show_end(prepared.config, folder)
+    if status == WORKERS_LOST:
+        print(f"resume: {command(IMPALA.name, '--resume', folder)}", file=sys.stderr)
     return status
+
+
+def _guard(config: ImpalaConfig, folder: Path) -> AbstractContextManager[object]:
+    """Of a run that Ray may end."""
+    if config.workers == 0 and config.learners == 1:
+        return nullcontext()
+    from agents.cluster.ray_processes import daemons
+
+    return Guard(folder / "checkpoints", command(IMPALA.name, "--resume", folder), daemons())
 
 
 def status_of(training: Training, stop: StopSignal | StopFile, env: str) -> int:

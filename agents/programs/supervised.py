@@ -9,7 +9,8 @@ from agents.cli.command_line import ParsedRun, parse
 from agents.cli.exit_status import BAD_INPUT, OK, WORKERS_LOST, fail
 from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.device import compute_device, uses_graphs
-from agents.runs.messages import show_end, show_start
+from agents.runs.guard import Guard
+from agents.runs.messages import command, show_end, show_start
 from agents.runs.metrics.curves import check_wandb
 from agents.runs.monitor import Monitor
 from agents.runs.run import RESULTS, Run, RunError, check_run_dir
@@ -32,12 +33,23 @@ def main(argv: list[str]) -> int:
     except (RunError, CheckpointError, ValueError, ConnectionError) as error:
         return fail(SUPERVISED.name, error, BAD_INPUT)
     if training.run and training.config.data_parallel > 1:
-        status = _train_together(training.config, training.run.folder)
+        with _guard(training.run.folder):
+            status = _train_together(training.config, training.run.folder)
     else:
         status = status_of(training)
+    if status == WORKERS_LOST and training.run:
+        resume = command(SUPERVISED.name, "--resume", training.run.folder)
+        print(f"resume: {resume}", file=sys.stderr)
     if status == OK and training.run and training.run.newest:
         _show_end(training)
     return status
+
+
+def _guard(folder: Path) -> Guard:
+    """Of a run that Ray may end."""
+    from agents.cluster.ray_processes import daemons
+
+    return Guard(folder / "checkpoints", command(SUPERVISED.name, "--resume", folder), daemons())
 
 
 def _show_end(training: SupervisedTraining) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from agents.cli.command_line import ParsedRun, parse
 from agents.cli.exit_status import ENVIRONMENT_FAILED, NOT_FINITE
 from agents.impala.build import build_learner, build_policy, build_rollout
 from agents.impala.config import ImpalaConfig, LossConfig
+from agents.impala.learners import build_together
 from agents.impala.learning.learner import Learner
 from agents.impala.local_workers import LocalWorkers
 from agents.impala.program import IMPALA
@@ -84,6 +86,19 @@ def test_workers_reserve_only_what_the_learners_leave(
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 10.0})
     config = ImpalaConfig(learner_threads=threads)
     assert cpus_per_worker(config, processes=2, learners=2) == cpus
+
+
+def test_a_learner_that_cannot_be_built_ends_all_of_them_with_its_sentence(capsys: Any) -> None:
+    built: Any = SimpleNamespace(closed=False, close=lambda: setattr(built, "closed", True))
+
+    def build(group: Group) -> Any:
+        def fail() -> Any:
+            raise ValueError("no GPU here")
+
+        return build_together(fail if group.rank == 1 else lambda: built, group)
+
+    assert together(build) == [None, None] and built.closed
+    assert "error: learner 1: ValueError: no GPU here" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("core", CORE_OPTIONS)

@@ -1,5 +1,7 @@
 """Ray workers, without Ray: what they are asked for, and what happens when they are lost."""
 
+import subprocess
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,12 +11,14 @@ import ray
 import torch
 from ray.exceptions import RayActorError, RayTaskError
 
+from agents.cluster.ray_processes import has_ended
 from agents.impala import ray_workers
 from agents.impala.config import ImpalaConfig
 from agents.impala.life_signs import Sign
 from agents.impala.ray_workers import MAX_LOSSES, RayWorkers
 from agents.impala.rollout import Unroll
 from agents.impala.workers import START_LIMIT, UnrollRequest, UnrollResult, WorkersLost
+from agents.runs.clock import Every
 from envs.fault import EnvironmentFault
 from memory import LSTMConfig
 from tests.agents.impala.blocks import block
@@ -122,6 +126,19 @@ def start_acting(fake: FakeRay, **fields: Any) -> RayWorkers:
     workers.gather(room=0, wait=False)
     workers.gather(room=2, wait=False)
     return workers
+
+
+def test_a_process_of_ray_that_has_ended_ends_the_run(fake, monkeypatch) -> None:
+    with subprocess.Popen(["sleep", "60"]) as daemon:
+        monkeypatch.setattr(ray_workers, "daemons", lambda: {"raylet": daemon.pid})
+        workers = start()
+        workers._daemons_due = Every(0.0)
+        workers.gather(room=2, wait=False)
+        daemon.kill()
+        while not has_ended(daemon.pid):
+            time.sleep(0.01)
+        with pytest.raises(WorkersLost, match="raylet, a process of Ray that the run depends on"):
+            workers.gather(room=2, wait=False)
 
 
 def test_weights_are_published_once_per_version(fake) -> None:

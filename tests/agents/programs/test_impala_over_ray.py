@@ -164,6 +164,19 @@ def test_the_worker_of_an_environment_that_hangs_is_replaced_and_why_is_printed(
     assert lines(tmp_path / "run")[-1]["workers/restarts"] == 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("daemon", ["raylet/raylet ", "gcs/gcs_server "])
+def test_a_process_of_ray_is_killed_and_the_run_says_so_with_a_checkpoint(start, tmp_path, daemon):
+    process = start(*EASY, "--workers", "1", "--frames", "100000000", "--checkpoint-minutes", "99")
+    wait_until(lambda: len(lines(tmp_path / "run")) > 2, process)
+    victim = next(n for n, name in descendants(process).items() if daemon in name)
+    os.kill(victim, signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert daemon.split("/")[1].strip() in output and f"--resume {tmp_path / 'run'}" in output
+    assert load(tmp_path / "run" / "checkpoints").frame > 0
+
+
 def test_ray_without_its_token_is_refused_before_anything_starts(start, tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     process = start(*EASY, "--workers", "1", "--frames", "1000")
