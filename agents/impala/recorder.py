@@ -44,11 +44,9 @@ class TrajectoryRecorder:
 
     def record_action(self, t: int, inputs: Inputs, action: Action) -> None:
         """Record the inputs of step t and the action."""
-        for leaf, now in zip(self.inputs, inputs, strict=True):
-            leaf[t] = now
-        self.decisions[t], self.decision_logits[t] = action.decisions, action.decision_logits
-        if t < self.length:
-            self.logits[t] = action.logits
+        self._record_inputs(t, inputs)
+        self._record_decisions(t, action)
+        self.logits[t] = action.logits
 
     def record_end(self, t: int, terminated: np.ndarray, truncated: np.ndarray) -> None:
         """Record which episodes end with transition t; truncated only if not terminated."""
@@ -77,8 +75,13 @@ class TrajectoryRecorder:
         self._truncated_at.append((t, actors))
 
     def finish(self, inputs: Inputs, state: Any) -> Trajectory:
-        """Record the last inputs and the truncation values; returns the trajectory, on the CPU."""
-        self.record_action(self.length, inputs, self._act(inputs, state))
+        """Record the last inputs and the truncation values; returns the trajectory, on the CPU.
+
+        The policy computes the last step only for its core's decisions.
+        """
+        self._record_inputs(self.length, inputs)
+        if self.policy.decision_size:
+            self._record_decisions(self.length, self._act(inputs, state))
         if self._truncated_at:
             self._value_final_observations()
         trajectory = Trajectory(
@@ -93,6 +96,13 @@ class TrajectoryRecorder:
             self.version,
         )
         return to_device(trajectory, torch.device("cpu"))
+
+    def _record_inputs(self, t: int, inputs: Inputs) -> None:
+        for leaf, now in zip(self.inputs, inputs, strict=True):
+            leaf[t] = now
+
+    def _record_decisions(self, t: int, action: Action) -> None:
+        self.decisions[t], self.decision_logits[t] = action.decisions, action.decision_logits
 
     def _value_final_observations(self) -> None:
         inputs = Inputs(*(torch.cat(leaves) for leaves in zip(*self._final_inputs, strict=True)))

@@ -132,6 +132,23 @@ def test_what_was_truncated_is_worth_the_value_of_its_final_observation(rollout)
     assert checked == 2 + 3 + 2
 
 
+@pytest.mark.parametrize(
+    "core, decides",
+    [(LSTM, False), (MemoryNetConfig(mode="reinforce", units=8, slots=2), True)],
+    ids=["lstm", "memory_net"],
+)
+def test_only_a_core_that_decides_computes_the_step_after_the_last(
+    core, decides, monkeypatch
+) -> None:
+    rollout = start(small(core, unroll=4))
+    act, called = rollout.policy.act, []
+    monkeypatch.setattr(rollout.policy, "act", lambda *given: called.append(0) or act(*given))
+    trajectory = rollout.unroll(0).trajectory
+    assert not trajectory.truncated.any()  # their values take another call
+    assert len(called) == 4 + decides
+    assert trajectory.decision_logits[-1].any() == decides
+
+
 def test_episodes_tell_their_return_and_length_across_unrolls(rollout) -> None:
     unrolls = [rollout.unroll(0) for _ in range(4)]
     rewards = whole([u.trajectory for u in unrolls], "rewards").double()
