@@ -8,6 +8,7 @@ another unroll only while there is room, and trajectories that are too old are d
 # pyright: standard
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable
@@ -37,8 +38,11 @@ from envs.fault import EnvironmentFault
 MAX_IN_FLIGHT = 2
 """Unrolls requested from a worker at a time, so that it does not wait for the learner."""
 MAX_LOSSES = 10
-"""Losses of one worker in a row after which the run ends. Unrolls end the row once they have taken
-as long as the worker was silent."""
+"""Losses of one worker in a row after which the run ends, if no other worker delivers or if its
+environments failed or hung. Unrolls end the row once they have taken as long as the worker was
+silent."""
+PLACE_SECONDS = 10.0
+"""Seconds in which a worker is expected to start; then what it waits for is printed."""
 LOOK_SECONDS = 5.0
 """Silence of a worker after which it is asked for a sign of life."""
 _LIFE = "life"
@@ -54,6 +58,9 @@ class _Worker:
         self.config, self.actors, self.attempt = config, actors, attempt
         self.group: ActingGroup | None = None
         self.life = LifeSigns()
+
+    def started(self) -> None:
+        """Returns once the process runs, which needs a node with free resources."""
 
     def act(self, weights: np.ndarray, version: int, level_options: dict[str, Any]) -> UnrollResult:
         request = UnrollRequest(torch.as_tensor(weights.copy()), version, level_options)
@@ -79,7 +86,11 @@ class _Host:
         """Unrolls in flight, and the time of each request."""
         self.attempt = 0
         self.losses: list[BaseException] = []
-        """Causes of the losses since the last unroll."""
+        """Causes of the first losses since the last unroll."""
+        self.lost_since = 0.0
+        """Time of the first of them."""
+        self.delivered = -math.inf
+        """Time of the last unroll."""
         self.silence = 0.0
         """Seconds of silence that ended in losses, less those of the unrolls since."""
         self._begin()
@@ -93,7 +104,7 @@ class _Host:
         """Return an unroll that is ready; raises the error of one that failed."""
         del self.in_flight[ref]
         result = ray.get(ref)
-        self.heard = time.monotonic()
+        self.heard = self.delivered = time.monotonic()
         self.has_stepped = True
         self.silence = max(0.0, self.silence - result.seconds)
         if not self.silence:
@@ -129,19 +140,20 @@ class _Host:
         self.heard = max(self.heard, time.monotonic() - sign.silence)
         self.has_stepped |= sign.steps > 0
 
-    def restart(self, cause: BaseException) -> None:
-        """Start a new process in place of the worker; its requests are dropped.
+    @property
+    def is_lost_too_often(self) -> bool:
+        return len(self.losses) > MAX_LOSSES
 
-        Raises:
-            WorkersLost: it was lost too often in a row; names the first cause.
-        """
-        self.losses.append(cause)
+    def lose(self, cause: BaseException) -> None:
+        """Count a loss."""
+        if not self.losses:
+            self.lost_since = time.monotonic()
+        if not self.is_lost_too_often:
+            self.losses.append(cause)
         self.silence += self.silent
-        if len(self.losses) > MAX_LOSSES:
-            raise WorkersLost(
-                f"The worker of actors {self.actors[0]} to {self.actors[-1]} was lost "
-                f"{len(self.losses)} times in a row. First cause: {self.losses[0]}"
-            ) from self.losses[0]
+
+    def restart(self, cause: BaseException) -> None:
+        """Start a new process in place of the worker; its requests are dropped."""
         _log.warning(
             "The worker of actors %d to %d is replaced: %s",
             self.actors[0],
@@ -162,6 +174,31 @@ class _Host:
         """What it was doing when it was last asked."""
         self._look: ray.ObjectRef[Any] | None = None
 
+    def check_started(self) -> None:
+        """Notice that the process runs; prints once what it waits for.
+
+        A worker without a node is asked for nothing, and is not lost: Ray starts it when a node
+        has room.
+
+        Raises:
+            RayError: the process ended while it started.
+        """
+        if self.starting is None:
+            return
+        if ray.wait([self.starting], num_returns=1, timeout=0)[0]:
+            ref, self.starting = self.starting, None
+            ray.get(ref)
+        elif not self.is_named and time.monotonic() - self.start_time > PLACE_SECONDS:
+            self.is_named = True
+            missing = _missing({"CPU": self.cpus, "GPU": self.gpus})
+            if missing:
+                _log.warning(
+                    "The worker of actors %d to %d waits for a node: %s",
+                    self.actors[0],
+                    self.actors[-1],
+                    missing,
+                )
+
     def _start(self) -> Any:
         remote: Any = ray.remote  # whose types leave out the groups
         worker = remote(concurrency_groups={_LIFE: 1})(_Worker).options(
@@ -171,7 +208,11 @@ class _Host:
             # Ray's control process keeps some 3 kB of each unroll's events for ever.
             enable_task_events=False,
         )
-        return worker.remote(self.config, self.actors, self.attempt)
+        handle: Any = worker.remote(self.config, self.actors, self.attempt)
+        self.starting: ray.ObjectRef[Any] | None = handle.started.remote()
+        """Ready once the process runs; None from then on."""
+        self.start_time, self.is_named = time.monotonic(), False
+        return handle
 
 
 class RayWorkers(Workers):
@@ -217,9 +258,14 @@ class RayWorkers(Workers):
         """
         if self._daemons_due.due():
             self._check_daemons()
+        for host in self._hosts:
+            self._check_started(host)
         self._request(room)
         in_flight = {ref: host for host in self._hosts for ref in host.in_flight}
         if not in_flight:
+            starting = [host.starting for host in self._hosts if host.starting is not None]
+            if wait and starting:
+                ray.wait(starting, num_returns=1, timeout=1.0)
             return []
         refs = list(in_flight)
         ready, _ = ray.wait(refs, num_returns=len(refs), timeout=0, fetch_local=False)
@@ -259,7 +305,8 @@ class RayWorkers(Workers):
         requested = sum(len(host.actors) * len(host.in_flight) for host in self._hosts)
         for depth in range(MAX_IN_FLIGHT):
             for host in self._hosts:
-                if len(host.in_flight) == depth and requested + len(host.actors) <= room:
+                has_room = requested + len(host.actors) <= room
+                if host.starting is None and len(host.in_flight) == depth and has_room:
                     host.request(*self._publish())
                     requested += len(host.actors)
 
@@ -286,13 +333,40 @@ class RayWorkers(Workers):
             self._restart(host, error)
         return None
 
+    def _check_started(self, host: _Host) -> None:
+        try:
+            host.check_started()
+        except RayError as error:
+            self._restart(host, error)
+
     def _restart(self, host: _Host, cause: BaseException) -> None:
+        """Replace a worker, unless it was lost too often while no other worker delivered."""
+        host.lose(cause)
+        others = (other.delivered for other in self._hosts if other is not host)
+        delivers = any(time > host.lost_since for time in others)
+        is_its_own = isinstance(cause, EnvironmentFault | TimeoutError)
+        if host.is_lost_too_often and (is_its_own or not delivers):
+            raise WorkersLost(
+                f"The worker of actors {host.actors[0]} to {host.actors[-1]} was lost "
+                f"{len(host.losses)} times in a row. First cause: {host.losses[0]}"
+            ) from host.losses[0]
         host.restart(cause)
         self.num_restarts += 1
 
 
 def _first_line(cause: BaseException) -> str:
     return (str(cause).strip() or type(cause).__name__).splitlines()[0]
+
+
+def _missing(asked: dict[str, float]) -> str:
+    """The resources that the cluster has too few of, or none."""
+    there, free = ray.cluster_resources(), ray.available_resources()
+    return "; ".join(
+        f"it needs {count:g} {kind}, the cluster has {there.get(kind, 0):g}, "
+        f"of which {free.get(kind, 0):g} are free"
+        for kind, count in asked.items()
+        if free.get(kind, 0) < count
+    )
 
 
 def num_workers(config: ImpalaConfig, learners: int = 1) -> int:
@@ -305,11 +379,14 @@ def num_workers(config: ImpalaConfig, learners: int = 1) -> int:
 
 
 def cpus_per_worker(config: ImpalaConfig, processes: int, learners: int) -> float:
-    """A whole CPU for each worker if the learners leave so many, else none is reserved.
+    """A whole CPU for each worker on a cluster that the run joined, where workers without one wait
+    for it; on this machine, a CPU each if the learners leave so many, else none is reserved.
 
     Fractions of CPUs that fit into the cluster may not fit onto its nodes, and some workers would
     never start.
     """
+    if config.ray_address:
+        return 1.0
     threads = 1 if config.learner_threads == "auto" else config.learner_threads
     reserved = learners * threads if learners > 1 else 0  # a single learner is no task of Ray's
     free = ray.cluster_resources().get("CPU", 1.0) - reserved
@@ -317,7 +394,8 @@ def cpus_per_worker(config: ImpalaConfig, processes: int, learners: int) -> floa
 
 
 def gpus_per_worker(config: ImpalaConfig, processes: int) -> float:
-    """A worker's share of the cluster's GPUs; 0 if actors compute on CPUs.
+    """A worker's share of the cluster's GPUs, so that whole workers fit onto each GPU; 0 if actors
+    compute on CPUs.
 
     Raises:
         ValueError: actors are to compute on GPUs and the cluster has none.
@@ -327,4 +405,4 @@ def gpus_per_worker(config: ImpalaConfig, processes: int) -> float:
     gpus = ray.cluster_resources().get("GPU", 0.0)
     if not gpus:
         raise ValueError("--acting-device cuda: Ray finds no GPU in the cluster; use cpu.")
-    return min(1.0, gpus / processes)
+    return 1.0 / math.ceil(processes / gpus)

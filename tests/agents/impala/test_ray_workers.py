@@ -36,6 +36,9 @@ class FakeRay:
         self.attempts: list[int] = []
         """Of each worker that was started."""
         self.killed = 0
+        self.has_room = True
+        """Whether a worker that starts finds a node."""
+        self.unplaced: list[ray.ObjectRef] = []
         self.options: list[dict[str, Any]] = []
         self.in_flight: dict[ray.ObjectRef, tuple[Any, ...]] = {}
         """What each unroll in flight was requested with."""
@@ -72,13 +75,26 @@ class FakeRay:
     def _start(self, config: ImpalaConfig, actors: range, attempt: int) -> Any:
         self.attempts.append(attempt)
         return SimpleNamespace(
-            act=SimpleNamespace(remote=self._act), look=SimpleNamespace(remote=self._look)
+            act=SimpleNamespace(remote=self._act),
+            look=SimpleNamespace(remote=self._look),
+            started=SimpleNamespace(remote=self._place),
         )
 
     def _look(self) -> ray.ObjectRef:
         ref = ray.ObjectRef.from_random()
         if self.sign:
             self.finished[ref] = self.sign
+        return ref
+
+    def available_resources(self) -> dict[str, float]:
+        return {"CPU": 0.0}
+
+    def _place(self) -> ray.ObjectRef:
+        ref = ray.ObjectRef.from_random()
+        if self.has_room:
+            self.finished[ref] = RESULT
+        else:
+            self.unplaced.append(ref)
         return ref
 
     def _act(self, *request: Any) -> ray.ObjectRef:
@@ -317,3 +333,53 @@ def test_a_fault_of_an_environment_ends_the_run_or_restarts_its_worker(on_env_er
             workers.gather(room=0, wait=False)
     else:
         assert workers.gather(room=0, wait=False) == [] and fake.attempts == [0, 1]
+
+
+def test_a_worker_without_a_node_holds_no_room_and_is_not_lost(fake, clock, caplog) -> None:
+    workers = start(workers=2, worker_deadline=5.0)
+    workers.gather(room=8, wait=False)
+    fake.has_room = False
+    first, *_ = fake.in_flight
+    fake.in_flight.pop(first)
+    fake.finished[first] = RayActorError()
+    workers.gather(room=0, wait=False)
+    assert workers.num_restarts == 1 and len(fake.unplaced) == 1
+    fake.finish()
+    workers.gather(room=0, wait=False)
+    for clock.now in map(float, range(20, 200, 20)):
+        workers.gather(room=4, wait=False)
+        assert len(fake.in_flight) == 2  # the whole room belongs to the worker that has a node
+        fake.finish()
+        assert len(workers.gather(room=0, wait=False)) == 2
+    assert workers.num_restarts == 1
+    text = "waits for a node: it needs 1 CPU, the cluster has 4, of which 0 are free"
+    assert caplog.text.count(text) == 1
+
+
+def test_a_worker_that_finds_a_node_again_delivers(fake) -> None:
+    fake.has_room = False
+    workers = start()
+    assert workers.gather(room=4, wait=True) == [] and not fake.in_flight
+    fake.finished[fake.unplaced[0]] = RESULT
+    workers.gather(room=4, wait=False)
+    assert len(fake.in_flight) == 2
+
+
+def test_a_worker_may_be_lost_any_number_of_times_while_another_delivers(fake, clock) -> None:
+    workers = start(workers=2)
+    for clock.now in map(float, range(3 * MAX_LOSSES)):
+        workers.gather(room=4, wait=False)
+        lost, healthy = fake.in_flight
+        fake.finished |= {lost: RayActorError(), healthy: RESULT}
+        fake.in_flight.clear()
+        assert len(workers.gather(room=0, wait=False)) == 1
+    assert workers.num_restarts == 3 * MAX_LOSSES
+
+
+def test_workers_reserve_whole_cpus_in_a_cluster_and_fit_onto_each_gpu(fake, monkeypatch) -> None:
+    start(workers=8, ray_address="10.0.0.1:6379")
+    assert {options["num_cpus"] for options in fake.options} == {1.0}
+    monkeypatch.setattr(fake, "cluster_resources", lambda: {"CPU": 4.0, "GPU": 2.0})
+    config = ImpalaConfig(core=LSTMConfig(), acting_device="cuda")
+    shares = [ray_workers.gpus_per_worker(config, processes) for processes in (1, 3, 4)]
+    assert shares == [1.0, 0.5, 0.5]
