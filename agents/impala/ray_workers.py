@@ -247,7 +247,8 @@ class RayWorkers(Workers):
             for group in groups
         ]
         self._published: tuple[int, ray.ObjectRef[Any]] | None = None
-        self._daemons, self._daemons_due = daemons(), Every(1.0)
+        self._daemons = {} if config.ray_address else daemons()  # of a cluster, none is ours
+        self._daemons_due = Every(1.0)
 
     def gather(self, room: int, wait: bool) -> list[UnrollResult]:
         """Request unrolls while there is room; return those that have arrived.
