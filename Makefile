@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := run
-.PHONY: run install test test-slow test-pythons test-benchmarks mutants lint site clean
+.PHONY: run install test test-slow test-pythons test-benchmarks mutants lint pictures site clean
 
 run: $(STAMP)
 	$(BIN)/python scripts/impala.py $(ARGS)
@@ -43,6 +43,11 @@ test-slow: $(STAMP)
 site: $(STAMP)
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[docs]'
 	$(BIN)/python -m mkdocs build --strict
+
+# The pictures of the site's pages of cores, environments and tasks. Tasks that read files need the
+# data (docs/data.md); without it their pictures stay as they are.
+pictures: $(STAMP)
+	OMP_WAIT_POLICY=PASSIVE PYTHONPATH=. $(BIN)/python docs/draw_pictures.py
 
 # Not part of CI: each version installs an environment of its own.
 test-pythons:

@@ -53,6 +53,13 @@ def test_a_wheel_holds_exactly_the_packages_and_their_data(wheel: Path) -> None:
     assert {name for name in names if not name.endswith(".dist-info")} == {*PACKAGES, "configs"}
 
 
+def test_the_dockerfile_copies_what_a_wheel_is_built_from() -> None:
+    lines = (ROOT / "scripts/Dockerfile").read_text().splitlines()
+    copied = {name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]}
+    assert all((ROOT / name).exists() for name in copied)
+    assert copied - {"constraints.txt"} == {*SHIPPED} - {"scripts", "tests"}
+
+
 @pytest.fixture(scope="module")
 def installation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `bin` of a new environment with the wheel; other libraries are those of this one."""

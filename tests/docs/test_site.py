@@ -5,12 +5,16 @@ import importlib
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from envs import ENVS
+from memory import CORES
+from memory.supervised import TASKS
 from tests.docs.literal import ROOT
 
 
@@ -46,6 +50,17 @@ def test_what_the_reference_names_exists(name: str) -> None:
     assert found.__doc__
 
 
+@pytest.mark.parametrize(
+    ("kind", "registry"), [("cores", CORES), ("environments", ENVS), ("tasks", TASKS)]
+)
+def test_every_entry_of_a_registry_has_a_small_picture(
+    kind: str, registry: Mapping[str, object]
+) -> None:
+    pictures = {path.stem: path for path in (ROOT / "docs/pictures" / kind).glob("*.png")}
+    assert {*pictures} == {*registry} - {"gymnasium"}  # environments of others
+    assert all(path.stat().st_size < 30_000 for path in pictures.values())
+
+
 @pytest.mark.slow
 def test_the_site_builds_without_a_warning_and_requests_nothing_elsewhere(tmp_path: Path) -> None:
     python = os.environ.get("ENGRAM_LIBRARIES", sys.executable)
@@ -58,6 +73,8 @@ def test_the_site_builds_without_a_warning_and_requests_nothing_elsewhere(tmp_pa
         pytest.skip(f"{python} has no mkdocs; ENGRAM_LIBRARIES names a Python that has it")
     done = run("mkdocs", "build", "--strict", "--site-dir", tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
+    for kind, registry in (("cores", CORES), ("environments", ENVS), ("tasks", TASKS)):
+        assert {page.parent.name for page in (tmp_path / kind).glob("*/index.html")} == {*registry}
     for page in tmp_path.rglob("*.html"):
         assert '<script src="http' not in page.read_text(encoding="utf-8")
         assert 'rel="stylesheet" href="http' not in page.read_text(encoding="utf-8")
