@@ -29,16 +29,31 @@ class Line(NamedTuple):
 def draw(out: Path, results: Results, jobs: Sequence[Job]) -> list[Path]:
     """Final scores, curves against frames and curves against CPU hours; one panel per subject.
 
-    Returns the PNG files; an SVG and a PDF of each are beside it.
+    Returns the PNG files; an SVG and a PDF of each are beside it, and `-dark.png` for dark pages.
 
     Raises:
         CommandError: matplotlib is missing.
     """
     try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
+        from matplotlib import style
     except ImportError:
         raise CommandError("the report needs matplotlib: pip install 'engram[plot]'.") from None
+    files = list[Path]()
+    for name, figure in _figures(results, jobs).items():
+        files.append(out / f"{name}.png")
+        for suffix in (".png", ".svg", ".pdf"):
+            figure.savefig(files[-1].with_suffix(suffix), dpi=110)
+    with style.context("dark_background"):
+        for name, figure in _figures(results, jobs).items():
+            figure.savefig(out / f"{name}-dark.png", dpi=110)
+    return files
+
+
+def _figures(results: Results, jobs: Sequence[Job]) -> dict[str, Any]:
+    """The figures by name, in the colours of matplotlib's present style."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
     heights = {
         "scores": 1.2 + 0.4 * len(results.cores),
         "curves": 3.2,
@@ -58,19 +73,13 @@ def draw(out: Path, results: Results, jobs: Sequence[Job]) -> list[Path]:
             else:
                 _curves(panel, results, subject, jobs, "frames" if name == "curves" else "hours")
             panel.xaxis.set_major_locator(MaxNLocator(5))
-        if name != "scores":
-            panels[0].legend(fontsize=8)
     if len(results.subjects) > 1 and len(results.cores) > 1:
         figures["heat_map"] = Figure(
             figsize=(2 + 0.9 * len(results.subjects), 2 + 0.35 * len(results.cores)),
             layout="constrained",
         )
         _heat_map(figures["heat_map"], results)
-    files = [out / f"{name}.png" for name in figures]
-    for figure, file in zip(figures.values(), files, strict=True):
-        for suffix in (".png", ".svg", ".pdf"):
-            figure.savefig(file.with_suffix(suffix), dpi=110)
-    return files
+    return figures
 
 
 def _heat_map(figure: Any, results: Results) -> None:
@@ -87,15 +96,23 @@ def _heat_map(figure: Any, results: Results) -> None:
 
 
 def _bars(panel: Any, results: Results, subject: str) -> None:
+    ink = panel.xaxis.label.get_color()
     for place, core in enumerate(results.cores):
         values = np.array([row.value for row in results.of(subject, core)])
         if len(values):
             panel.barh(place, values.mean(), color=f"C{place}", alpha=0.5)
-            panel.plot(values, [place] * len(values), "k.", markersize=4)
+            panel.plot(values, [place] * len(values), ".", color=ink, markersize=4)
             low, high = bootstrap_interval(values[:, None])
             if np.isfinite(low):
-                panel.plot([low, high], [place, place], "k", linewidth=1)
-    _lines_beside(panel.axvline, results.baselines[subject])
+                panel.plot([low, high], [place, place], color=ink, linewidth=1)
+    names = _names(results.baselines[subject])
+    for value in names:
+        panel.axvline(value, color="gray", linestyle=":", linewidth=1)
+    above, (low, high) = panel.secondary_xaxis("top"), panel.get_xlim()
+    above.set_xticks(
+        spread([*names], 0.05 * (high - low)), [*names.values()], rotation=30, ha="left", fontsize=7
+    )
+    above.tick_params(length=0)
     panel.set_yticks(range(len(results.cores)), results.cores)
     panel.invert_yaxis()
     panel.set(title=subject, xlabel=f"{results.of(subject)[0].measure} on the test set")
@@ -104,7 +121,7 @@ def _bars(panel: Any, results: Results, subject: str) -> None:
 
 def _curves(panel: Any, results: Results, subject: str, jobs: Sequence[Job], by: str) -> None:
     """Plot the mean over seeds, with a band from minimum to maximum."""
-    unit = ""
+    unit, labels = "", list[tuple[float, str, str]]()
     for number, core in enumerate(results.cores):
         chosen = [job for job in jobs if (job.subject, job.core) == (subject, core)]
         lines = [line for job in chosen if (line := line_of(job)) is not None]
@@ -115,33 +132,46 @@ def _curves(panel: Any, results: Results, subject: str, jobs: Sequence[Job], by:
         drawn = [(np.array(getattr(line, by)), np.array(line.values)) for line in lines]
         places, values = average(drawn)
         label, colour = f"{core} ({len(lines)})", f"C{number}"
-        panel.plot(places / scale, values.mean(0), colour, label=label)
+        marker = "." if len(places) == 1 else ""
+        panel.plot(places / scale, values.mean(0), colour, marker=marker)
+        labels.append((float(values.mean(0)[-1]), label, colour))
         panel.fill_between(
             places / scale, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0
         )
-    _lines_beside(panel.axhline, results.baselines[subject])
+    for value, name in _names(results.baselines[subject]).items():
+        panel.axhline(value, color="gray", linestyle=":", linewidth=1)
+        labels.append((value, name, "gray"))
     measure = results.of(subject)[0].measure
     panel.set(title=subject, xlabel="CPU hours" if by == "hours" else unit, ylabel=measure)
     panel.grid(alpha=0.3)
+    _write_beside(panel, labels)
 
 
-def _lines_beside(draw_line: Any, baselines: dict[str, float]) -> None:
-    """Plot a labelled dotted line for each baseline."""
+def _names(baselines: dict[str, float]) -> dict[float, str]:
+    """The name of each value; equal baselines share one."""
     names: dict[float, str] = {}
     for name, value in baselines.items():
         names[value] = f"{names[value]}, {name}" if value in names else name
-    for value, name in names.items():
-        line = draw_line(value, color="gray", linestyle=":", linewidth=1)
-        axes = line.axes
-        if draw_line.__name__ == "axhline":
-            axes.annotate(
-                name, (1, value), xycoords=("axes fraction", "data"), fontsize=7, ha="right"
-            )
-        else:
-            axes.annotate(
-                name, (value, 1), xycoords=("data", "axes fraction"), fontsize=7, rotation=90,
-                va="top", ha="right",
-            )  # fmt: skip
+    return names
+
+
+def _write_beside(panel: Any, labels: Sequence[tuple[float, str, str]]) -> None:
+    """Write names of lines to the right of a panel, at their heights but not over each other."""
+    low, high = panel.get_ylim()
+    heights = spread([(value - low) / (high - low) for value, _, _ in labels], 0.07)
+    for height, (_, name, colour) in zip(heights, labels, strict=True):
+        panel.annotate(
+            name, (1.02, height), xycoords="axes fraction", fontsize=7, color=colour, va="center",
+            annotation_clip=False,
+        )  # fmt: skip
+
+
+def spread(places: Sequence[float], least: float) -> list[float]:
+    """The places, in the same order, moved upwards until they are at least so far apart."""
+    moved, below = list(places), -np.inf
+    for index in sorted(range(len(places)), key=places.__getitem__):
+        below = moved[index] = max(places[index], below + least)
+    return moved
 
 
 def line_of(job: Job) -> Line | None:

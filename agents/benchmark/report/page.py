@@ -15,7 +15,7 @@ td, th { border-bottom: 1px solid #8888; padding: .3rem .8rem; text-align: left;
 th button { all: unset; cursor: pointer; } th button:focus-visible { outline: 2px solid; }
 th[aria-sort=ascending] button::after { content: " \\25b2"; }
 th[aria-sort=descending] button::after { content: " \\25bc"; }
-img { max-width: 100%; background: white; }"""
+img { max-width: 100%; }"""
 _SORT = """document.querySelectorAll("th button").forEach(button => button.onclick = () => {
   const head = button.parentNode, column = head.cellIndex, body = head.closest("table").tBodies[0];
   const down = head.getAttribute("aria-sort") === "ascending";
@@ -39,7 +39,11 @@ def page(
     figures: Sequence[Path],
     plan: str,
 ) -> str:
-    """The report: notes, figures, tables that sort by a click on a header, and the plan."""
+    """The report: notes, figures, tables that sort by a click on a header, and the plan.
+
+    Args:
+        figures: as PNG, each with one beside it whose name ends in `-dark.png`.
+    """
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         f"<meta name='viewport' content='width=device-width'><title>{html.escape(title)}</title>"
@@ -48,9 +52,12 @@ def page(
         "<ul>" + "".join(f"<li>{html.escape(note)}</li>" for note in notes) + "</ul>",
     ]
     for figure in figures:
-        data = base64.b64encode(figure.read_bytes()).decode()
         alt = figure.stem.replace("_", " ")
-        parts.append(f"<img alt='{alt}' src='data:image/png;base64,{data}'>")
+        dark = _embedded(figure.with_name(f"{figure.stem}-dark.png"))
+        parts.append(
+            f"<picture><source media='(prefers-color-scheme: dark)' srcset='{dark}'>"
+            f"<img alt='{alt}' src='{_embedded(figure)}'></picture>"
+        )
     for name, (head, *lines) in tables.items():
         header = "".join(f"<th scope='col'>{_button(cell)}</th>" for cell in head)
         body = "".join(
@@ -63,6 +70,10 @@ def page(
         )
     parts.append(f"<h2>Plan</h2><pre tabindex='0'>{html.escape(plan)}</pre>")
     return "\n".join(parts) + f"</main><script>{_SORT}</script></body></html>\n"
+
+
+def _embedded(picture: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
 
 
 def _button(cell: str) -> str:

@@ -29,14 +29,18 @@ class Seen(HTMLParser):
 def make(tmp_path: Path) -> Seen:
     figure = tmp_path / "curves.png"
     figure.write_bytes(b"picture")
+    figure.with_name("curves-dark.png").write_bytes(b"darker")
     table = {"Scores <1>": [["", "lstm"], ["recall", "0.5 & more"]]}
     return Seen(page("A & B", "today", table, ["a <note>"], [figure], "tasks: {}\n"))
 
 
 def test_it_requests_nothing(tmp_path: Path) -> None:
     seen = make(tmp_path)
-    sources = [attrs[name] for _, attrs in seen.tags for name in ("src", "href") if name in attrs]
-    assert len(sources) == 1 and str(sources[0]).startswith("data:image/png;base64,")
+    sources = [
+        attrs[name] for _, attrs in seen.tags for name in ("src", "srcset", "href") if name in attrs
+    ]
+    assert len({*sources}) == 2
+    assert all(str(source).startswith("data:image/png;base64,") for source in sources)
     assert not [tag for tag, _ in seen.tags if tag in ("link", "iframe")]
 
 

@@ -1,0 +1,44 @@
+"""The figures of a report: light and dark, with names beside their lines."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agents.benchmark.plan import Job
+from agents.benchmark.report import figures
+from agents.benchmark.report.figures import Line, draw, spread
+from agents.benchmark.results import Results, Row
+
+image = pytest.importorskip("matplotlib.image")
+
+SCORES = {"lstm": 0.4, "none": 0.2}
+ROWS = [
+    Row("tasks", "recall", core, seed, "accuracy", score + seed / 50, 10, 1, 60.0, 30.0, True)
+    for core, score in SCORES.items()
+    for seed in (1, 2)
+]
+RESULTS = Results(ROWS, {"recall": {"chance": 0.2, "always the first": 0.21}}, [], {}, [])
+
+
+def job(core: str, seed: int) -> Job:
+    return Job("tasks", "recall", core, seed, (), Path(), 1)
+
+
+def test_a_figure_is_drawn_for_light_and_for_dark_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = {core: Line([1.0, 2.0], [0.1, 0.2], [0.1, score]) for core, score in SCORES.items()}
+    monkeypatch.setattr(figures, "line_of", lambda job: lines[job.core])
+    drawn = draw(tmp_path, RESULTS, [job(core, seed) for core in SCORES for seed in (1, 2)])
+    assert {file.name for file in drawn} == {"scores.png", "curves.png", "curves_by_time.png"}
+    for file in drawn:
+        light, dark = (
+            image.imread(tmp_path / f"{file.stem}{suffix}.png")[..., :3] for suffix in ("", "-dark")
+        )
+        assert np.median(light) == 1 and np.median(dark) == 0
+        assert file.with_suffix(".svg").exists() and file.with_suffix(".pdf").exists()
+
+
+def test_names_keep_their_order_and_a_distance() -> None:
+    assert spread([0.5, 0.1, 0.52, 0.9], 0.1) == pytest.approx([0.5, 0.1, 0.6, 0.9])
