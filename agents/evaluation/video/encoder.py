@@ -19,6 +19,11 @@ ENCODINGS = {
 }
 """Codec and settings of each file format; a gif is made from a lossless video."""
 
+LARGEST_GIF = 2_000_000
+"""Bytes; a larger gif is written again with less."""
+SMALLER_GIFS = ((32, 900), (16, 600), (8, 480))
+"""Colours and width in pixels of such attempts, in this order."""
+
 
 class VideoError(RuntimeError):
     """A video cannot be made; the message says which and why."""
@@ -79,6 +84,11 @@ class Encoder:
             raise OSError((complaint or b"").decode(errors="replace").strip() or "ffmpeg failed")
         if self.lossless:
             to_gif(self.lossless, self.path)
+            for colours, width in SMALLER_GIFS:
+                if self.path.stat().st_size <= LARGEST_GIF:
+                    break
+                to_gif(self.lossless, self.path, width, colours)
+                print(f"The gif was too large: it has {colours} colours and {width} pixels a row.")
 
     def close(self) -> None:
         """Close the file, finished or not."""
@@ -88,7 +98,7 @@ class Encoder:
             self.lossless.unlink(missing_ok=True)
 
 
-def to_gif(video: Path, out: Path, width: int | None = None) -> None:
+def to_gif(video: Path, out: Path, width: int | None = None, colours: int = 256) -> None:
     """Convert a video to a gif with one palette, at most `width` pixels wide.
 
     Raises:
@@ -102,7 +112,12 @@ def to_gif(video: Path, out: Path, width: int | None = None) -> None:
     used = f"{scale}[x];[x][1:v]paletteuse=dither=none"
     try:
         for command in (
-            [*source, "-vf", f"{scale},palettegen=reserve_transparent=1", str(palette)],
+            [
+                *source,
+                "-vf",
+                f"{scale},palettegen=max_colors={colours}:reserve_transparent=1",
+                str(palette),
+            ],
             [*source, "-i", str(palette), "-lavfi", used, "-f", "gif", str(out)],
         ):
             done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
