@@ -15,6 +15,7 @@ SUBCOMMANDS = {
     "plot.py": "plot",
     "download.py": "download",
     "zoo.py": "zoo",
+    "faults.py": "faults",
 }
 """The subcommand of `engram` for each script."""
 

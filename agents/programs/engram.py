@@ -21,6 +21,7 @@ _ABOUT = {
     "plot": "draw learning curves",
     "download": "download data sets",
     "zoo": "list, show and add trained agents",
+    "faults": "cause faults on purpose and measure what runs make of them",
 }
 
 

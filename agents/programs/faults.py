@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agents.cli.command import at_least
 from agents.cli.exit_status import OK
+from agents.cli.invocation import program_name
 from agents.faults.row import Failed, Row
 from agents.faults.table import KINDS, write
 
@@ -43,7 +44,7 @@ def _measure(name: str, count: int) -> Row:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="faults.py", description=__doc__)
+    parser = argparse.ArgumentParser(program_name("faults.py"), description=__doc__)
     parser.add_argument("names", nargs="+", choices=[*KINDS, "all"], metavar="NAME")
     parser.epilog = f"Names: {', '.join(KINDS)}, all."
     parser.add_argument("--count", type=at_least(1), help="how often the fault is caused")

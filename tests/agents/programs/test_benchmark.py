@@ -89,7 +89,7 @@ def test_a_benchmark_runs_reports_and_does_nothing_twice(plan, tmp_path, in_proc
     report = (out / "report.md").read_text()
     assert "| recall |" in report and "chance 0.125" in report and "[" in report
     page = (out / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 3 and "<td>recall</td>" in page
+    assert page.count("data:image/png;base64,") == 6 and "<td>recall</td>" in page
     assert plan.read_text().rstrip() in report
     assert (out / "report.tex").read_text().count(r"\begin{tabular}") == 3
     assert (out / "scores.svg").is_file() and (out / "curves.pdf").is_file()
