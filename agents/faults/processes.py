@@ -136,11 +136,16 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
 
 def descendants(process: int) -> dict[int, str]:
     """Numbers of all processes that stem from one, with their command lines."""
-    parents = {number: int(fields[1]) for number, fields in _stats().items()}
-    family = {process}
-    while more := {child for child, parent in parents.items() if parent in family} - family:
-        family |= more
-    return {number: name_of(number) for number in family - {process}}
+    return {number: name_of(number) for number in family(process) - {process}}
+
+
+def family(process: int) -> set[int]:
+    """The process and its descendants."""
+    parents = {number: int(fields[1]) for number, fields in process_stats().items()}
+    found = {process}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
 
 
 def workers_of(process: int) -> list[int]:
@@ -187,7 +192,8 @@ def kill(process: int, number: int = signal.SIGKILL) -> None:
         return
 
 
-def _stats() -> dict[int, list[str]]:
+def process_stats() -> dict[int, list[str]]:
+    """Fields of each process after its name in `/proc/PID/stat`: state, parent, and so on."""
     found: dict[int, list[str]] = {}
     for stat in PROC.glob("[0-9]*/stat"):
         try:

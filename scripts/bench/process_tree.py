@@ -3,10 +3,9 @@
 import os
 import signal
 import subprocess
-from pathlib import Path
 from typing import NamedTuple
 
-PROC = Path("/proc")
+from agents.faults.processes import PROC, family, process_stats
 
 
 class Memory(NamedTuple):
@@ -19,19 +18,9 @@ class Memory(NamedTuple):
     processes: int
 
 
-def family(process: int) -> set[int]:
-    """The process and its descendants."""
-    parents = {number: int(fields[1]) for number, fields in _stats().items()}
-    found, grown = {process}, True
-    while grown:
-        more = {child for child, parent in parents.items() if parent in found} - found
-        found, grown = found | more, bool(more)
-    return found
-
-
 def cpu_seconds(process: int) -> float:
     """CPU time of a process tree, including members that have ended."""
-    members, stats = family(process), _stats()
+    members, stats = family(process), process_stats()
     # User and system time of the process itself, then of its children that ended.
     ticks = sum(sum(map(int, stats[member][11:15])) for member in members if member in stats)
     return ticks / os.sysconf("SC_CLK_TCK")
@@ -67,14 +56,3 @@ def end(process: subprocess.Popen, patience: float = 20.0) -> None:
             os.kill(member, signal.SIGKILL)
         except ProcessLookupError:
             continue
-
-
-def _stats() -> dict[int, list[str]]:
-    """Fields of each process after its name in `/proc/PID/stat`: state, parent, and so on."""
-    found = {}
-    for stat in PROC.glob("[0-9]*/stat"):
-        try:
-            found[int(stat.parent.name)] = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:  # it ended meanwhile
-            continue
-    return found
