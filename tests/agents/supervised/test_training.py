@@ -5,9 +5,6 @@ import math
 from pathlib import Path
 
 import pytest
-import torch
-import torch.distributed as dist
-from torch.multiprocessing.spawn import spawn
 
 from agents.cli.command_line import parse
 from agents.cli.exit_status import NOT_FINITE
@@ -19,6 +16,7 @@ from agents.supervised.program import SUPERVISED
 from agents.supervised.training import SupervisedTraining, status_of
 from memory.group import DistributedGroup
 from memory.supervised import Trainer
+from tests.two_processes import in_two_processes
 
 FLAGS = "--task delayed_recall --task.delay 1 --task.length 2 --core gru --core.hidden 8 "
 FLAGS += "--training.batch 7 --reader.readout 8 --validate-every 2 --steps 4 --log-seconds 0"
@@ -26,8 +24,6 @@ FLAGS += "--training.batch 7 --reader.readout 8 --validate-every 2 --steps 4 --l
 
 def work(rank: int, folder: Path, case: str) -> None:
     """Both processes evaluate to different marks; only rank 0's may count."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
     marks = iter({"patience": (0.9, 0.1, 0.1), "nan": (0.5, math.nan)}.get(case, (0.1,) * 9))
 
     def evaluate(self: Trainer, split: str = "test") -> dict[str, float]:
@@ -47,8 +43,6 @@ def work(rank: int, folder: Path, case: str) -> None:
         stop.request()
     status = status_of(SupervisedTraining(config, trainer, run), stop)
     (folder / f"end-{rank}").write_text(json.dumps([status, trainer.updates]))
-    dist.barrier()  # as under Ray, no process leaves while the other may still need it
-    dist.destroy_process_group()
 
 
 @pytest.mark.parametrize(
@@ -56,7 +50,7 @@ def work(rank: int, folder: Path, case: str) -> None:
     [("last step", 0, 4), ("patience", 0, 4), ("nan", NOT_FINITE, 4), ("stop", 0, 0)],
 )
 def test_both_processes_end_where_rank_0_decides(case, status, updates, tmp_path):
-    spawn(work, (tmp_path, case), nprocs=2)
+    in_two_processes(work, tmp_path, case)
     ends = [json.loads((tmp_path / f"end-{rank}").read_text()) for rank in range(2)]
     assert ends == [[status, updates]] * 2
     assert (tmp_path / "run" / "results.json").exists() == (case in ("last step", "patience"))

@@ -2,14 +2,13 @@
 
 import pytest
 import torch
-import torch.distributed as dist
-from torch.multiprocessing.spawn import spawn
 
 from memory.group import DistributedGroup
 from memory.supervised.reader import ReaderConfig, build_reader
 from memory.supervised.trainer import NotFinite, Trainer, TrainingConfig, check_shared
 from tests.memory.small_cores import SMALL_CORES
 from tests.memory.supervised.tasks.small_tasks import Stream
+from tests.two_processes import in_two_processes
 
 CONFIG = TrainingConfig(batch=5, learning_rate=1e-2, decay=0.5)
 
@@ -32,7 +31,6 @@ def train(trainer, updates):
 
 def work(rank, folder, core, start):
     """Five updates, or three more from what two processes or one have saved."""
-    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
     trainer = make(core, DistributedGroup())
     if start:
         saved = torch.load(folder / start)
@@ -58,8 +56,7 @@ def save(trainer, losses, file):
 
 def together(folder, core, start=""):
     """What two processes come to."""
-    (folder / "meet").unlink(missing_ok=True)
-    spawn(work, (folder, core, start), nprocs=2)
+    in_two_processes(work, folder, core, start)
     return torch.load(folder / "together")
 
 
