@@ -11,6 +11,7 @@ from agents.cli.command import CommandError
 from agents.cli.program import Program
 from agents.cli.yaml_file import is_mapping, read_yaml
 from agents.impala.program import IMPALA
+from agents.runs.metrics.metrics_log import METRICS
 from agents.runs.run import Run
 from agents.supervised.program import SUPERVISED
 
@@ -95,6 +96,8 @@ def curve_of(folder: Path, metric: str | None = None) -> Curve:
     kind = ANSWERS if _is_supervised(folder / "config.yaml") else EPISODES
     columns = (metric,) if metric else kind.drawn
     logged = with_seconds([_numbers(line) for line in Run.open(folder, kind.program).metrics()])
+    if not logged:
+        raise CommandError(f"{folder}: its log, {METRICS}, has no lines.")
     lines = [line for line in logged if any(column in line for column in columns)]
     if not lines and metric is None:
         what = "validation" if kind is ANSWERS else "finished episode"

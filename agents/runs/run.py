@@ -306,4 +306,4 @@ def _siblings(folder: Path) -> str:
     if not folder.parent.is_dir():
         return ""
     runs = sorted(path.parent.name for path in folder.parent.glob(f"*/{_CONFIG}"))
-    return f"{folder.parent} has {', '.join(runs[-5:])}." if runs else ""
+    return f"Runs in {folder.parent.absolute()}: {', '.join(runs[-5:])}." if runs else ""

@@ -68,3 +68,9 @@ def test_a_figure_of_no_known_kind_is_refused_in_words(run, tmp_path, capsys):
         main([str(run), "--out", str(tmp_path / "curve.xyz")])
     assert end.value.code == 2
     assert "curve.xyz" in capsys.readouterr().err
+
+
+def test_a_run_with_an_empty_log_is_named(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["boxworld-easy-lstm", "--out", str(tmp_path / "curve.png"), "--metric", "loss/x"])
+    assert "boxworld-easy-lstm: its log, metrics.jsonl, has no lines" in capsys.readouterr().err
