@@ -16,7 +16,7 @@ Differs from the paper: no peephole connections (Sonnet's default has none).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -24,9 +24,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memory.core import Core, CoreConfig, InputKind, select
+from memory.fused.call import Fused
+from memory.fused.convlstm import Weights, unroll_compiled, why_not
+from memory.fused.held import Held
 from memory.layers.initialisation import truncated_normal_
 from memory.observed import Observed
-from memory.options import input_shape_of, positive
+from memory.options import input_shape_of, one_of, positive
 
 
 class ConvLSTMState(NamedTuple):
@@ -44,6 +47,10 @@ class ConvLSTMConfig(CoreConfig):
     """Channels of the hidden map."""
     kernel: int = 2
     """Height and width of the convolutions."""
+    fused: Fused = "auto"
+    """Compute sequences and actors' steps in compiled code where it is available (float32 on a CPU
+    with a C++ compiler), or never. It gives first derivatives only. With bf16 matrices are
+    multiplied in bfloat16, if the CPU has avx512_bf16: right to two or three digits only."""
 
     @property
     def input_kind(self) -> InputKind:
@@ -63,6 +70,7 @@ class ConvLSTMConfig(CoreConfig):
     def build(self, input_shape: tuple[int, ...]) -> "ConvLSTM":
         """Make the core for inputs of shape (C, H, W)."""
         positive(channels=self.channels, kernel=self.kernel)
+        one_of("fused", self.fused, get_args(Fused))
         return ConvLSTM(self, input_shape_of("convlstm", input_shape, "C", "H", "W"))
 
 
@@ -73,6 +81,7 @@ class ConvLSTM(Core[ConvLSTMState]):
         super().__init__()
         features, height, width = input_shape
         channels, kernel = config.channels, config.kernel
+        self.fused, self.held = config.fused, Held()
         self.map_shape = (channels, height, width)
         self.output_size = channels * height * width
         before = (kernel - 1) // 2
@@ -93,6 +102,9 @@ class ConvLSTM(Core[ConvLSTMState]):
         self, x: Float[Tensor, "B F H W"], state: ConvLSTMState
     ) -> tuple[Float[Tensor, "B D"], ConvLSTMState]:
         """Consume one time step."""
+        if self.held.open and self.why_plain(x[None], state) is None:
+            outputs, state = self._unroll_compiled(x[None], state, None)
+            return outputs[0], state
         state = self._update(self._read_input(x), state)
         return state.hidden.flatten(1), state
 
@@ -102,7 +114,9 @@ class ConvLSTM(Core[ConvLSTMState]):
         state: ConvLSTMState,
         reset: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Float[Tensor, "T B D"], ConvLSTMState]:
-        """Unroll over time, with the inputs of all times convolved at once."""
+        """Unroll over time; in plain code, with the inputs of all times convolved at once."""
+        if self.why_plain(inputs, state, reset) is None:
+            return self._unroll_compiled(inputs, state, reset)
         fresh = None if reset is None else self.initial_state(inputs.shape[1])
         from_inputs = self._read_input(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
         hiddens: list[Tensor] = []
@@ -112,6 +126,34 @@ class ConvLSTM(Core[ConvLSTMState]):
             state = self._update(now, state)
             hiddens.append(state.hidden)
         return torch.stack(hiddens).flatten(2), state
+
+    def why_plain(
+        self, inputs: Tensor, state: ConvLSTMState, reset: Tensor | None = None
+    ) -> str | None:
+        """Why compiled code cannot compute an unroll, or None."""
+        if self.fused == "never":
+            return "fused=never"
+        return why_not(self, self.held, inputs, *state, reset, self.fused == "bf16")
+
+    def _unroll_compiled(
+        self,
+        inputs: Float[Tensor, "T B F H W"],
+        state: ConvLSTMState,
+        reset: Bool[Tensor, "T B"] | None,
+    ) -> tuple[Float[Tensor, "T B D"], ConvLSTMState]:
+        by_tap = self._weights_by_tap
+        weights = by_tap() if torch.is_grad_enabled() else self.held.keep("by tap", by_tap)
+        halves = self.fused == "bf16"
+        outputs, *end = unroll_compiled(self.held, weights, inputs, *state, reset, halves)
+        return outputs, ConvLSTMState(*end)
+
+    def _weights_by_tap(self) -> Weights:
+        """The weights as compiled code takes them."""
+        weight = torch.cat([self.input_weight, self.hidden_weight], dim=1)
+        i, candidate, f, o = weight.movedim((2, 3), (0, 1)).flatten(0, 1).chunk(4, dim=1)
+        i_bias, candidate_bias, f_bias, o_bias = self.bias.chunk(4)
+        bias = torch.cat([i_bias, f_bias + 1.0, candidate_bias, o_bias])
+        return torch.cat([i, f, candidate, o], dim=1), bias
 
     def _read_input(self, x: Float[Tensor, "B F H W"]) -> Float[Tensor, "B G H W"]:
         return functional.conv2d(functional.pad(x, self.padding), self.input_weight, self.bias)

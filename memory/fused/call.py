@@ -4,11 +4,12 @@
 
 import ctypes
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from memory.fused.held import Held
@@ -101,3 +102,18 @@ def pointer(tensor: Tensor | None) -> ctypes.c_void_p:
 def pointers(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
     """Where each of some tensors begins."""
     return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+
+
+def pack(
+    packing: Callable[..., int], shape: ctypes.Structure, weights: Sequence[Tensor]
+) -> Float[Tensor, " N"]:
+    """The weights as a forward pass reads them.
+
+    Args:
+        packing: the function that lays them out, where there is memory, and returns their number.
+    """
+    laid_out = [weight.detach().contiguous() for weight in weights]
+    given = ctypes.byref(shape), pointers(laid_out)
+    packed = torch.empty(packing(*given, pointer(None)))
+    packing(*given, pointer(packed))
+    return packed

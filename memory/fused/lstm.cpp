@@ -6,6 +6,7 @@
 // together, in chunks of rows. For the rest the batch is cut into tiles, and a thread takes a tile
 // through all steps, so that the threads meet three times per sequence at most.
 
+#include "lstm_cell.h"
 #include "threads.h"
 #include "tiles.h"
 
@@ -97,18 +98,9 @@ struct Sequence {
         gather(row, rows, cell, cells, d.cell, n);
         net.from_hidden.forward(rows, d.hidden, ld, gates + row * s.gates(), s.gates(), d.pairs,
                                 true);
-        for (Int r = 0; r < rows; r++, row++) {
-            float *write = gates + row * s.gates(), *keep = write + n, *value = keep + n;
-            float *show = value + n, *next = cells + row * n, *out = outputs + row * n;
-            const float* old = d.cell + r * n;
-#pragma omp simd
-            for (Int c = 0; c < n; c++) {
-                write[c] = sigmoid(write[c]), keep[c] = sigmoid(keep[c]);
-                value[c] = tangent(value[c]), show[c] = sigmoid(show[c]);
-                next[c] = keep[c] * old[c] + write[c] * value[c];
-                out[c] = show[c] * tangent(next[c]);
-            }
-        }
+        for (Int r = 0; r < rows; r++, row++)
+            step_cell(n, gates + row * s.gates(), d.cell + r * n, cells + row * n,
+                      outputs + row * n);
     }
 
     // Gives the gradients of the gates. `d_cell`, [tile, width], and d.d_hidden are those of the state after the step, then of the one before.
@@ -117,22 +109,10 @@ struct Sequence {
         Int n = s.width, ld = padded(n), first = row;
         gather(row, rows, cell, cells, d.cell, n);
         for (Int r = 0; r < rows; r++, row++) {
-            const float *write = gates + row * s.gates(), *keep = write + n, *value = keep + n;
-            const float *show = value + n, *next = cells + row * n, *old = d.cell + r * n;
-            float *d_write = d_gates + row * s.gates(), *d_keep = d_write + n;
-            float *d_value = d_keep + n, *d_show = d_value + n;
-            float *carry = d_cell + r * n, *total = d.d_hidden + r * ld;
+            float* total = d.d_hidden + r * ld;
             if (d_outputs) add_scaled(total, 1, d_outputs + row * n, n);
-#pragma omp simd
-            for (Int c = 0; c < n; c++) {
-                float i = write[c], f = keep[c], g = value[c], o = show[c], t = tangent(next[c]);
-                float by_cell = carry[c] + total[c] * o * (1 - t * t);
-                d_write[c] = by_cell * g * i * (1 - i);
-                d_keep[c] = by_cell * old[c] * f * (1 - f);
-                d_value[c] = by_cell * i * (1 - g * g);
-                d_show[c] = total[c] * t * o * (1 - o);
-                carry[c] = by_cell * f;
-            }
+            step_cell_back(n, gates + row * s.gates(), d.cell + r * n, cells + row * n, total,
+                           d_cell + r * n, d_gates + row * s.gates());
         }
         net.from_hidden.backward(rows, d_gates + first * s.gates(), s.gates(), d.d_hidden, ld,
                                  d.pairs, false);

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from memory.fused.call import Kept, library_of, pointer, pointers, why_not_compiled
+from memory.fused.call import Kept, library_of, pack, pointer, pointers, why_not_compiled
 from memory.fused.held import Held
 
 ROWS_PER_THREAD = 16
@@ -101,17 +101,10 @@ def unroll_compiled(
     steps, batch, features = inputs.shape
     threads = max(1, min(torch.get_num_threads(), batch // ROWS_PER_THREAD))
     shape = Shape(steps, batch, features, hidden.shape[1], threads, halves)
-    packed = held.keep("packed", lambda: _pack(shape, weights)) if held.open else None
+    packed = None
+    if held.open:
+        packed = held.keep("packed", lambda: pack(_code().engram_lstm_pack, shape, weights))
     return cast(Any, _Sequence.apply(shape, packed, inputs, hidden, cell, reset, *weights))
-
-
-def _pack(shape: Shape, weights: Weights) -> Float[Tensor, " N"]:
-    """The weights as the forward pass reads them."""
-    laid_out = [weight.detach().contiguous() for weight in weights]
-    given = ctypes.byref(shape), pointers(laid_out)
-    packed = torch.empty(_code().engram_lstm_pack(*given, pointer(None)))
-    _code().engram_lstm_pack(*given, pointer(packed))
-    return packed
 
 
 class _Sequence(torch.autograd.Function):

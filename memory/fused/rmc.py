@@ -8,7 +8,6 @@ out again in each call, so that no call uses old ones, unless they are held.
 # pyright: reportUnknownMemberType=false
 
 import ctypes
-from collections.abc import Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -17,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from memory.fused.call import Kept, library_of, pointer, pointers, why_not_compiled
+from memory.fused.call import Kept, library_of, pack, pointer, pointers, why_not_compiled
 from memory.fused.held import Held
 
 ROWS_PER_THREAD = 32
@@ -101,19 +100,12 @@ class FusedRMC:
         threads = max(1, min(torch.get_num_threads(), worth))
         shape = Shape(steps=steps, batch=batch, threads=threads, **self.sizes, **biases)
         weights = [*core.parameters()]
-        packed = held.keep("packed", lambda: _pack(shape, weights)) if held.open else None
+        packed = None
+        if held.open:
+            packed = held.keep("packed", lambda: pack(_code().engram_rmc_pack, shape, weights))
         learning = torch.is_grad_enabled()
         given = shape, learning, packed, inputs, state, reset, *weights
         return cast(Any, _Sequence.apply(*given))
-
-
-def _pack(shape: Shape, weights: Sequence[Tensor]) -> Float[Tensor, " N"]:
-    """The weights as the forward pass reads them."""
-    laid_out = [weight.detach().contiguous() for weight in weights]
-    given = ctypes.byref(shape), pointers(laid_out)
-    packed = torch.empty(_code().engram_rmc_pack(*given, pointer(None)))
-    _code().engram_rmc_pack(*given, pointer(packed))
-    return packed
 
 
 class _Sequence(torch.autograd.Function):

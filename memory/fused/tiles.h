@@ -109,12 +109,18 @@ inline void pair_across(Int rows, Int columns, const float* x, Int ldx, Pair* to
     }
 }
 
-// Pairs of neighbours in a column.
-inline void pair_down(Int rows, Int columns, const float* x, Int ldx, Pair* to, Int ld) {
-    for (Int r = 0; r < rows; r += 2)
+// The r-th of some rows: of all, or of those that a list names.
+inline Int at(const Int* list, Int r) { return list ? list[r] : r; }
+
+// Pairs of neighbours in a column of such rows.
+inline void pair_down(Int rows, const Int* list, Int columns, const float* x, Int ldx, Pair* to,
+                      Int ld) {
+    for (Int r = 0; r < rows; r += 2) {
+        const float *upper = x + at(list, r) * ldx;
+        const float *lower = r + 1 < rows ? x + at(list, r + 1) * ldx : nullptr;
         for (Int c = 0; c < columns; c++)
-            to[r / 2 * ld + c] = half(x[r * ldx + c]) |
-                                 (r + 1 < rows ? (Pair)half(x[(r + 1) * ldx + c]) << 16 : 0);
+            to[r / 2 * ld + c] = half(upper[c]) | (lower ? (Pair)half(lower[c]) << 16 : 0);
+    }
 }
 
 inline Vector add_product(Vector sum, float x, const float* y) {
@@ -160,6 +166,44 @@ void panel(Int rows, Int k, const E* a, Int lda, const E* b, Int ldb, float* c, 
         if (rows) panel<Columns, E, R - 1>(rows, k, a, lda, b, ldb, c, ldc, bias);
 }
 
+// C[R, P] += A[R, k] B[k, P], at rows of A and of C that lists name.
+template <int R, class E>
+void listed_corner(Int k, const E* a, Int lda, const Int* from, const E* b, float* c, Int ldc,
+                   const Int* to) {
+    const E* rows[R];
+    Vector sum[R][2];
+    for (int i = 0; i < R; i++) {
+        rows[i] = a + from[i] * lda;
+        for (int j = 0; j < 2; j++) sum[i][j] = *(const Vector*)(c + to[i] * ldc + j * W);
+    }
+    for (Int p = 0; p < k; p++, b += P) {
+#pragma GCC unroll 8
+        for (int i = 0; i < R; i++) {
+            E x = rows[i][p];
+            sum[i][0] = add_product(sum[i][0], x, b);
+            sum[i][1] = add_product(sum[i][1], x, b + W);
+        }
+    }
+    for (int i = 0; i < R; i++)
+        for (int j = 0; j < 2; j++) *(Vector*)(c + to[i] * ldc + j * W) = sum[i][j];
+}
+
+// C[listed rows, P] from `listed_corner`s.
+template <class E, int R = M>
+void listed_panel(Int rows, Int k, const E* a, Int lda, const Int* from, const E* b, float* c,
+                  Int ldc, const Int* to) {
+    for (; rows >= R; rows -= R, from += R, to += R)
+        listed_corner<R>(k, a, lda, from, b, c, ldc, to);
+    if constexpr (R > 1)
+        if (rows) listed_panel<E, R - 1>(rows, k, a, lda, from, b, c, ldc, to);
+}
+
+// Rows of one matrix, and those of another that go with them.
+struct Listed {
+    Int count;
+    const Int *from, *to;
+};
+
 // A linear layer, or a slice of the columns of one, with its weight packed into panels.
 struct Linear {
     Int in, out, parameter, column, stride;
@@ -196,31 +240,44 @@ struct Linear {
     }
     void learn(Int rows, const float* dy, Int ldy, const float* x, Int ldx, Pair* desk,
                float* gradients) const {
-        float* into = gradients + gradient;
-        if (halves) {
-            Int pairs = (rows + 1) / 2;
-            Pair *other = desk + pairs * padded(out), *tiles = other + pairs * padded(in);
-            pair_down(rows, out, dy, ldy, desk, padded(out));
-            pair_down(rows, in, x, ldx, other, padded(in));
-            add_outer(pairs, desk, padded(out), other, padded(in), tiles, into);
-        } else {
-            add_outer(rows, dy, ldy, x, ldx, (float*)desk, into);
-        }
+        learn_at({rows, nullptr, nullptr}, dy, ldy, x, ldx, desk, gradients);
         for (Int r = 0; biased && r < rows; r++)
-            add_scaled(into + out * padded(in), 1, dy + r * ldy, out);
+            add_scaled(gradients + gradient + out * padded(in), 1, dy + r * ldy, out);
+    }
+
+    // The same between listed rows of x and y, without the bias. What is computed is added. The
+    // desk is as the call for all rows of x, or dy, left it.
+    void forward_at(const Listed& rows, const float* x, Int ldx, float* y, Int ldy,
+                    const Pair* desk) const {
+        times_at(rows.count, in, x, ldx, rows.from, ahead, out, y, ldy, rows.to, desk);
+    }
+    void backward_at(const Listed& rows, const float* dy, Int ldy, float* dx, Int ldx,
+                     const Pair* desk) const {
+        times_at(rows.count, out, dy, ldy, rows.to, back, in, dx, ldx, rows.from, desk);
+    }
+    void learn_at(const Listed& rows, const float* dy, Int ldy, const float* x, Int ldx, Pair* desk,
+                  float* gradients) const {
+        float* into = gradients + gradient;
+        if (!halves) return add_outer(rows, dy, ldy, x, ldx, (float*)desk, into);
+        Int pairs = (rows.count + 1) / 2;
+        Pair *other = desk + pairs * padded(out), *tiles = other + pairs * padded(in);
+        pair_down(rows.count, rows.to, out, dy, ldy, desk, padded(out));
+        pair_down(rows.count, rows.from, in, x, ldx, other, padded(in));
+        add_outer({pairs, nullptr, nullptr}, desk, padded(out), other, padded(in), tiles, into);
     }
 
     // Words of a desk for so many rows.
     static Int desk(Int rows, Int in, Int out) { return (rows + 1) * (padded(in) + padded(out)); }
 
    private:
-    // C[out, in] += A[k, out]^T B[k, in]. Sums run down the columns. Many rows, far apart, are
-    // gathered first, A in tiles of M columns and B in panels, so that a sum touches few pages of
-    // memory; what it is added to is asked for one sum ahead.
+    // C[out, in] += A[k, out]^T B[k, in]. Sums run down the columns. Listed rows, or many rows far
+    // apart, are gathered first, A in tiles of M columns and B in panels, so that a sum touches few
+    // pages of memory; what it is added to is asked for one sum ahead.
     template <class E>
-    void add_outer(Int k, const E* a, Int lda, const E* b, Int ldb, E* tiles, float* c) const {
-        Int ldc = padded(in);
-        if (k < 128) {
+    void add_outer(const Listed& rows, const E* a, Int lda, const E* b, Int ldb, E* tiles,
+                   float* c) const {
+        Int ldc = padded(in), k = rows.count;
+        if (k < 128 && !rows.to) {
             for (Int j = 0; j < in; j += P)
                 panel<true>(out, k, a, lda, b + j, ldb, c + j, ldc, nullptr);
             return;
@@ -228,10 +285,10 @@ struct Linear {
         E* columns = tiles + k * padded(out);
         for (Int p = 0; p < k; p++)
             for (Int o = 0; o < out; o += M)
-                std::memcpy(tiles + o * k + p * M, a + p * lda + o, M * sizeof(E));
+                std::memcpy(tiles + o * k + p * M, a + at(rows.to, p) * lda + o, M * sizeof(E));
         for (Int j = 0; j < in; j += P) {
             for (Int p = 0; p < k; p++)
-                std::memcpy(columns + p * P, b + p * ldb + j, P * sizeof(E));
+                std::memcpy(columns + p * P, b + at(rows.from, p) * ldb + j, P * sizeof(E));
             for (Int o = 0; o < out; o += M) {
                 float* sums = c + o * ldc + j;
                 for (Int i = M; i < std::min(out - o, (Int)2 * M); i++)
@@ -258,6 +315,15 @@ struct Linear {
                              P, c, ldc, bias);
             else
                 panel<false>(rows, k, a, lda, b + j * k, P, c, ldc, bias);
+    }
+    void times_at(Int rows, Int k, const float* a, Int lda, const Int* from, const float* b,
+                  Int columns, float* c, Int ldc, const Int* to, const Pair* desk) const {
+        for (Int j = 0; j < columns; j += P, c += P)
+            if (halves)
+                listed_panel(rows, length(k), desk, padded(k) / 2, from,
+                             (const Pair*)b + j * length(k), c, ldc, to);
+            else
+                listed_panel(rows, k, a, lda, from, b + j * k, c, ldc, to);
     }
 };
 

@@ -16,7 +16,7 @@ from agents.impala.program import IMPALA
 from agents.impala.trajectory import take
 
 PLAIN = ("--core.fused", "never")
-"""Flags for plain PyTorch in `lstm` and `rmc`, whose operations can be counted."""
+"""Flags for plain PyTorch, whose operations can be counted, in cores with compiled code."""
 
 
 class Agent:

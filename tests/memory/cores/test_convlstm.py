@@ -54,7 +54,10 @@ def test_the_defaults_are_the_papers_for_boxworld():
     assert core.output_size == 64 * 5 * 5
 
 
-@pytest.mark.parametrize("option", ["channels", "kernel"])
-def test_a_zero_size_is_refused_by_name(option):
+@pytest.mark.parametrize(
+    ("config", "option"),
+    [(ConvLSTMConfig(channels=0), "channels"), (ConvLSTMConfig(kernel=0), "kernel")],
+)
+def test_a_zero_size_is_refused_by_name(config, option):
     with pytest.raises(ValueError, match=f"{option}=0: must be at least 1"):
-        ConvLSTMConfig(**{option: 0}).build((2, 4, 5))
+        config.build((2, 4, 5))

@@ -1,0 +1,176 @@
+"""The convolutional LSTM over a whole sequence in one call of compiled code, convlstm.cpp.
+
+It computes the same as the plain code of `memory.cores.convlstm`, in float32 on a CPU; tests
+compare the two. With `halves` it multiplies matrices in bfloat16 and adds up in float32. The
+weights are laid out again in each call, so that no call uses old ones, unless they are held.
+"""
+
+# pyright: reportUnknownMemberType=false
+
+import ctypes
+from functools import cache
+from typing import Any, cast
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from memory.fused.call import Kept, library_of, pack, pointer, pointers, why_not_compiled
+from memory.fused.held import Held
+
+PLACES_PER_THREAD = 128
+"""With fewer places of maps a thread costs more than it helps."""
+FEWEST_PLACES = 128
+"""With fewer places, in all steps of the batch, a new layout of the weights costs more than it
+helps."""
+NAMES = ["input_weight", "hidden_weight", "bias"]
+
+Weights = tuple[Float[Tensor, "P G I"], Float[Tensor, " G"]]
+"""Of each place of the kernel, for the input and the hidden map side by side, and the whole bias;
+gates in the order input, forget, candidate, output."""
+
+
+class Shape(ctypes.Structure):
+    """Sizes that a call passes: `Shape` of convlstm.cpp, field by field."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("steps", "batch", "features", "channels")),
+        *((name, ctypes.c_int64) for name in ("height", "width", "kernel", "threads", "halves")),
+    ]
+
+
+@cache
+def library() -> ctypes.CDLL | str:
+    """The compiled code, or why there is none, which is logged once."""
+    found = library_of(__file__)
+    if not isinstance(found, str):
+        found.engram_convlstm_kept.restype = ctypes.c_int64
+        found.engram_convlstm_pack.restype = ctypes.c_int64
+    return found
+
+
+def why_not(
+    core: nn.Module,
+    held: Held,
+    inputs: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    reset: Tensor | None,
+    halves: bool,
+) -> str | None:
+    """Why compiled code cannot compute an unroll, or None.
+
+    Raises:
+        ValueError: bfloat16 is requested, and this CPU lacks it.
+    """
+    reason = why_not_compiled(core, held, NAMES, (inputs, hidden, cell))
+    if reason:
+        return reason
+    gates, features = core.get_parameter("input_weight").shape[:2]
+    state = (*inputs.shape[1:2], gates // 4, *inputs.shape[3:])
+    if not (
+        inputs.numel() > 0
+        and inputs.dim() == 5
+        and inputs.shape[2] == features
+        and hidden.shape == cell.shape == state
+        and (reset is None or (reset.dtype, reset.shape) == (torch.bool, inputs.shape[:2]))
+    ):
+        return "inputs, state and resets do not go together"
+    if not held.open and inputs[:, :, 0].numel() < FEWEST_PLACES:
+        return "it is too little to compute"
+    found = library()
+    if isinstance(found, str):
+        return found
+    if halves and not found.engram_convlstm_halves():
+        raise ValueError("fused=bf16: this CPU has no avx512_bf16; use fused=auto")
+    return None
+
+
+def unroll_compiled(
+    held: Held,
+    weights: Weights,
+    inputs: Float[Tensor, "T B F H W"],
+    hidden: Float[Tensor, "B C H W"],
+    cell: Float[Tensor, "B C H W"],
+    reset: Bool[Tensor, "T B"] | None,
+    halves: bool,
+) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B C H W"], Float[Tensor, "B C H W"]]:
+    """Hidden maps of all steps, flattened, and the last hidden map and cell.
+
+    The last ones have their channels next to each other in memory, as the next call reads them.
+    """
+    steps, batch, features, height, width = inputs.shape
+    channels, kernel = hidden.shape[1], round(len(weights[0]) ** 0.5)
+    worth = batch * height * width // PLACES_PER_THREAD
+    threads = max(1, min(torch.get_num_threads(), worth))
+    sizes = (steps, batch, features, channels, height, width, kernel, threads, halves)
+    shape = Shape(*sizes)
+    packed = None
+    if held.open:
+        packed = held.keep("packed", lambda: pack(_code().engram_convlstm_pack, shape, weights))
+    hidden, cell = hidden.movedim(1, -1), cell.movedim(1, -1)
+    learning = torch.is_grad_enabled()
+    given = shape, learning, packed, inputs, hidden, cell, reset, *weights
+    outputs, hidden, cell = cast(Any, _Sequence.apply(*given))
+    return outputs, hidden.movedim(-1, 1), cell.movedim(-1, 1)
+
+
+class _Sequence(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        shape: Shape,
+        learning: bool,
+        packed: Tensor | None,
+        inputs: Tensor,
+        hidden: Tensor,
+        cell: Tensor,
+        reset: Tensor | None,
+        *weights: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        inputs, hidden, cell = (given.contiguous() for given in (inputs, hidden, cell))
+        reset = None if reset is None else reset.contiguous()
+        weights = tuple(weight.contiguous() for weight in weights)
+        outputs = inputs.new_empty(*inputs.shape[:2], hidden[0].numel())
+        last = torch.empty_like(hidden), torch.empty_like(cell)
+        kept = None
+        if learning and any(ctx.needs_input_grad):
+            ctx.save_for_backward(inputs, hidden, cell, reset, outputs, *weights)
+            ctx.shape = shape
+            ctx.kept = Kept(_code().engram_convlstm_kept(ctypes.byref(shape)))
+            kept = ctx.kept.floats
+        given = (packed, inputs, hidden, cell, reset, outputs, *last, kept)
+        failed = _code().engram_convlstm_forward(
+            ctypes.byref(shape), pointers(weights), *map(pointer, given)
+        )
+        if failed:
+            raise MemoryError(f"convlstm: no memory for {shape.threads} threads to work in")
+        return outputs, *last
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, d_outputs: Tensor, d_hidden: Tensor, d_cell: Tensor
+    ) -> Any:
+        *given, weight, bias = ctx.saved_tensors
+        weights = weight, bias
+        d_outputs = d_outputs.contiguous()
+        d_hidden, d_cell = (
+            d.clone(memory_format=torch.contiguous_format) for d in (d_hidden, d_cell)
+        )
+        d_inputs = torch.empty_like(given[0]) if ctx.needs_input_grad[3] else None
+        d_weights = [torch.empty_like(weight) for weight in weights]
+        given += [ctx.kept.floats, d_outputs, d_hidden, d_cell, d_inputs]
+        failed = _code().engram_convlstm_backward(
+            ctypes.byref(ctx.shape), pointers(weights), *map(pointer, given), pointers(d_weights)
+        )
+        if failed:
+            raise MemoryError(f"convlstm: no memory for {ctx.shape.threads} threads to work in")
+        return None, None, None, d_inputs, d_hidden, d_cell, None, *d_weights
+
+
+def _code() -> ctypes.CDLL:
+    found = library()
+    assert not isinstance(found, str), found
+    return found
