@@ -15,7 +15,7 @@ from envs.checks import check_whole
 from envs.config import EnvConfig
 from envs.spaces.action_mask import ACTION_MASK, Masks, is_maskable, mask_in
 from envs.spaces.leaves import Reading, Scale
-from envs.watched import Watched, working_folder_kept
+from envs.watched import SafelyClosed, Watched, working_folder_kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,10 @@ class GymnasiumConfig(EnvConfig):
                 env = gymnasium.make(self.id, **options)
                 for name in self.wrappers:
                     env = load_wrapper(name)(env)
-                return env if self.time_limit is None else TimeLimit(env, self.time_limit)
+                for space in ("observation_space", "action_space"):
+                    getattr(env, space)  # raises if there is none
+                env = env if self.time_limit is None else TimeLimit(env, self.time_limit)
+                return SafelyClosed(env)
         except WrapperError:
             raise
         except Exception as error:

@@ -199,3 +199,14 @@ def _asked(info: Any) -> dict[str, float]:
             with suppress(TypeError, ValueError):
                 found[name] = float(info[name])
     return found
+
+
+class SafelyClosed(gymnasium.Wrapper):
+    """Reports an error of `close`, which would end a run whose work is done."""
+
+    def close(self) -> None:
+        """Close the environment."""
+        try:
+            super().close()
+        except Exception as error:
+            _log.warning("an environment's close raised %s: %s", type(error).__name__, error)

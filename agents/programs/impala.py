@@ -25,6 +25,7 @@ from agents.cli.program import Names
 from agents.impala.agreement import OtherLearnerFailed
 from agents.impala.build import build_learner, build_policy
 from agents.impala.config import ImpalaConfig
+from agents.impala.learning.batch_memory import check_memory
 from agents.impala.learning.learner import NotFinite, check_shared
 from agents.impala.local_workers import LocalWorkers
 from agents.impala.program import IMPALA
@@ -158,6 +159,7 @@ def prepare(parsed: ParsedRun) -> Prepared:
     check_wandb(config.wandb)
     torch.set_num_threads(learner_threads(config))
     policy = build_policy(config)
+    check_memory(config, policy)
     if config.resume_weights and not parsed.resume:
         _load(Run.open(Path(config.resume_weights), IMPALA), policy)
     if config.learners > 1:

@@ -147,6 +147,9 @@ class Reading(NamedTuple):
                 )
 
     def _box(self, space: spaces.Box, keys: tuple[str | int, ...]) -> Leaf:
+        if 0 in space.shape:
+            where = f", leaf {path_of(keys)}," if keys else ""
+            raise ValueError(f"observation space{where} {space} has no numbers.")
         axes = picture_axes(space, self.channels_first)
         shape, is_whole = space.shape, space.dtype.kind in "iub"
         low, high = float(np.min(space.low)), float(np.max(space.high))

@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from envs import GymnasiumConfig
 from envs.fault import EnvironmentFault
 from envs.spaces.packing import PackedObservation
+from envs.watched import SafelyClosed
 
 
 class Breaks(gymnasium.Env):
@@ -209,6 +210,10 @@ class Careless(gymnasium.Env):
             return self.array, 0.0, int(over), False, infos
         return self.array, 0.0, False, bool(over), infos
 
+    def close(self) -> None:
+        if self.habit == "cannot be closed":
+            raise RuntimeError("the window is gone")
+
 
 @pytest.fixture
 def careless():
@@ -245,6 +250,22 @@ def test_an_environment_that_refuses_large_seeds_gets_smaller_ones(careless):
         batch.reset(seed=seeds)
         assert [env.unwrapped.seeds for env in batch.envs] == [[seed] for seed in expected]
         batch.step(np.zeros(2, np.int64))
+
+
+def test_an_environment_that_cannot_be_closed_is_reported(careless, caplog):
+    config = careless("cannot be closed")
+    config.make().close()
+    config.make_vector(2).close()
+    assert "close raised RuntimeError: the window is gone" in caplog.text
+
+
+def test_an_environment_without_spaces_is_refused():
+    gymnasium.register("Bare-v0", "gymnasium:Env")
+    try:
+        with pytest.raises(ValueError, match=r"Bare-v0 cannot be made: .*observation_space"):
+            GymnasiumConfig(id="Bare-v0").make()
+    finally:
+        del gymnasium.registry["Bare-v0"]
 
 
 def test_the_working_folder_is_kept(careless, tmp_path, monkeypatch):
@@ -295,7 +316,8 @@ def test_wrappers_are_applied_by_name_the_innermost_first(careless):
     names = ("gymnasium.wrappers:TimeAwareObservation", "gymnasium.wrappers:FlattenObservation")
     config = GymnasiumConfig(id="CartPole-v1", wrappers=names)
     assert config.make_vector(1).single_observation_space.shape == (5,)
-    assert type(config.make()).__name__ == "FlattenObservation"
+    made = config.make()
+    assert isinstance(made, SafelyClosed) and type(made.env).__name__ == "FlattenObservation"
 
 
 @pytest.mark.parametrize(

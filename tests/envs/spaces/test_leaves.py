@@ -114,6 +114,12 @@ def test_a_leaf_that_is_not_supported_is_named(space, name) -> None:
         list(Reading().leaves(space))
 
 
+def test_a_box_without_numbers_is_named() -> None:
+    space = spaces.Dict(a=spaces.Discrete(2), b=spaces.Box(0, 1, (3, 0)))
+    with pytest.raises(ValueError, match=r"leaf b, Box.* has no numbers"):
+        list(Reading().leaves(space))
+
+
 NESTED = spaces.Dict(
     picture=bytes_of(5, 5, 3),
     inside=spaces.Tuple([spaces.Discrete(4, start=2), spaces.Box(-1, 1, (3,), np.float64)]),
