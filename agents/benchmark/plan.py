@@ -16,7 +16,8 @@
 
 Options are those of the command line without their dashes. Options of a core override those of a
 task or environment, which override the settings. A task or environment may list the `cores` and
-`seeds` to run; the default is all.
+`seeds` to run; the default is all. `published: {RMC of Santoro et al. 2018: 0.98}` gives scores of
+others, which the report shows beside the baselines, in the measure of the runs.
 """
 
 import re
@@ -60,6 +61,8 @@ class Job(NamedTuple):
     folder: Path
     line: int
     """Of the subject in the plan."""
+    published: tuple[tuple[str, float], ...] = ()
+    """Scores of others in the same measure, with their names."""
 
     @property
     def program(self) -> Program:
@@ -162,12 +165,14 @@ class _Plan:
             where = (kind, subject)
             chosen = self._cores(where, options.pop("cores", list(cores)), cores)
             own = options.pop("seeds", None)
+            published = self._published(where, options.pop("published", {}))
             of = {c: self._sized(kind, settings | options | cores[c]) for c in chosen}
             for seed in seeds if own is None else self._seeds((*where, "seeds"), own):
                 for core in chosen:
                     flags = flags_of(of[core] | {"seed": seed})
                     folder = out / _word(subject) / _word(core) / str(seed)
-                    yield Job(kind, subject, core, seed, flags, folder, self.file.lines[where])
+                    line = self.file.lines[where]
+                    yield Job(kind, subject, core, seed, flags, folder, line, published)
 
     def _sized(self, kind: str, options: dict[str, Any]) -> dict[str, Any]:
         """The options of a run, its core made to size where the plan asks for it."""
@@ -204,6 +209,15 @@ class _Plan:
                     f"`{': '.join(where)}` sets {own}, which is set by the benchmark.", *where
                 )
         return options
+
+    def _published(self, where: tuple[str, ...], value: Any) -> tuple[tuple[str, float], ...]:
+        scores = self.file.mapping(value, *where, "published")
+        for name, score in scores.items():
+            if type(score) not in (int, float):
+                raise self.file.error(
+                    f"`{': '.join(where)}: published: {name}` is a number, got {score!r}.", *where
+                )
+        return tuple((name, float(score)) for name, score in scores.items())
 
     def _seeds(self, where: tuple[str, ...], value: Any) -> list[int]:
         if is_list(value) and value and all(type(seed) is int for seed in value):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from agents.benchmark.job import is_done, results_of
@@ -39,6 +40,8 @@ class Results(NamedTuple):
     """Names of the failed runs, with their last line of output."""
     missing: list[str]
     """Names of the runs without results."""
+    published: Mapping[str, Mapping[str, float]] = MappingProxyType({})
+    """Scores of others by subject, from the plan."""
 
     @property
     def subjects(self) -> list[str]:
@@ -50,6 +53,10 @@ class Results(NamedTuple):
         """In the order of the plan."""
         return list(dict.fromkeys(row.core for row in self.rows))
 
+    def beside(self, subject: str) -> dict[str, float]:
+        """The scores that runs are compared with: baselines, then published scores."""
+        return {**self.baselines[subject], **self.published.get(subject, {})}
+
     def of(self, subject: str, core: str | None = None) -> list[Row]:
         """The runs of a subject, with one core or all."""
         return [row for row in self.rows if row.subject == subject and core in (None, row.core)]
@@ -59,6 +66,7 @@ def collect(out: Path, jobs: Sequence[Job], failed: Mapping[Job, str]) -> Result
     """Read the results of the runs."""
     rows: list[Row] = []
     baselines: dict[str, dict[str, float]] = {}
+    published: dict[str, dict[str, float]] = {}
     remarks: list[str] = []
     missing: list[str] = []
     for job in jobs:
@@ -82,12 +90,13 @@ def collect(out: Path, jobs: Sequence[Job], failed: Mapping[Job, str]) -> Result
                 is_done(job),
             )
         )
-        baselines[job.subject] = results.get(
-            "baselines", results.get("plateaus", {})
-        ) | players_of_job(out, job, measure)
+        own = results.get("baselines", results.get("plateaus", {}))
+        players = players_of_job(out, job, measure)
+        baselines[job.subject] = own | players
+        published[job.subject] = dict(job.published)
         remarks += [f"{job.subject}: {remark}" for remark in results["remarks"]]
     names = {job.name: words for job, words in failed.items()}
-    return Results(rows, baselines, list(dict.fromkeys(remarks)), names, missing)
+    return Results(rows, baselines, list(dict.fromkeys(remarks)), names, missing, published)
 
 
 def evaluations_of(job: Job) -> list[dict[str, Any]]:

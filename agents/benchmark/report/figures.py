@@ -105,7 +105,7 @@ def _bars(panel: Any, results: Results, subject: str) -> None:
             low, high = bootstrap_interval(values[:, None])
             if np.isfinite(low):
                 panel.plot([low, high], [place, place], color=ink, linewidth=1)
-    names = _names(results.baselines[subject])
+    names = _names(results.beside(subject))
     for value in names:
         panel.axvline(value, color="gray", linestyle=":", linewidth=1)
     above, (low, high) = panel.secondary_xaxis("top"), panel.get_xlim()
@@ -138,7 +138,7 @@ def _curves(panel: Any, results: Results, subject: str, jobs: Sequence[Job], by:
         panel.fill_between(
             places / scale, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0
         )
-    for value, name in _names(results.baselines[subject]).items():
+    for value, name in _names(results.beside(subject)).items():
         panel.axhline(value, color="gray", linestyle=":", linewidth=1)
         labels.append((value, name, "gray"))
     measure = results.of(subject)[0].measure

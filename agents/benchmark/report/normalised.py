@@ -19,11 +19,13 @@ def scale_of(results: Results, subject: str) -> Scale:
     """Chance and a perfect score of a subject.
 
     A task's chance is the largest of its baselines, and perfect is 1, or 0 loss where lower is
-    better. An environment's chance is its random player, and perfect its best scripted player.
+    better. An environment's chance is its random player, and perfect the best of its scripted
+    players and published scores.
     """
     baselines = results.baselines[subject]
     if results.of(subject)[0].kind == "environments":
-        return Scale(baselines.get("random", 0.0), max(baselines.values(), default=1.0))
+        best = max(results.beside(subject).values(), default=1.0)
+        return Scale(baselines.get("random", 0.0), best)
     return Scale(baselines.get("chance", max(baselines.values(), default=0.0)), 1.0)
 
 

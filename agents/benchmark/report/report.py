@@ -61,9 +61,9 @@ def write_report(out: Path, plan: Path, jobs: Sequence[Job], failed: Mapping[Job
 def scores(results: Results) -> Grid:
     """Rows of subjects and columns of cores, then the measure and the baselines."""
     grid = _grid(results, _mean_cell)
-    grid[0] += ["measure", "baselines"]
+    grid[0] += ["measure", "beside"]
     for line in grid[1:]:
-        beside = (f"{name} {value:.4g}" for name, value in results.baselines[line[0]].items())
+        beside = (f"{name} {value:.4g}" for name, value in results.beside(line[0]).items())
         line += [results.of(line[0])[0].measure, ", ".join(beside)]
     return grid
 

@@ -13,6 +13,7 @@ import pytest
 from agents.benchmark import job, runner, scripted
 from agents.benchmark.holder import held
 from agents.benchmark.plan import FOLDER, PROGRAMS, check, read_plan
+from agents.benchmark.report.normalised import scale_of
 from agents.benchmark.report.report import notes_of, scores
 from agents.benchmark.results import Results, Row, collect
 from agents.cli.invocation import process_command
@@ -174,6 +175,11 @@ def test_a_run_that_fails_is_named_and_the_others_are_reported(
         (PLAN.replace("delay: 1", "delay: 1, cores: [smal]"), "line 5: `tasks: recall: cores`"),
         (PLAN.replace("delay: 1", "delay: 1, cores: [smal]"), "Did you mean small?"),
         (PLAN.replace("delay: 1", "delay: 1, seeds: 3"), "`tasks: recall: seeds` is a list"),
+        (PLAN.replace("delay: 1", "delay: 1, published: 3"), "`tasks: recall: published` takes"),
+        (
+            PLAN.replace("delay: 1", "delay: 1, published: {RMC: most}"),
+            "line 5: `tasks: recall: published: RMC` is a number, got 'most'",
+        ),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused_before_anything_runs(
@@ -265,6 +271,17 @@ def test_agents_are_evaluated_while_they_learn_and_tested_in_the_end(agents):
     log = list(csv.DictReader((out / "queue.csv").open()))
     assert [line["last_frame"] for line in log] == ["80", "80"]
     assert sum(float(line["cpu_seconds"]) for line in log) == 3.0
+
+
+def test_published_scores_stand_beside_the_players(agents):
+    file, out, commands = agents
+    published = "published: {others 2020: 1.25}, seeds"
+    file.write_text(AGENTS.replace("seeds", published))
+    assert main([str(file), "--out", str(out), "--report-only"]) == 0 and len(commands) == 2
+    assert ", others 2020 1.25" in (out / "report.md").read_text()
+    results = collect(out, read_plan(file, out), {})
+    assert scale_of(results, "boxes").perfect == 1.25
+    assert "others 2020" not in results.baselines["boxes"]
 
 
 def test_a_plan_of_more_frames_continues_the_runs(agents):
