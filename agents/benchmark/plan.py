@@ -32,17 +32,26 @@ from agents.benchmark.sizing import sized_options
 from agents.cli.command import CommandError
 from agents.cli.command_line import ParsedRun, parse, to_yaml
 from agents.cli.invocation import shell_command
-from agents.cli.options import OptionError, nearest
+from agents.cli.options import nearest
 from agents.cli.program import CONFIGS, Program
 from agents.cli.yaml_file import is_list, is_mapping, read_yaml
 from agents.impala.program import IMPALA
+from agents.runs.run import Run, RunError
 from agents.supervised.program import SUPERVISED
 
 FOLDER = CONFIGS / "benchmark"
 PROGRAMS = {"tasks": SUPERVISED, "environments": IMPALA}
 """The program for the entries of a section."""
 SECTIONS = ("seeds", "settings", *PROGRAMS, "cores", "parameters")
-_SAME_RUN = ("device", "threads", "graphs", "checkpoint_minutes", "log_seconds", "evaluate_levels")
+_SAME_RUN = (
+    "device",
+    "threads",
+    "graphs",
+    "checkpoint_minutes",
+    "log_seconds",
+    "evaluate_levels",
+    "worker_deadline",
+)
 """Options that may differ between a plan and an existing run."""
 
 
@@ -112,23 +121,23 @@ def is_of(job: Job, parsed: ParsedRun) -> bool:
     """Whether the folder of a job is free, or holds a run with these settings.
 
     A run of fewer frames or updates can be continued, if its learning rate does not depend on them.
+    An option that is newer than the run has its default there.
     """
     file = job.folder / "config.yaml"
     if not file.exists():
         return True
-    wanted = yaml.safe_load(to_yaml(job.program, parsed.config, parsed.names))
     try:
-        held = read_yaml(file, 0).values
-    except OptionError:
-        held = None
-    if not is_mapping(held):
-        raise CommandError(f"{file} is damaged; remove {job.folder} and run again.")
+        run = Run.open(job.folder, job.program)
+    except RunError:
+        raise CommandError(f"{file} is damaged; remove {job.folder} and run again.") from None
+    wanted = yaml.safe_load(to_yaml(job.program, parsed.config, parsed.names))
+    held = yaml.safe_load(to_yaml(job.program, run.config, run.names))
     changeable: set[str] = set(_SAME_RUN)
     schedule = wanted.get("optimizer", {}).get("schedule", "constant")
     length = "frames" if job.kind == "environments" else "steps"
-    if schedule == "constant" and held.get(length, 0) <= wanted[length]:
+    if schedule == "constant" and held[length] <= wanted[length]:
         changeable.add(length)
-    return all(held.get(key) == value for key, value in wanted.items() if key not in changeable)
+    return all(held[key] == value for key, value in wanted.items() if key not in changeable)
 
 
 class _Plan:

@@ -122,6 +122,17 @@ def test_runs_of_other_settings_are_not_mixed_in(plan, tmp_path, in_process, cap
     assert end.value.code == 2 and "a run with other settings" in capsys.readouterr().err
 
 
+def test_an_option_that_is_newer_than_a_run_has_its_default_there(plan, tmp_path, in_process):
+    out = tmp_path / "out"
+    arguments = [str(plan), "--out", str(out), "--jobs", "1"]
+    assert main(arguments) == 0
+    for config in out.glob("*/*/*/config.yaml"):
+        lines = config.read_text().splitlines(keepends=True)
+        config.write_text("".join(line for line in lines if not line.startswith("data_parallel:")))
+        assert len(config.read_text().splitlines()) == len(lines) - 1
+    assert main(arguments) == 0 and len(in_process) == 4
+
+
 @pytest.mark.parametrize("name", ["config.yaml", "results.json"])
 def test_a_damaged_file_is_named(name, plan, tmp_path, in_process, capsys):
     out = tmp_path / "out"
