@@ -19,7 +19,7 @@ from agents.impala.level_curriculum import LevelCurriculum
 from agents.impala.local_workers import LocalWorkers
 from agents.impala.speed import SpeedMeter
 from agents.impala.status import Status, condition, progress
-from agents.impala.trajectory import from_leaves
+from agents.impala.trajectory import Trajectory, from_leaves
 from agents.impala.trajectory_queue import TrajectoryQueue, max_queued
 from agents.impala.workers import (
     UnrollRequest,
@@ -30,12 +30,14 @@ from agents.networks.policy import Policy
 from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.clock import Every
 from agents.runs.messages import RECORD, command
-from agents.runs.milestones import Milestones
 from agents.runs.monitor import Monitor
+from agents.runs.refused_updates import RefusedUpdates, rolled_back, save_batch, skipped
 from agents.runs.run import Run
+from agents.runs.saving.checkpoint_writer import Outcome
+from agents.runs.saving.milestones import Milestones
 from agents.runs.side_work import SideWork
 from agents.runs.stop_signal import StopFile, StopSignal
-from agents.runs.weights import flatten
+from agents.runs.weights import flatten, load_weights
 from memory.core import state_leaves
 
 NOTICE_SECONDS = 20.0
@@ -63,6 +65,7 @@ class Training:
         record_video: records the videos of `--video-every`.
         evaluate: plays the levels of `--evaluate-every`.
         checkpoint: to resume from; None starts a new run.
+        checkpoints: folder of the run's checkpoints, for other learners than the first.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Training:
         record_video: RecordVideo,
         evaluate: Evaluate,
         checkpoint: Checkpoint | None = None,
+        checkpoints: Path | None = None,
     ) -> None:
         self.config, self.record_video = config, record_video
         self.learner, self.group = learner, learner.group
@@ -94,7 +98,11 @@ class Training:
         except BaseException:
             self.workers.close()
             raise
+        self._checkpoints = self._run.checkpoints if self._run else checkpoints
         state = checkpoint.state if checkpoint else {}
+        self.refused = RefusedUpdates(self.group, state.get("refused", 0))
+        self._oldest_version = -config.max_lag
+        """Of weights whose trajectories are learned from."""
         if self.leads:
             self.queue.dropped = state.get("dropped", 0)
             self.workers.num_restarts = state.get("restarts", 0)
@@ -127,7 +135,7 @@ class Training:
             stop: an entered one; by default signals count from here on.
 
         Raises:
-            NotFinite: the loss or gradient is not finite; no checkpoint is written.
+            NotFinite: the loss or gradient stays not finite; no checkpoint is written.
             CheckpointError: the last checkpoint could not be written.
             OtherLearnerFailed: another learner's workers ended the run, after a checkpoint.
             Exception: any other error that ended the run, after a checkpoint.
@@ -135,7 +143,7 @@ class Training:
         with nullcontext(stop) if stop else StopSignal() as stop, self.monitor:
             try:
                 agreed = self._agree(stop)
-                while self.learner.frames < self.config.frames and not agreed.stop:
+                while not (agreed.stop or self._has_ended()):
                     self._gather()
                     agreed = self._agree(stop)
                     if not agreed.waits and not agreed.stop:
@@ -148,7 +156,11 @@ class Training:
             except NotFinite:
                 raise
             except Exception:
-                self._checkpoint()
+                if self.leads:
+                    with suppress(NotFinite):
+                        self.learner.read()
+                    self._checkpoint()
+                    self.run.writer.wait()
                 raise
             else:
                 if self.leads:
@@ -161,6 +173,12 @@ class Training:
         self.workers.close()
         if self._run:
             self._run.close()
+
+    def _has_ended(self) -> bool:
+        """Whether the last frame is reached; updates that were refused do not count."""
+        if self.learner.frames >= self.config.frames:
+            self._read()
+        return self.learner.frames >= self.config.frames
 
     def _agree(self, stop: StopSignal | StopFile) -> Agreement:
         """Exchange what decides the next step of all learners.
@@ -175,7 +193,7 @@ class Training:
             stop=stop.requested,
             fault=1 + FAULTS.index(type(self._fault)) if self._fault else 0,
             report=self.leads and self._log_due.due(),
-            checkpoint=self.leads and not waits and self._checkpoint_due.due(),
+            checkpoint=self.leads and not waits and self._is_checkpoint_due(),
             stage=self.curriculum.stage if self.leads else 0,
         )
         agreed = Agreement(*self.group.largest([float(value) for value in own]))
@@ -198,7 +216,8 @@ class Training:
                 return
         for result in results:
             self._receive(result)
-        self.queue.drop_older(self.learner.updates - self.config.max_lag)
+        oldest = self.learner.updates - self.config.max_lag
+        self.queue.drop_older(max(oldest, self._oldest_version))
 
     def _finish_unroll(self) -> None:
         """Queue the unroll in progress, so that a resumed run continues after it."""
@@ -226,11 +245,59 @@ class Training:
         with self.speed.clock.measure("learning"):
             try:
                 self.learner.learn(batch)
-            except NotFinite:
-                if self._run:
-                    with suppress(OSError):
-                        torch.save(state_leaves(batch), self._run.folder / "not_finite_batch.pt")
-                raise
+                if self.refused.in_a_row:
+                    self.learner.read()
+            except NotFinite as error:
+                self._refuse(error, batch)
+            else:
+                self.refused.in_a_row = 0
+
+    def _read(self) -> dict[str, float]:
+        """Metrics of the last update, once it is finished; refused updates are counted."""
+        try:
+            return self.learner.read()
+        except NotFinite as error:
+            self._refuse(error)
+            return self.learner.read()
+
+    def _refuse(self, error: NotFinite, batch: Trajectory | None = None) -> None:
+        """Skip an update that was refused; after too many in a row, roll back.
+
+        Args:
+            batch: of the update, if it is known.
+
+        Raises:
+            NotFinite: it did not help the last time, or there is no checkpoint.
+        """
+        if self._run and batch is not None:
+            with self.side_work.attempt("copy of the batch"):
+                save_batch(self._run.folder, batch)
+        is_first = not self.refused.in_a_row
+        if self.refused.add():
+            self._roll_back(error)
+        elif self.leads and is_first:
+            self.monitor.note(skipped(error))
+
+    def _roll_back(self, error: NotFinite) -> None:
+        """Continue with the weights and the optimiser of the newest checkpoint.
+
+        Frames and updates still count up. The rollback counts as an update, so that actors get its
+        weights, and trajectories of earlier weights are dropped.
+        """
+        if self._run:
+            self._run.writer.wait()
+        self.group.broadcast([0.0])  # the others wait until it is written
+        assert self._checkpoints is not None
+        checkpoint = self.refused.checkpoint(self._checkpoints)
+        if checkpoint is None:
+            raise error
+        load_weights(self.learner.policy, checkpoint)
+        counts = {"updates": self.learner.updates + 1, "frames": self.learner.frames}
+        self.learner.set_state(checkpoint.state["learner"] | counts)
+        self._oldest_version = self.learner.updates
+        self.queue.drop_older(self._oldest_version)
+        if self.leads:
+            self.monitor.note(rolled_back(checkpoint))
 
     def _next_request(self) -> UnrollRequest:
         """What actors act with now; the weights are flattened once per update."""
@@ -243,6 +310,8 @@ class Training:
         """Report, write a checkpoint or record a video, if due."""
         if agreed.report:
             self._report()
+        if agreed.checkpoint:
+            self._read()
         if not self.leads:
             return
         if self._notice_due.due():
@@ -255,20 +324,24 @@ class Training:
             self._checkpoint()
         if self._video_due.due():
             self._record_video()
-        if self._milestones.due(self.learner.frames):
-            with self.side_work.attempt("checkpoint of the progress"):
-                self.run.save_milestone(self.learner.frames, self.learner.policy.state_dict())
+        if not self.run.writer.is_busy and self._milestones.due(self.learner.frames):
+            weights = self.learner.policy.state_dict()
+            self.run.start_saving_milestone(self._end_milestone, self.learner.frames, weights)
 
     def _report(self) -> None:
         """Log metrics, and show them; all learners call it, and the first one does it."""
         self._collect()
-        losses = self.learner.read()
+        losses = self._read()
         if not losses or not self.leads:
             return
         frames = self.learner.frames
         speed = self.speed.report(frames, self.workers, self._dropped, self._restarts)
-        stage = {"levels/stage": self.curriculum.stage, "side_work/failures": self._num_failures}
-        self.run.log(self.episodes.metrics() | losses | speed | stage, frames)
+        counts = {
+            "levels/stage": self.curriculum.stage,
+            "side_work/failures": self._num_failures,
+            "updates/refused": self.refused.total,
+        }
+        self.run.log(self.episodes.metrics() | losses | speed | counts, frames)
         status = Status(
             frames=frames,
             frames_per_second=speed["speed/frames_per_second"],
@@ -296,52 +369,71 @@ class Training:
         parts = (self.side_work, self.monitor.side_work, self.run)
         return sum(part.num_failures for part in parts)
 
-    def _checkpoint(self) -> None:
-        """Write a checkpoint; if that fails, show the error and continue."""
-        if not self.leads:
-            return
-        before = self._best_return
-        try:
-            note = f"checkpoint {self._save()}"
-            if self._best_return != before:
-                record = command(RECORD, self.run.folder, "--best")
-                note += f", the best so far: return {self._best_return:.4g}; {record}"
-            self.monitor.note(note)
-        except CheckpointError as error:
-            self.monitor.note(str(error))
+    def _is_checkpoint_due(self) -> bool:
+        """Whether to write one now; it waits for the one before only without an interval."""
+        waits = self.config.checkpoint_minutes > 0 and self.run.writer.is_busy
+        return not waits and self._checkpoint_due.due()
 
-    def _save(self) -> Path:
-        """Write a checkpoint with all that a resume needs.
+    def _checkpoint(self) -> None:
+        """Start to write a checkpoint; if that fails, show the error and continue."""
+        self.run.writer.wait()
+        parts = self._checkpoint_parts()
+        best = parts["state"]["best_return"]
+        self.run.start_saving(lambda outcome: self._end_checkpoint(outcome, best), **parts)
+
+    def _end_checkpoint(self, outcome: Outcome, best: float | None) -> None:
+        """Show that a checkpoint was written, or why it was not."""
+        if isinstance(outcome, CheckpointError):
+            self.monitor.note(str(outcome))
+            return
+        note = f"checkpoint {outcome}"
+        if best != self._best_return:
+            record = command(RECORD, self.run.folder, "--best")
+            note += f", the best so far: return {best:.4g}; {record}"
+        self._best_return = best
+        self.monitor.note(note)
+
+    def _end_milestone(self, outcome: Outcome) -> None:
+        with self.side_work.attempt("checkpoint of the progress"):
+            if isinstance(outcome, CheckpointError):
+                raise outcome
+
+    def _save(self) -> None:
+        """Write the last checkpoint.
 
         Raises:
             CheckpointError: it could not be written; older checkpoints are kept.
-            NotFinite: a pending update was refused; nothing is written.
         """
+        self.run.writer.wait()
+        parts = self._checkpoint_parts()
+        self.run.save(**parts)
+        self._best_return = parts["state"]["best_return"]
+
+    def _checkpoint_parts(self) -> dict[str, Any]:
+        """All that a resume needs; pending updates were read before."""
         if self.group.size == 1:
             self._collect()
         is_best = self._is_best()
-        best = self.episodes.mean_return if is_best else self._best_return
         state: dict[str, Any] = {
             "learner": self.learner.get_state(),
             "episodes": self.episodes.get_state(),
             "mix": self.curriculum.get_state(),
             "seconds": self.speed.clock.seconds,
             "cpu_seconds": self.speed.clock.cpu_seconds,
-            "best_return": best,
+            "best_return": self.episodes.mean_return if is_best else self._best_return,
             "dropped": self._dropped,
             "restarts": self._restarts,
+            "refused": self.refused.total,
         }
         if isinstance(self.workers, LocalWorkers) and self.group.size == 1:
             state["actors"] = self.workers.get_state()
             state["queue"] = [state_leaves(block) for block in self.queue.blocks()]
-        path = self.run.save(
-            frame=self.learner.frames,
-            weights=self.learner.policy.state_dict(),
-            state=state,
-            best=is_best,
-        )
-        self._best_return = best
-        return path
+        return {
+            "frame": self.learner.frames,
+            "weights": self.learner.policy.state_dict(),
+            "state": state,
+            "best": is_best,
+        }
 
     def _is_best(self) -> bool:
         """Whether the mean return, on all levels, exceeds that of each checkpoint before."""

@@ -56,25 +56,55 @@ class Checkpoint(NamedTuple):
     warnings: tuple[str, ...]
 
 
+class Snapshot(NamedTuple):
+    """A copy of what a checkpoint holds; training does not change it."""
+
+    frame: int
+    weights: dict[str, Tensor]
+    state: Any
+    """Encoded as JSON; its tensors are beside it."""
+    tensors: dict[str, Tensor]
+
+
+def snapshot(*, frame: int, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> Snapshot:
+    """Copy what a checkpoint holds.
+
+    Args:
+        frame: environment steps learned from so far.
+        weights: parameters and buffers by name.
+        state: all else that a resume needs, in the values that `agents.runs.plain_values` accepts.
+
+    Raises:
+        TypeError: names the part of the state that cannot be in a checkpoint.
+    """
+    tensors: dict[str, Tensor] = {}
+    encoded = encode(state, "state", tensors)
+    # Cloned, also since safetensors refuses parameters that are views of one vector.
+    copies = {name: x.detach().cpu().clone().contiguous() for name, x in weights.items()}
+    return Snapshot(frame, copies, encoded, tensors)
+
+
 def save(
     folder: Path,
     *,
     frame: int,
     weights: Mapping[str, Tensor],
     state: Mapping[str, Any],
-    config: bytes = b"",
-    keep: int = 3,
-    best: bool = False,
+    **options: Any,
 ) -> Path:
-    """Write the checkpoint of a frame and remove the oldest.
+    """Write the checkpoint of a frame: `snapshot` and `write`."""
+    return write(folder, snapshot(frame=frame, weights=weights, state=state), **options)
+
+
+def write(
+    folder: Path, content: Snapshot, *, config: bytes = b"", keep: int = 3, best: bool = False
+) -> Path:
+    """Write a checkpoint and remove the oldest.
 
     A valid checkpoint of the same frame is kept as it is. A folder must have one writer.
 
     Args:
         folder: of the run's checkpoints.
-        frame: environment steps learned from so far.
-        weights: parameters and buffers by name.
-        state: all else that a resume needs, in the values that `agents.runs.plain_values` accepts.
         config: content of the run's configuration file, which `load` compares.
         keep: number of the newest checkpoints to keep.
         best: mark this one as the best; it is kept until another is marked.
@@ -82,7 +112,8 @@ def save(
     Raises:
         CheckpointError: it could not be written; older checkpoints are kept.
     """
-    files = {_WEIGHTS: _weights_bytes(weights), **_state_files(state)}
+    frame = content.frame
+    files = {_WEIGHTS: safetensors.torch.save(content.weights), **_state_files(content)}
     files[_MANIFEST] = _manifest_bytes(frame, files, config)
     target = folder / f"{frame:012d}"
     try:
@@ -199,19 +230,11 @@ def _names(folder: Path) -> list[str]:
     return sorted((p.name for p in folder.iterdir() if p.name.isdecimal() and p.is_dir()), key=int)
 
 
-def _weights_bytes(weights: Mapping[str, Tensor]) -> bytes:
-    # Cloned, since safetensors refuses parameters that are views of one vector.
-    return safetensors.torch.save(
-        {k: v.detach().cpu().clone().contiguous() for k, v in weights.items()}
-    )
-
-
-def _state_files(state: Mapping[str, Any]) -> dict[str, bytes]:
-    tensors: dict[str, Tensor] = {}
-    text = json.dumps(encode(state, "state", tensors)).encode()
+def _state_files(content: Snapshot) -> dict[str, bytes]:
+    text = json.dumps(content.state).encode()
     if len(text) > _LARGEST_TEXT:
         raise CheckpointError(f"The state has {len(text):,} bytes, at most {_LARGEST_TEXT:,} fit.")
-    return {_TENSORS: safetensors.torch.save(tensors), _STATE: text}
+    return {_TENSORS: safetensors.torch.save(content.tensors), _STATE: text}
 
 
 def _manifest_bytes(frame: int, files: Mapping[str, bytes], config: bytes) -> bytes:

@@ -14,7 +14,8 @@ runs/<env or task>-<core>-<seed>-<time>/
 import itertools
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,12 +26,14 @@ from agents.cli.command_line import load_config
 from agents.cli.options import OptionError
 from agents.cli.presets import to_yaml
 from agents.cli.program import Names, Program
-from agents.runs import checkpoint, milestones
+from agents.runs import checkpoint
 from agents.runs.atomic import atomic_path, atomic_write
 from agents.runs.checkpoint import Checkpoint, accept_config
 from agents.runs.folder_lock import FolderInUse, FolderLock
 from agents.runs.json_lines import JsonLines
 from agents.runs.metrics.metrics_log import METRICS, MetricsLog
+from agents.runs.saving import milestones
+from agents.runs.saving.checkpoint_writer import CheckpointWriter, Outcome
 from agents.runs.versions import uncommitted_changes, versions
 from agents.runs.zoo import find_run, suggestion
 
@@ -51,6 +54,7 @@ class Run:
         self.checkpoints = folder / "checkpoints"
         self.videos = folder / "videos"
         self._metrics = MetricsLog(folder)
+        self.writer = CheckpointWriter()
         self.evaluations = JsonLines(folder / "evaluations.jsonl")
         """Scores of an agent on fresh levels, while it is trained."""
         self._folder_lock: FolderLock | None = None
@@ -200,14 +204,39 @@ class Run:
 
     def save(self, **parts: Any) -> Path:
         """Write a checkpoint; see `checkpoint.save`."""
+        self.writer.wait()
         return checkpoint.save(self.checkpoints, config=self._config_content, **parts)
 
-    def save_milestone(self, frame: int, weights: Mapping[str, Tensor]) -> None:
-        """Keep the weights of a frame, to show how the run progressed; see `milestones.save`."""
-        milestones.save(self.checkpoints, frame, weights, self._config_content)
+    def start_saving(
+        self,
+        then: Callable[[Outcome], None],
+        *,
+        frame: int,
+        weights: Mapping[str, Tensor],
+        state: Mapping[str, Any],
+        best: bool = False,
+    ) -> None:
+        """Copy what a checkpoint holds, and write it in a thread.
+
+        Args:
+            then: takes the outcome, once `writer` passes it on.
+        """
+        content = checkpoint.snapshot(frame=frame, weights=weights, state=state)
+        write = partial(
+            checkpoint.write, self.checkpoints, content, config=self._config_content, best=best
+        )
+        self.writer.start(write, then)
+
+    def start_saving_milestone(
+        self, then: Callable[[Outcome], None], frame: int, weights: Mapping[str, Tensor]
+    ) -> None:
+        """Keep the weights of a frame, to show how the run progressed; see `milestones.write`."""
+        content = checkpoint.snapshot(frame=frame, weights=weights, state={})
+        write = partial(milestones.write, self.checkpoints, content, self._config_content)
+        self.writer.start(write, then)
 
     def load_milestones(self) -> list[Checkpoint]:
-        """What `save_milestone` saved, the earliest first; damaged ones are left out."""
+        """What `start_saving_milestone` saved, the earliest first; damaged ones are left out."""
         return checkpoint.load_all(self.checkpoints / milestones.FOLDER, self.config_file)
 
     def log(self, metrics: Mapping[str, Any], frame: int) -> None:
@@ -235,7 +264,8 @@ class Run:
         self._metrics.log_video(video, frame)
 
     def close(self) -> None:
-        """Flush the metrics, and release the folder."""
+        """Wait for the checkpoint that is being written, flush the metrics, release the folder."""
+        self.writer.wait()
         self._metrics.close()
         if self._folder_lock:
             self._folder_lock.release()

@@ -14,7 +14,9 @@ from agents.runs.atomic import atomic_write
 from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.clock import Clock, Every
 from agents.runs.monitor import Monitor
+from agents.runs.refused_updates import save_batch, skipped
 from agents.runs.run import RESULTS, Run
+from agents.runs.saving.checkpoint_writer import Outcome
 from agents.supervised.config import SupervisedConfig
 from agents.supervised.status import Status, describe
 from memory.supervised import Task, Trainer
@@ -39,6 +41,8 @@ class RunRecord:
         self.validation: dict[str, float] = state.get("validation", {})
         self.since_best: int = state.get("since_best", 0)
         """Validations since the best."""
+        self.refused: int = state.get("refused", 0)
+        """Updates that were refused since they were not finite."""
         self._recent: list[dict[str, float]] = []
         self._updates_reported = trainer.updates
         self._waited_reported = 0.0
@@ -74,19 +78,37 @@ class RunRecord:
         """Record the metrics of an update."""
         self._recent.append(metrics)
 
+    def refuse(self, error: Exception, total: int, *, shows: bool) -> None:
+        """Record an update that was refused, and save its batch.
+
+        Args:
+            total: refused so far.
+            shows: print the error.
+        """
+        self.refused = total
+        with self.monitor.side_work.attempt("copy of the batch"):
+            save_batch(self.run.folder, self.trainer.prefetcher.take(self.trainer.updates))
+        if shows:
+            self.monitor.note(skipped(error))
+
     def report_if_due(self) -> None:
         """Log the metrics every `--log-seconds`."""
         if self._log_due.due():
             self.report()
 
     def checkpoint_due(self) -> bool:
-        """Whether `--checkpoint-minutes` have passed, or this is the first update."""
-        return self.trainer.updates > 0 and self._checkpoint_due.due()
+        """Whether `--checkpoint-minutes` have passed, or this is the first update.
+
+        Without an interval it waits for the checkpoint before.
+        """
+        waits = self.config.checkpoint_minutes > 0 and self.run.writer.is_busy
+        return self.trainer.updates > 0 and not waits and self._checkpoint_due.due()
 
     def validate(self) -> bool:
         """Evaluate on the validation set. Returns whether these weights are the best so far."""
         with self.clock.measure("validating"):
             self.validation = self.trainer.evaluate("validation")
+        self.run.writer.wait()  # whether the best before was written
         named = {f"validation/{name}": value for name, value in self.validation.items()}
         self.run.log(named, self.trainer.updates)
         best = self.best
@@ -99,27 +121,38 @@ class RunRecord:
         """Whether the last validation is a number."""
         return not math.isnan(self.validation[self.trainer.task.measure])
 
-    def try_to_save(self, state: Mapping[str, Any], best: bool = False) -> None:
-        """Write a checkpoint. Where that fails, print why; training continues."""
+    def start_saving(self, trainer_state: Mapping[str, Any], best: bool = False) -> None:
+        """Start to write a checkpoint. If that fails, print why; training continues."""
+        self.run.writer.wait()
         before = self.best
         if best:
             self.best = self.validation
-        try:
-            path = self.save(state, best)
-            if best:
-                measure = self.trainer.task.measure
-                value = f"validation {measure} {self.validation[measure]:.4g}"
-                self.monitor.note(f"checkpoint {path}, the best so far: {value}")
-        except CheckpointError as error:
-            self.monitor.note(str(error))
-            self.best = before
+        self.run.start_saving(
+            lambda outcome: self._end_saving(outcome, best, before),
+            **self._parts(trainer_state),
+            best=best,
+        )
 
-    def save(self, trainer_state: Mapping[str, Any], best: bool = False) -> Path:
-        """Write a checkpoint, and return its folder.
+    def _end_saving(self, outcome: Outcome, best: bool, before: dict[str, float] | None) -> None:
+        if isinstance(outcome, CheckpointError):
+            self.monitor.note(str(outcome))
+            self.best = before
+        elif best and self.best:
+            measure = self.trainer.task.measure
+            value = f"validation {measure} {self.best[measure]:.4g}"
+            self.monitor.note(f"checkpoint {outcome}, the best so far: {value}")
+
+    def save(self, trainer_state: Mapping[str, Any]) -> Path:
+        """Write the last checkpoint, and return its folder.
 
         Raises:
             CheckpointError: it could not be written.
         """
+        self.run.writer.wait()
+        return self.run.save(**self._parts(trainer_state))
+
+    def _parts(self, trainer_state: Mapping[str, Any]) -> dict[str, Any]:
+        """What a checkpoint holds."""
         state: Mapping[str, Any] = {
             "trainer": trainer_state,
             "seconds": self.clock.seconds,
@@ -127,14 +160,14 @@ class RunRecord:
             "best": self.best,
             "validation": self.validation,
             "since_best": self.since_best,
+            "refused": self.refused,
             "identity": self.trainer.task.identity(),
         }
-        return self.run.save(
-            frame=self.trainer.updates,
-            weights=self.trainer.reader.state_dict(),
-            state=state,
-            best=best,
-        )
+        return {
+            "frame": self.trainer.updates,
+            "weights": self.trainer.reader.state_dict(),
+            "state": state,
+        }
 
     def report(self) -> None:
         """Log the means of the metrics since the last report, and show them."""
@@ -152,6 +185,7 @@ class RunRecord:
             "speed/waiting": (waited - self._waited_reported) / seconds,
             "speed/validating": phases.get("validating", 0.0) / seconds,
             "speed/seconds": self.clock.seconds,
+            "updates/refused": self.refused,
         }
         self._waited_reported = waited
         self.run.log(means | speed, self.trainer.updates)

@@ -1,12 +1,15 @@
 """The training loop of a supervised run, the same in each of the processes that share batches."""
 
 from contextlib import nullcontext
+from pathlib import Path
 from typing import NamedTuple
 
 from agents.cli.exit_status import NOT_FINITE, NOT_SAVED, fail
 from agents.runs.checkpoint import Checkpoint, CheckpointError
+from agents.runs.refused_updates import RefusedUpdates, rolled_back
 from agents.runs.run import Run
 from agents.runs.stop_signal import StopFile, StopSignal
+from agents.runs.weights import load_weights
 from agents.supervised.config import SupervisedConfig
 from agents.supervised.program import SUPERVISED
 from agents.supervised.record import RunRecord
@@ -28,6 +31,7 @@ class SupervisedTraining:
         run: the run folder; None in processes other than rank 0, which write nothing and follow
             the decisions of rank 0.
         checkpoint: where training resumes.
+        checkpoints: folder of the run's checkpoints, for other processes than rank 0.
     """
 
     def __init__(
@@ -36,11 +40,14 @@ class SupervisedTraining:
         trainer: Trainer,
         run: Run | None,
         checkpoint: Checkpoint | None = None,
+        checkpoints: Path | None = None,
     ) -> None:
         self.config, self.trainer, self.run = config, trainer, run
         if checkpoint is not None:
             trainer.set_state(checkpoint.state["trainer"])
         self.record = None if run is None else RunRecord(config, trainer, run, checkpoint)
+        self.refused = RefusedUpdates(trainer.group, self.record.refused if self.record else 0)
+        self._checkpoints = checkpoints if run is None else run.checkpoints
 
     def train(self, stop: StopSignal | StopFile | None = None) -> None:
         """Train to the last step, to `--stop-at` or `--patience`, or until a stop is requested.
@@ -48,19 +55,21 @@ class SupervisedTraining:
         Ends with a checkpoint and, unless a stop was requested, the test of the best weights.
 
         Args:
-            stop: requests to stop; by default signals to this process. Only rank 0's count.
+            stop: an entered one; by default signals to this process count from here on. Only rank
+                0's count.
 
         Raises:
-            NotFinite: the loss, the gradient or a validation is not a number; the last checkpoint
-                stays the newest.
+            NotFinite: the loss or the gradient stays not finite, or a validation is not a number;
+                the last checkpoint stays the newest.
             CheckpointError: the last checkpoint could not be written.
         """
-        with stop or StopSignal() as stop, self.record or nullcontext() as record:
+        with (
+            nullcontext(stop) if stop else StopSignal() as stop,
+            self.record or nullcontext() as record,
+        ):
             decision = self._decide(stop)
             while not decision.stop:
-                metrics = self.trainer.update()
-                if record:
-                    record.add(metrics)
+                self._update()
                 if self._validation_due:
                     self._validate()
                 if record:
@@ -108,10 +117,50 @@ class SupervisedTraining:
     def _try_to_save(self, best: bool = False) -> None:
         state = self.trainer.get_state()
         if self.record:
-            self.record.try_to_save(state, best)
+            self.record.start_saving(state, best)
+
+    def _update(self) -> None:
+        """Make one update, or skip a batch whose update is refused."""
+        try:
+            metrics = self.trainer.update()
+        except NotFinite as error:
+            self._refuse(error)
+            return
+        self.refused.in_a_row = 0
+        if self.record:
+            self.record.add(metrics)
+
+    def _refuse(self, error: NotFinite) -> None:
+        """Skip the batch; after too many in a row, roll back.
+
+        Raises:
+            NotFinite: it did not help the last time, or there is no checkpoint.
+        """
+        is_first = not self.refused.in_a_row
+        is_last = self.refused.add()
+        if self.record:
+            self.record.refuse(error, self.refused.total, shows=is_first)
+        self.trainer.skip()
+        if is_last:
+            self._roll_back(error)
+
+    def _roll_back(self, error: NotFinite) -> None:
+        """Continue with the weights and the optimiser of the newest checkpoint, and new batches."""
+        if self.record:
+            self.record.run.writer.wait()
+        self.trainer.group.broadcast([0.0])  # the others wait until it is written
+        assert self._checkpoints is not None
+        checkpoint = self.refused.checkpoint(self._checkpoints)
+        if checkpoint is None:
+            raise error
+        load_weights(self.trainer.reader, checkpoint)
+        self.trainer.prefetcher.forget()
+        self.trainer.set_state(checkpoint.state["trainer"] | {"updates": self.trainer.updates})
+        if self.record:
+            self.record.monitor.note(rolled_back(checkpoint))
 
 
-def status_of(training: SupervisedTraining, stop: StopFile | None = None) -> int:
+def status_of(training: SupervisedTraining, stop: StopFile | StopSignal | None = None) -> int:
     """Train; returns the exit status, and prints what went wrong."""
     try:
         training.train(stop)

@@ -167,6 +167,10 @@ class Trainer:
         loss, accuracy = metrics.tolist()
         return {"loss": loss, "accuracy": accuracy}
 
+    def skip(self) -> None:
+        """Leave out the next batch; it counts as an update."""
+        self.updates += 1
+
     @property
     def learning_rate(self) -> float:
         """Learning rate of the next update."""

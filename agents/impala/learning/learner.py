@@ -156,7 +156,7 @@ class Learner:
             self.read()
 
     def read(self) -> dict[str, float]:
-        """Metrics of the last update, once it is finished; empty before the first.
+        """Metrics of the last update that was made, once it is finished; empty before the first.
 
         Raises:
             NotFinite: names the term of the first update that was refused. Later ones were refused
@@ -167,9 +167,9 @@ class Learner:
             for update, values in zip(
                 pending, torch.stack([update.metrics for update in pending]).tolist(), strict=True
             ):
-                self._metrics = dict(zip(self._names, values, strict=True))
-                self._metrics["loss/learning_rate"] = update.learning_rate
-                self._check(update)
+                metrics = dict(zip(self._names, values, strict=True))
+                self._check(update, metrics)
+                self._metrics = metrics | {"loss/learning_rate": update.learning_rate}
         return dict(self._metrics)
 
     def get_state(self) -> dict[str, Any]:
@@ -290,10 +290,10 @@ class Learner:
             group["lr"] = rate
         self.optimizer.step()
 
-    def _check(self, update: PendingUpdate) -> None:
+    def _check(self, update: PendingUpdate, metrics: Mapping[str, float]) -> None:
         """Raise an error if a term of an update was not finite."""
         for name, term in TERMS.items():
-            value = self._metrics.get(name, 0.0)
+            value = metrics.get(name, 0.0)
             if not math.isfinite(value):
                 self.updates, self.frames = update.updates, update.frames
                 self._refused.zero_()

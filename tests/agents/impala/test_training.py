@@ -1,21 +1,26 @@
 """What a training run does with the unrolls of its workers, scripted."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Container
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
+import torch
 
 from agents.cli.program import Names
 from agents.impala.build import build_learner, build_policy
 from agents.impala.config import ImpalaConfig
 from agents.impala.episodes import Episode
+from agents.impala.learning.learner import NotFinite
 from agents.impala.program import IMPALA
 from agents.impala.rollout import Unroll
 from agents.impala.training import MIN_EPISODES_FOR_BEST, Training
 from agents.impala.workers import ActingGroup, UnrollRequest, UnrollResult, Workers
 from agents.networks.config import PolicyConfig
 from agents.runs.checkpoint import CheckpointError, load
+from agents.runs.refused_updates import BATCH, MAX_IN_A_ROW
 from agents.runs.run import Run
 from envs import BoxWorldConfig
 from memory import LSTMConfig
@@ -107,17 +112,95 @@ def test_the_levels_of_a_stage_are_sent_to_the_actors_and_kept_over_a_resume(tmp
     assert [request.level_options for request in workers.requests] == [all_levels]
 
 
-def test_the_first_update_is_saved_before_the_first_interval_ends(tmp_path, monkeypatch) -> None:
-    training, workers = prepare(tmp_path / "x", updates=3, checkpoint_minutes=60.0)
-    saved: list[list[str]] = []
+def test_the_first_update_is_saved_while_training_continues_and_the_end_waits_for_it(
+    tmp_path, monkeypatch
+) -> None:
+    training, workers = prepare(tmp_path / "x", updates=4, checkpoint_minutes=60.0)
+    go_on, seen, sync = Event(), list[str](), os.fsync
+
+    def slow(descriptor: int) -> None:
+        assert go_on.wait(10)
+        sync(descriptor)
 
     def gather(room: int, wait: bool) -> list[UnrollResult]:
-        saved.append(sorted(path.name for path in training.run.checkpoints.glob("0*")))
+        seen.append(f"{training.learner.updates} updates, busy {training.run.writer.is_busy}")
+        if training.learner.updates == 3:
+            go_on.set()
+            training.run.writer.wait()
+            seen.extend(path.name for path in training.run.checkpoints.glob("0*"))
         return ScriptedWorkers.gather(workers, room, wait)
 
+    monkeypatch.setattr(os, "fsync", slow)
     monkeypatch.setattr(workers, "gather", gather)
     training.train()
-    assert saved == [[], ["000000000004"], ["000000000004"]]
+    assert seen == [
+        "0 updates, busy False",
+        "1 updates, busy True",
+        "2 updates, busy True",
+        "3 updates, busy True",
+        "000000000004",
+    ]
+    assert load(tmp_path / "x" / "checkpoints").frame == 16
+
+
+def poison(workers: ScriptedWorkers, bad: Container[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the rewards of some unrolls, by number, not finite."""
+    gather, count = workers.gather, iter(range(10**6))
+
+    def poisoned(room: int, wait: bool) -> list[UnrollResult]:
+        results = gather(room, wait)
+        if next(count) in bad:
+            results[0].unroll.trajectory.inputs.last_rewards.fill_(float("nan"))
+        return results
+
+    monkeypatch.setattr(workers, "gather", poisoned)
+
+
+def test_batches_that_are_not_finite_are_skipped_and_counted(tmp_path, monkeypatch, capsys) -> None:
+    training, workers = prepare(tmp_path / "x", updates=4)
+    poison(workers, {*range(1, 10), 11}, monkeypatch)
+    training.train()
+    assert training.learner.updates == 4 and len(workers.requests) == 14
+    assert training.run.metrics()[-1]["updates/refused"] == 10
+    assert load(tmp_path / "x" / "checkpoints").state["refused"] == 10
+    assert capsys.readouterr().out.count("Training continues with the next batch.") == 2
+    assert all(line["loss/total"] is not None for line in training.run.metrics())
+
+
+def test_after_ten_in_a_row_the_weights_are_those_of_the_checkpoint(
+    tmp_path, monkeypatch, capsys
+) -> None:
+    training, workers = prepare(tmp_path / "x", updates=4, checkpoint_minutes=60.0)
+    poison(workers, range(3, 13), monkeypatch)
+    training.train()
+    of_update_1, of_update_3, after = (workers.requests[n].weights for n in (1, 12, 13))
+    assert torch.equal(of_update_1, after) and not torch.equal(of_update_3, after)
+    assert [workers.requests[n].version for n in (1, 12, 13)] == [1, 3, 4]
+    assert training.learner.frames == 16 and training.learner.updates == 5
+    path = tmp_path / "x" / "checkpoints" / "000000000004"
+    assert f"training continues with the weights of {path}." in capsys.readouterr().out
+    assert load(tmp_path / "x" / "checkpoints").frame == 16
+
+
+def test_trajectories_of_the_weights_before_a_rollback_are_dropped(tmp_path, monkeypatch) -> None:
+    training, workers = prepare(tmp_path / "x", updates=4)
+    poison(workers, range(2, 12), monkeypatch)
+    workers.lags = [0] * 12 + [1]
+    training.train()
+    assert training.queue.dropped == 2
+
+
+def test_if_the_rollback_does_not_help_the_run_ends_and_keeps_the_batch(
+    tmp_path, monkeypatch
+) -> None:
+    training, workers = prepare(tmp_path / "x", updates=4, checkpoint_minutes=60.0)
+    poison(workers, range(2, 10**6), monkeypatch)
+    with pytest.raises(NotFinite, match="is nan at update 3;"):
+        training.train()
+    assert len(workers.requests) == 2 + 2 * MAX_IN_A_ROW
+    batch = torch.load(tmp_path / "x" / BATCH)
+    assert any(not leaf.isfinite().all() for leaf in batch)
+    assert load(tmp_path / "x" / "checkpoints").frame == 4
 
 
 @pytest.mark.parametrize(

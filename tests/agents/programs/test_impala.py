@@ -106,23 +106,29 @@ def test_the_checkpoint_with_the_best_return_is_kept_beside_the_newest(tmp_path)
     assert returns[best.frame] == max(late) and len(late) > 1
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_names_the_term_and_keeps_the_checkpoint(
-    tmp_path, capsys, monkeypatch
+@pytest.mark.parametrize(("bad", "status"), [(range(5, 6), 0), (range(5, 10**6), door.NOT_FINITE)])
+def test_losses_that_stay_not_finite_end_the_run_and_a_single_one_is_skipped(
+    bad, status, tmp_path, capsys, monkeypatch
 ):
     from agents.impala.learning import losses
 
-    real, calls = losses.vtrace, iter(range(100))
+    real, calls = losses.vtrace, iter(range(10**6))
 
     def poisoned(*arguments):
         target = real(*arguments)
-        return target._replace(targets=target.targets * (float("nan") if next(calls) == 5 else 1))
+        return target._replace(targets=target.targets * (float("nan") if next(calls) in bad else 1))
 
     monkeypatch.setattr(losses, "vtrace", poisoned)
-    flags = ("--core", "lstm", "--checkpoint-minutes", "0", "--frames", "4000")
-    assert train(tmp_path / "run", *flags) == door.NOT_FINITE
-    assert "loss/value is nan" in capsys.readouterr().err
-    assert load(tmp_path / "run" / "checkpoints").frame == 200
-    assert (tmp_path / "run" / "not_finite_batch.pt").exists()
+    flags = ("--core", "lstm", "--checkpoint-minutes", "0", "--frames", "1000")
+    assert train(tmp_path / "run", *flags) == status
+    output = capsys.readouterr()
+    assert "loss/value is nan at update 5" in output.out
+    assert ("loss/value is nan" in output.err) == (status != 0)
+    checkpoint = load(tmp_path / "run" / "checkpoints")
+    assert checkpoint.frame == (200 if status else 1000)
+    if not status:
+        assert checkpoint.state["refused"] == lines(tmp_path / "run")[-1]["updates/refused"] == 1
+    assert torch.load(tmp_path / "run" / "not_finite_batch.pt")
 
 
 SHELL = """

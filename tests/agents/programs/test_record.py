@@ -88,7 +88,8 @@ def test_progress_shows_the_weights_of_early_on(run, capsys):
         policy = build_policy(run.config)
         with torch.no_grad():
             policy.value_head.bias.fill_(frame)
-        run.save_milestone(frame, policy.state_dict())
+        run.start_saving_milestone(lambda _: None, frame, policy.state_dict())
+        run.writer.wait()
     assert record([str(run.folder), "--progress"]) == 0
     out = capsys.readouterr().out
     assert [line.split(": ")[1].split(" (")[0] for line in out.splitlines()] == [

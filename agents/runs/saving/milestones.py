@@ -1,11 +1,9 @@
 """Weights of early in a run, kept to show how it progressed."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor
-
 from agents.runs import checkpoint
+from agents.runs.checkpoint import Snapshot
 
 SHARES = (0.01, 0.1)
 """Of all frames of a run, after which its weights are kept."""
@@ -31,7 +29,7 @@ class Milestones:
         return bool(passed)
 
 
-def save(checkpoints: Path, frame: int, weights: Mapping[str, Tensor], config: bytes) -> None:
+def write(checkpoints: Path, content: Snapshot, config: bytes) -> Path:
     """Write a checkpoint of the weights alone.
 
     Args:
@@ -40,6 +38,4 @@ def save(checkpoints: Path, frame: int, weights: Mapping[str, Tensor], config: b
     Raises:
         CheckpointError: it could not be written.
     """
-    checkpoint.save(
-        checkpoints / FOLDER, frame=frame, weights=weights, state={}, config=config, keep=8
-    )
+    return checkpoint.write(checkpoints / FOLDER, content, config=config, keep=8)

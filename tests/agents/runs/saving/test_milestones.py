@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from agents.runs import milestones
-from agents.runs.checkpoint import WrongConfig, load_all
-from agents.runs.milestones import Milestones
+from agents.runs.checkpoint import WrongConfig, load_all, snapshot
+from agents.runs.saving import milestones
+from agents.runs.saving.milestones import Milestones
 
 
 def due(total, start, frames):
@@ -32,7 +32,8 @@ def saved(tmp_path):
     config.write_text("seed: 1\n")
     for frame in (10, 100):
         weights = {"w": torch.full((2,), float(frame))}
-        milestones.save(tmp_path / "checkpoints", frame, weights, config.read_bytes())
+        content = snapshot(frame=frame, weights=weights, state={})
+        milestones.write(tmp_path / "checkpoints", content, config.read_bytes())
     return tmp_path
 
 

@@ -1,0 +1,1 @@
+"""Writing checkpoints while a run trains."""
