@@ -22,6 +22,7 @@ KNOW_RAY = {
     "agents/cluster/process_group.py",
     "agents/cluster/ray_processes.py",
     "agents/cluster/ray_session.py",
+    "agents/cluster/store.py",
     "agents/impala/ray_workers.py",
     "agents/benchmark/over_ray.py",
     "agents/benchmark/sweep.py",

@@ -42,7 +42,7 @@ def train(config: ImpalaConfig | SupervisedConfig) -> Path:
         ValueError: the settings are not valid.
         RunError: the run folder cannot be written.
         CheckpointError: the last checkpoint could not be written.
-        NotFinite: the loss or the gradient is not finite.
+        NotFinite: the loss or the gradient stays not finite.
     """
     threads = torch.get_num_threads()
     try:
@@ -64,9 +64,9 @@ def _train_agent(config: ImpalaConfig) -> Path:
 def _train_model(config: SupervisedConfig) -> Path:
     if config.data_parallel > 1:
         raise ValueError("data_parallel > 1 starts processes: use engram supervised")
-    training = supervised.prepare_training(
-        ParsedRun(config, nearest_names(SUPERVISED, config), None, ())
-    )
-    training.train()
+    prepared = supervised.prepare(ParsedRun(config, nearest_names(SUPERVISED, config), None, ()))
+    with StopSignal() as stop:
+        training = supervised.build_training(prepared, stop)
+        training.train(stop)
     assert training.run is not None  # without data_parallel, this process writes it
     return training.run.folder

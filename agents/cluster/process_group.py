@@ -10,8 +10,9 @@ from shutil import rmtree
 import ray
 import ray.train
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchConfig, TorchTrainer, get_device
+from ray.train.torch import TorchTrainer, get_device
 
+from agents.cluster.store import LocalStoreConfig
 from memory.group import DistributedGroup
 
 
@@ -73,7 +74,7 @@ def over_ray(
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")  # torch may load slowly
     trainer = TorchTrainer(
         loop,
-        torch_config=TorchConfig("nccl" if device == "cuda" else "gloo", timeout_s=PATIENCE),
+        torch_config=LocalStoreConfig("nccl" if device == "cuda" else "gloo", timeout_s=PATIENCE),
         scaling_config=ScalingConfig(
             num_workers=processes,
             use_gpu=device == "cuda",

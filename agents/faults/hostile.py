@@ -14,7 +14,15 @@ import torch
 
 from agents.cli.command_line import parse
 from agents.cli.exit_status import OK
-from agents.faults.processes import PROC, SMALL, Program, descendants, environment, name_of
+from agents.faults.processes import (
+    PROC,
+    SMALL,
+    Program,
+    descendants,
+    environment,
+    name_of,
+    sockets_of,
+)
 from agents.faults.row import Failed, Row
 from agents.impala.build import build_learner, build_policy, build_rollout
 from agents.impala.learning.learner import NotFinite
@@ -176,13 +184,7 @@ def _gcs_address(driver: int) -> str:
 
 def _listening(driver: int) -> set[int]:
     """Ports on which a process and its descendants listen."""
-    sockets: set[str] = set()
-    for number in {driver, *descendants(driver)}:
-        for link in (PROC / str(number) / "fd").glob("*"):
-            try:
-                sockets.add(os.readlink(link))
-            except OSError:
-                continue
+    sockets = {name for n in {driver, *descendants(driver)} for name in sockets_of(n)}
     ports: set[int] = set()
     for table in ("tcp", "tcp6"):
         for line in (PROC / "net" / table).read_text().splitlines()[1:]:

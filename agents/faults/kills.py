@@ -8,6 +8,7 @@ from statistics import fmean
 
 from agents.cli.exit_status import INTERRUPTED, OK
 from agents.faults.processes import (
+    FAULTY,
     SMALL,
     SMALL_SUPERVISED,
     Program,
@@ -26,7 +27,9 @@ KILL_SECONDS = 6.0
 def kill_workers(folder: Path, count: int) -> Row:
     """Kill one of two workers, at random, again and again."""
     draw = random.Random(0)
-    with Program(folder, "impala.py", f"{SMALL} --workers 2 --checkpoint-minutes 99") as run:
+    # Environments that sleep, so that other programs on the machine do not change the speed.
+    options = f"{FAULTY} --env.kwargs.seconds 0.004 --workers 2 --checkpoint-minutes 99"
+    with Program(folder, "impala.py", options) as run:
         run.wait_for_updates(20)
         before = _rate(run, 5.0)
         noticed: list[float] = []
@@ -166,22 +169,36 @@ def signals(folder: Path, count: int) -> Row:
 
 
 def early_signals(folder: Path, count: int) -> Row:
-    """Send SIGINT to runs that are starting, at different times."""
+    """Send SIGINT to runs that start Ray, at different times; in turn to an agent's run with a
+    worker and to a supervised one of two processes."""
     statuses: list[int] = []
-    tracebacks = 0
+    seconds: list[float] = []
+    tracebacks = orphans = 0
+    starts = (
+        ("impala.py", f"{SMALL} --workers 1", 5),
+        ("supervised.py", f"{SMALL_SUPERVISED} --data-parallel 2", 15),
+    )
     for number in range(count):
-        with Program(folder / str(number), "impala.py", f"{SMALL} --workers 1") as run:
+        script, options, longest = starts[number % 2]
+        with Program(folder / str(number), script, options) as run:
             run.wait_for(lambda: "starting" in run.words)
-            time.sleep(5 * number / count)
+            time.sleep(longest * number / count)
+            family = {n: name for n, name in descendants(run.process.pid).items() if "ray" in name}
+            sent = time.monotonic()
             kill(-run.process.pid, signal.SIGINT)
             statuses.append(run.end())
+            seconds.append(time.monotonic() - sent)
+            time.sleep(2)
+            orphans += sum(name_of(n) == name for n, name in family.items())
             tracebacks += "Traceback" in run.words or "Fatal" in run.words
-    expected = {OK, INTERRUPTED}
     return Row(
-        f"{count} SIGINTs to the group while Ray starts",
-        f"statuses {sorted(statuses)}, {tracebacks} with a traceback",
-        f"{INTERRUPTED}, or 0 once training has begun; no traceback",
-        set(statuses) <= expected and not tracebacks,
+        f"{count} SIGINTs to the group while Ray starts, in turn with --workers 1 and "
+        "--data-parallel 2",
+        f"{statuses.count(INTERRUPTED)} ended with status {INTERRUPTED} and "
+        f"{statuses.count(OK)} with {OK}, after at most {max(seconds):.1f} s; {tracebacks} with a "
+        f"traceback, {orphans} processes left",
+        f"{INTERRUPTED}, or {OK} once training has begun; no traceback, no process",
+        set(statuses) <= {OK, INTERRUPTED} and not tracebacks and not orphans,
     )
 
 

@@ -178,6 +178,17 @@ def num_files(process: int) -> int:
         return 0
 
 
+def sockets_of(process: int | str) -> set[str]:
+    """What the links of a process's file descriptors name, sockets among them."""
+    found: set[str] = set()
+    for link in (PROC / str(process) / "fd").glob("*"):
+        try:
+            found.add(os.readlink(link))
+        except OSError:  # closed meanwhile
+            continue
+    return found
+
+
 def shared_mb() -> float:
     """Used space of /dev/shm in MB."""
     space = os.statvfs("/dev/shm")

@@ -40,7 +40,7 @@ KINDS: dict[str, Kind] = {
     "flips": Kind(files.flips, 1000, 1000),
     "disk_full": Kind(files.disk_full, 3, 20),
     "two_runs": Kind(files.two_runs, 3, 30),
-    "slow_disk": Kind(files.slow_disk, 20, 120, "seconds"),
+    "slow_disk": Kind(files.slow_disk, 30, 120, "seconds"),
     "not_finite": Kind(hostile.not_finite, 100, 100),
     "environments": Kind(environment_faults.environments, 1, 10),
     "leaks": Kind(environment_faults.leaks, 15, 120, "seconds"),

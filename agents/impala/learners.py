@@ -2,7 +2,8 @@
 
 Each learner has its share of the actors, which run near it, and makes the same updates as the
 others: gradients, metrics and running statistics are averaged over all of them. If a process is
-lost, all start again from the newest checkpoint.
+lost or fails, all start again from the newest checkpoint; if it fails at the same update again, the
+run ends.
 """
 
 import os
@@ -13,10 +14,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from agents.cli.exit_status import BAD_INPUT, fail
+from agents.cli.exit_status import BAD_INPUT, WORKERS_LOST, fail
 from agents.cluster.process_group import over_ray
 from agents.impala.build import build_learner, build_policy
 from agents.impala.config import ImpalaConfig
+from agents.impala.distributed.learner_failures import LearnerFailures
 from agents.impala.evaluations import Evaluate
 from agents.impala.local_workers import LocalWorkers
 from agents.impala.program import IMPALA
@@ -25,7 +27,7 @@ from agents.impala.training import RecordVideo, Training
 from agents.runs.checkpoint import load
 from agents.runs.processes import follow, printing_to
 from agents.runs.run import Run
-from agents.runs.stop_signal import StopFile
+from agents.runs.stop_signal import StopFile, StopSignal
 from agents.runs.weights import load_weights, unflatten
 from memory.group import DistributedGroup, Group
 
@@ -42,13 +44,15 @@ def train_together(
     record_video: RecordVideo,
     evaluate: Evaluate,
     status_of: StatusOf,
+    stop: StopSignal,
 ) -> int:
     """Train with several learners in the connected cluster, whose nodes share the run folder.
 
-    Returns the exit status. Signals to this process are passed to the learners as a file.
+    Returns the exit status. Stop requests to this process are passed to the learners as a file.
 
     Args:
         weights: to start with, from `agents.runs.weights.flatten`.
+        stop: an entered one.
 
     Raises:
         ValueError: the cluster is too small.
@@ -58,7 +62,10 @@ def train_together(
     work = partial(_work, config, weights, folder, Path.cwd(), record_video, evaluate, status_of)
     threads = threads_of(config)
     arguments = (work, config.learners, threads, config.device, folder, "--learners", MAX_FAILURES)
-    return follow(folder, partial(over_ray, *arguments))
+    try:
+        return follow(folder, partial(over_ray, *arguments), stop)
+    finally:
+        LearnerFailures(folder).forget()
 
 
 def threads_of(config: ImpalaConfig) -> int:
@@ -110,11 +117,24 @@ def _work(
         def build() -> Training:
             learner = build_learner(config, policy, group, device)
             return Training(
-                share, learner, open_run, make_workers, record_video, evaluate, checkpoint
+                share,
+                learner,
+                open_run,
+                make_workers,
+                record_video,
+                evaluate,
+                checkpoint,
+                checkpoints,
             )
 
+        failures = LearnerFailures(folder)
+        if failures.repeated:
+            return fail(IMPALA.name, failures.repeated, WORKERS_LOST) if not group.rank else 0
         training = build_together(build, group)
-        return BAD_INPUT if training is None else status_of(training, StopFile(folder))
+        if training is None:
+            return BAD_INPUT
+        with failures.recorded(group.rank, lambda: training.learner.updates):
+            return status_of(training, StopFile(folder))
 
 
 def build_together(build: Callable[[], Training], group: Group) -> Training | None:

@@ -40,7 +40,7 @@ from agents.runs.metrics.curves import check_wandb
 from agents.runs.monitor import Monitor
 from agents.runs.progress import count
 from agents.runs.run import Run, RunError, check_run_dir
-from agents.runs.stop_signal import StopFile, StopSignal
+from agents.runs.stop_signal import Interrupted, StopFile, StopSignal
 from agents.runs.weights import flatten, load_weights
 from envs.fault import EnvironmentFault
 
@@ -53,10 +53,6 @@ _STATUS_OF: dict[type[Exception], int] = {
     EnvironmentHangs: ENVIRONMENT_HANGS,
     WorkersLost: WORKERS_LOST,
 }
-
-
-class Interrupted(RuntimeError):
-    """A stop was requested before there was anything to save."""
 
 
 def main(argv: list[str]) -> int:
@@ -89,7 +85,7 @@ def _train(parsed: ParsedRun, stop: StopSignal) -> int:
     else:
         assert folder is not None
         with _guard(prepared.config, folder):
-            status = _train_together(prepared, folder)
+            status = _train_together(prepared, folder, stop)
     if status == OK:
         _show_end(prepared.config, folder)
     if status == WORKERS_LOST:
@@ -143,7 +139,7 @@ class Prepared(NamedTuple):
             Interrupted: a stop was requested before.
         """
         if stop.requested:
-            raise Interrupted("interrupted before training began; nothing was written.")
+            raise Interrupted
         if self.resumed is None or self.checkpoint is None:
             return Run.create(self.config, self.names, IMPALA, planned=self.folder)
         old, frame = self.resumed.config, self.checkpoint.frame
@@ -215,7 +211,7 @@ def _prepare_learners(prepared: Prepared, stop: StopSignal) -> Path:
     return prepared.open_run(stop).folder
 
 
-def _train_together(prepared: Prepared, folder: Path) -> int:
+def _train_together(prepared: Prepared, folder: Path, stop: StopSignal) -> int:
     from agents.cluster.process_group import ProcessFailed
     from agents.impala.learners import train_together
 
@@ -223,7 +219,7 @@ def _train_together(prepared: Prepared, folder: Path) -> int:
     weights = flatten(prepared.policy)
     try:
         return train_together(
-            prepared.config, weights, folder, record_video, evaluate_agent, status
+            prepared.config, weights, folder, record_video, evaluate_agent, status, stop
         )
     except ValueError as error:
         return fail(IMPALA.name, error, BAD_INPUT)

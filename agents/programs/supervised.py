@@ -2,11 +2,13 @@
 
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
 from agents.cli.command_line import ParsedRun, parse
-from agents.cli.exit_status import BAD_INPUT, OK, WORKERS_LOST, fail
+from agents.cli.exit_status import BAD_INPUT, INTERRUPTED, OK, WORKERS_LOST, fail
+from agents.cli.program import Names
 from agents.runs.checkpoint import Checkpoint, CheckpointError
 from agents.runs.device import compute_device, uses_graphs
 from agents.runs.guard import Guard
@@ -14,6 +16,7 @@ from agents.runs.messages import command, show_end, show_start
 from agents.runs.metrics.curves import check_wandb
 from agents.runs.monitor import Monitor
 from agents.runs.run import RESULTS, Run, RunError, check_run_dir
+from agents.runs.stop_signal import Interrupted, StopSignal
 from agents.runs.weights import load_weights
 from agents.supervised.build import build
 from agents.supervised.config import SupervisedConfig
@@ -24,19 +27,33 @@ from memory.supervised import Reader, Task, Trainer
 from memory.supervised.reader import num_parameters
 from memory.supervised.trainer import check_shared
 
+_ERRORS = (RunError, CheckpointError, ValueError, ConnectionError)
+"""Errors with messages for users, before training begins."""
+
 
 def main(argv: list[str]) -> int:
     """Train with the options of a command line; returns the exit status."""
     parsed = parse(argv, SUPERVISED)
     try:
-        training = prepare_training(parsed)
-    except (RunError, CheckpointError, ValueError, ConnectionError) as error:
+        prepared = prepare(parsed)
+    except _ERRORS as error:
         return fail(SUPERVISED.name, error, BAD_INPUT)
+    with StopSignal() as stop:
+        try:
+            training = build_training(prepared, stop)
+        except Interrupted as error:
+            return fail(SUPERVISED.name, error, INTERRUPTED)
+        except _ERRORS as error:
+            return fail(SUPERVISED.name, error, BAD_INPUT)
+        return _train(training, stop)
+
+
+def _train(training: SupervisedTraining, stop: StopSignal) -> int:
     if training.run and training.config.data_parallel > 1:
         with _guard(training.run.folder):
-            status = _train_together(training.config, training.run.folder)
+            status = _train_together(training.config, training.run.folder, stop)
     else:
-        status = status_of(training)
+        status = status_of(training, stop)
     if status == WORKERS_LOST and training.run:
         resume = command(SUPERVISED.name, "--resume", training.run.folder)
         print(f"resume: {resume}", file=sys.stderr)
@@ -89,20 +106,32 @@ def _connect_ray(config: SupervisedConfig) -> None:
     device_of(config.data_parallel, threads_of(config), config.device, "--data-parallel")
 
 
-def _train_together(config: SupervisedConfig, folder: Path) -> int:
+def _train_together(config: SupervisedConfig, folder: Path, stop: StopSignal) -> int:
     from agents.cluster.process_group import ProcessFailed
     from agents.supervised.workers import train_together
 
     try:
-        return train_together(config, folder)
+        return train_together(config, folder, stop)
     except ValueError as error:
         return fail(SUPERVISED.name, error, BAD_INPUT)
     except ProcessFailed as error:
         return fail(SUPERVISED.name, error, WORKERS_LOST)
 
 
-def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
-    """Check all options, and only then write the run folder."""
+class Prepared(NamedTuple):
+    """A run whose options and checkpoint were checked; nothing is written or started yet."""
+
+    config: SupervisedConfig
+    names: Names
+    trainer: Trainer
+    folder: Path
+    """Of the run, unless another process takes it in between."""
+    resumed: Run | None
+    checkpoint: Checkpoint | None
+
+
+def prepare(parsed: ParsedRun) -> Prepared:
+    """Check all options, and load the checkpoint of a run to resume."""
     config: SupervisedConfig = parsed.config
     if config.threads != "auto":
         torch.set_num_threads(config.threads)
@@ -130,14 +159,26 @@ def prepare_training(parsed: ParsedRun) -> SupervisedTraining:
     task.batch(0, config.training.batch)  # raises an error if such batches are impossible
     folder = parsed.resume or Run.plan(config, parsed.names)
     _show_start(parsed, reader, folder, checkpoint.frame if checkpoint else 0)
+    return Prepared(config, parsed.names, trainer, folder, resumed, checkpoint)
+
+
+def build_training(prepared: Prepared, stop: StopSignal) -> SupervisedTraining:
+    """Start Ray if needed, and only then write the run folder.
+
+    Raises:
+        Interrupted: a stop was requested before that.
+    """
+    config, checkpoint = prepared.config, prepared.checkpoint
     if config.data_parallel > 1:
         _connect_ray(config)
-    if resumed and checkpoint:
-        run = resumed
+    if stop.requested:
+        raise Interrupted
+    if prepared.resumed and checkpoint:
+        run = prepared.resumed
         run.resume(checkpoint.frame, config)
     else:
-        run = Run.create(config, parsed.names, SUPERVISED, planned=folder)
-    return SupervisedTraining(config, trainer, run, checkpoint)
+        run = Run.create(config, prepared.names, SUPERVISED, planned=prepared.folder)
+    return SupervisedTraining(config, prepared.trainer, run, checkpoint)
 
 
 def _checkpoint_of(run: Run, reader: Reader, task: Task) -> Checkpoint:

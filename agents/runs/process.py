@@ -5,6 +5,10 @@ import os
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
+from pathlib import Path
+from types import TracebackType
+
+from agents.cli.exit_status import INTERRUPTED, fail
 
 LARGEST_KEPT = 1 << 30
 """Largest freed block, in bytes, that is kept for reuse."""
@@ -17,8 +21,10 @@ def prepare() -> None:
 
     Threads of OpenMP must not spin while they wait, which slows shared cores down by an order of
     magnitude. Environment variables that the user has set are kept. Characters that a terminal
-    does not have are written as question marks.
+    does not have are written as question marks. Ctrl-C shows no traceback, also while modules are
+    imported.
     """
+    sys.excepthook = _show_error
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     keep_freed_memory()
     for stream in (sys.stdout, sys.stderr):
@@ -29,16 +35,26 @@ def prepare() -> None:
 def run(main: Callable[[list[str]], int], argv: list[str]) -> int:
     """Run a program; returns its status.
 
-    A reader of its output that has gone, as after `| head`, ends it without an error.
+    A reader of its output that has gone, as after `| head`, ends it without an error, and Ctrl-C
+    ends it with a sentence.
     """
     status = 0
     try:
         status = main(argv)
     except BrokenPipeError:
         pass
+    except KeyboardInterrupt:
+        status = fail(Path(sys.argv[0]).name, "interrupted.", INTERRUPTED)
     finally:
         _flush_output()
     return status
+
+
+def _show_error(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
 
 
 def _flush_output() -> None:

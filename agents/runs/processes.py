@@ -12,15 +12,14 @@ OUTPUT = "output.txt"
 """File of a run folder during the run: what the processes print, which this process shows."""
 
 
-def follow(folder: Path, work: Callable[[], int]) -> int:
+def follow(folder: Path, work: Callable[[], int], stop: StopSignal) -> int:
     """Call a function that waits for other processes; returns its result.
 
-    Shows what they print to the run folder, and passes signals to them as a file.
+    Shows what they print to the run folder, and passes stop requests to them as a file.
     """
     output = folder / OUTPUT
     with (
         output.open("w+") as printed,
-        StopSignal() as stop,
         StopFile(folder) as file,
         ThreadPoolExecutor(1) as pool,
     ):

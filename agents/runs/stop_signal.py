@@ -6,6 +6,13 @@ from pathlib import Path
 from types import FrameType
 
 
+class Interrupted(RuntimeError):
+    """A stop was requested before there was anything to save."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted before training began; nothing was written.")
+
+
 class StopSignal:
     """While entered, SIGINT, SIGTERM and SIGHUP set `requested`; a second signal exits at once.
 

@@ -11,7 +11,7 @@ from agents.runs.checkpoint import load
 from agents.runs.device import uses_graphs
 from agents.runs.processes import follow, printing_to
 from agents.runs.run import Run
-from agents.runs.stop_signal import StopFile
+from agents.runs.stop_signal import StopFile, StopSignal
 from agents.runs.weights import load_weights
 from agents.supervised.build import build
 from agents.supervised.config import SupervisedConfig
@@ -22,10 +22,13 @@ from memory.supervised import Trainer
 from memory.supervised.data.data_folder import VARIABLE
 
 
-def train_together(config: SupervisedConfig, folder: Path) -> int:
+def train_together(config: SupervisedConfig, folder: Path, stop: StopSignal) -> int:
     """Train in processes of the connected Ray cluster, whose nodes share the run folder.
 
-    Returns the exit status. Signals to this process are passed to rank 0 as a file.
+    Returns the exit status. Stop requests to this process are passed to rank 0 as a file.
+
+    Args:
+        stop: an entered one.
 
     Raises:
         ValueError: the cluster is too small.
@@ -35,7 +38,7 @@ def train_together(config: SupervisedConfig, folder: Path) -> int:
     work = partial(_work, config, folder, Path.cwd(), os.environ.get(VARIABLE))
     threads = threads_of(config)
     arguments = (work, config.data_parallel, threads, config.device, folder, "--data-parallel")
-    return follow(folder, partial(over_ray, *arguments))
+    return follow(folder, partial(over_ray, *arguments), stop)
 
 
 def threads_of(config: SupervisedConfig) -> int:
@@ -79,4 +82,5 @@ def _work(
             run.use_wandb(config.wandb)
         if run is not None and checkpoint is not None:
             run.resume(checkpoint.frame)
-        return status_of(SupervisedTraining(config, trainer, run, checkpoint), StopFile(folder))
+        training = SupervisedTraining(config, trainer, run, checkpoint, checkpoints)
+        return status_of(training, StopFile(folder))

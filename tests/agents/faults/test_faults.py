@@ -13,8 +13,6 @@ from agents.impala.learning.learner import Learner
 from agents.programs.faults import main
 
 NEEDS_ROOT = {"disk_full"}
-NOT_MET = {"slow_disk"}
-"""A checkpoint is written by the thread that learns."""
 
 
 def test_batches_that_are_not_finite_change_nothing(tmp_path: Path) -> None:
@@ -44,6 +42,6 @@ def test_rows_are_replaced_by_name_and_stand_in_the_order_of_the_kinds(tmp_path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", KINDS.keys() - NEEDS_ROOT - NOT_MET - {"workers", "soak"})
+@pytest.mark.parametrize("name", KINDS.keys() - NEEDS_ROOT - {"workers", "soak"})
 def test_the_goal_of_each_row_is_met(name: str, tmp_path: Path) -> None:
     assert main([name, "--out", str(tmp_path)]) == 0

@@ -1,6 +1,7 @@
 """Programs write to any terminal, and to readers that leave early."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +50,21 @@ def test_characters_that_a_terminal_lacks_are_question_marks() -> None:
     program = started(1, 3, stdout=subprocess.PIPE, env=environment)
     output, errors = program.communicate(timeout=60)
     assert output.startswith(b"10 ? 1 ? x") and (program.returncode, errors) == (3, b"")
+
+
+INTERRUPTED_WHILE = {
+    "imports": "import _thread; _thread.interrupt_main(); import json, time; time.sleep(5)",
+    "a program": "def main(argv): raise KeyboardInterrupt\nsys.exit(run(main, []))",
+}
+
+
+@pytest.mark.parametrize("while_", INTERRUPTED_WHILE)
+def test_ctrl_c_shows_no_traceback(while_: str) -> None:
+    code = "import sys\nfrom agents.runs.process import prepare, run\nprepare()\n"
+    code += INTERRUPTED_WHILE[while_]
+    program = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, timeout=60, check=False
+    )
+    assert program.returncode in (130, -signal.SIGINT)
+    assert b"Traceback" not in program.stderr
+    assert (b"error: interrupted." in program.stderr) == (while_ == "a program")

@@ -1,0 +1,1 @@
+"""Actors in the processes of a Ray cluster."""
