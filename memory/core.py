@@ -80,6 +80,12 @@ class Core(nn.Module, ABC, Generic[S]):
     def step(self, x: Float[Tensor, "B *features"], state: S) -> tuple[Float[Tensor, "B D"], S]:
         """Consume one time step."""
 
+    def step_from(
+        self, x: Float[Tensor, "B *features"], state: S, reset: Bool[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B D"], S]:
+        """As `step`. Where `reset[b]`, the input begins an episode: the state is fresh."""
+        return self.step(x, select(reset, self.initial_state(len(reset)), state))
+
     def __call__(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Any:
         """Unroll over time, at least one step; see `forward`."""
         if not len(inputs):

@@ -123,9 +123,10 @@ class Policy(nn.Module):
             uniforms: in [0, 1), for each number of the action and each decision of the core;
                 None selects the most likely action and decisions.
         """
-        state = select(inputs.resets[0], self.initial_state(inputs.resets.shape[1]), state)
-        features = self.encoder(inputs)[0]
-        hidden, state, decisions, decision_logits = self._step_core(features, state, uniforms)
+        features, reset = self.encoder(inputs)[0], inputs.resets[0]
+        hidden, state, decisions, decision_logits = self._step_core(
+            features, state, reset, uniforms
+        )
         logits, values = self._heads(hidden, features)
         logits = self._masked(logits[None], inputs)[0]
         if uniforms is None:
@@ -152,12 +153,13 @@ class Policy(nn.Module):
         allowed = unpack(inputs.observations.flatten(0, 1), self.mask_slot)
         return logits.masked_fill(allowed.reshape(logits.shape) == 0, MASKED)
 
-    def _step_core(self, features: Tensor, state: Any, uniforms: Tensor | None):
+    def _step_core(self, features: Tensor, state: Any, reset: Tensor, uniforms: Tensor | None):
         """Step the core; a `DecidingCore` decides first."""
         if not isinstance(self.core, DecidingCore):
-            hidden, state = self.core.step(features, state)
+            hidden, state = self.core.step_from(features, state, reset)
             none = hidden.new_zeros(len(hidden), 0)
             return hidden, state, none, none
+        state = select(reset, self.initial_state(len(reset)), state)
         logits = self.core.decide(features, state)
         threshold = 0.5 if uniforms is None else uniforms[:, self.distribution.size :]
         decisions = (logits.sigmoid() > threshold).to(logits.dtype)

@@ -18,6 +18,8 @@ from torch.nn import functional as F
 
 from agents.networks.config import PolicyConfig
 from envs.spaces.leaves import VOCABULARY, Leaf
+from memory.fused.held import Held
+from memory.fused.pictures import convolve, why_not
 
 MAX_CELLS = 19 * 19
 """Cells of the largest feature map for which images are not made smaller."""
@@ -72,8 +74,22 @@ class ImageTorso(nn.Module):
         self.register_buffer("positions", torch.stack([x, y]), persistent=False)
         self.has_stem = bool(strides)
         self.output_shape = (sizes[-1] + 2, height, width)
+        self.held, self._names = Held(), [name for name, _ in self.named_parameters()]
+
+    def why_plain(self, images: Tensor) -> str | None:
+        """Why compiled code cannot compute a call, or None."""
+        if self.has_stem:
+            return "it has strided convolutions"
+        return why_not(self, self.held, self._names, self._layers, images)
+
+    @property
+    def _layers(self) -> list[nn.Conv2d]:
+        return cast("list[nn.Conv2d]", list(self.convolutions))
 
     def forward(self, images: Tensor) -> Tensor:
+        if self.why_plain(images) is None:
+            scale = float(self.low), float(self.span)
+            return convolve(self.held, self._layers, images, self.positions, *scale)
         x = images.movedim(-1, -3).to(self.positions.dtype)
         x = (x - self.low if self.low else x) / self.span
         if self.has_stem:

@@ -108,6 +108,15 @@ class ConvLSTM(Core[ConvLSTMState]):
         state = self._update(self._read_input(x), state)
         return state.hidden.flatten(1), state
 
+    def step_from(
+        self, x: Float[Tensor, "B F H W"], state: ConvLSTMState, reset: Bool[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B D"], ConvLSTMState]:
+        """As `step`, from a fresh state where `reset`."""
+        if self.held.open and self.why_plain(x[None], state, reset[None]) is None:
+            outputs, state = self._unroll_compiled(x[None], state, reset[None])
+            return outputs[0], state
+        return super().step_from(x, state, reset)
+
     def forward(
         self,
         inputs: Float[Tensor, "T B F H W"],

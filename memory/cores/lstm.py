@@ -106,6 +106,15 @@ class LSTM(Core[LSTMState]):
             state = LSTMState(*torch.lstm_cell(x, tuple(state), *self._weights))
         return state.hidden, state
 
+    def step_from(
+        self, x: Float[Tensor, "B F"], state: LSTMState, reset: Bool[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B D"], LSTMState]:
+        """As `step`, from a fresh state where `reset`."""
+        if self.held.open and self.why_plain(x[None], state, reset[None]) is None:
+            outputs, state = self._unroll_compiled(x[None], state, reset[None])
+            return outputs[0], state
+        return super().step_from(x, state, reset)
+
     def forward(
         self,
         inputs: Float[Tensor, "T B F"],

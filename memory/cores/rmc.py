@@ -180,6 +180,18 @@ class RMC(Core[Tensor]):
         memory = self._update(self._read_input(x), state)
         return memory.flatten(1), memory
 
+    def step_from(
+        self,
+        x: Float[Tensor, "B *features"],
+        state: Float[Tensor, "B N D"],
+        reset: Bool[Tensor, " B"],
+    ) -> tuple[Float[Tensor, "B units"], Float[Tensor, "B N D"]]:
+        """As `step`, from a fresh state where `reset`."""
+        if self.why_plain(x[None], state, reset[None]) is None:
+            outputs, state = self._run(x[None], state, reset[None])
+            return outputs[0], state
+        return super().step_from(x, state, reset)
+
     def forward(
         self,
         inputs: Float[Tensor, "T B *features"],

@@ -242,20 +242,6 @@ struct Tile {
     }
 };
 
-void add_up(const Shape& s, const Net& net, const float* sums, float* weight, float* bias) {
-    for (const Linear& l : net.layers)
-        for (Int thread = 0; thread < s.threads; thread++) {
-            const float* from = sums + thread * net.gradients + l.gradient;
-            for (Int o = 0; o < l.out; o++)
-                for (Int i = 0; i < l.in; i++) {
-                    float& sum = weight[l.column + o * l.in + i];
-                    sum = (thread ? sum : 0) + from[o * padded(l.in) + i];
-                }
-            for (Int o = 0; l.biased && o < l.out; o++)
-                bias[o] = (thread ? bias[o] : 0) + from[l.out * padded(l.in) + o];
-        }
-}
-
 // work(thread, first element of a tile, their number) for all tiles.
 template <class Work>
 void each_tile(const Shape& s, Work work) {
@@ -337,7 +323,8 @@ int engram_convlstm_backward(const Shape* shape, const float* const* weights, co
             tile.step_back(t, d_outputs, d_x, sums + thread * gradients);
         tile.end_back(d_hidden, d_cell);
     });
-    add_up(s, net, sums, d_weights[0], d_weights[1]);
+    for (const Linear& l : net.layers)
+        add_up(l, sums, s.threads, net.gradients, d_weights[0], l.biased ? d_weights[1] : nullptr);
     return 0;
 }
 

@@ -327,6 +327,22 @@ struct Linear {
     }
 };
 
+// The gradients of a layer, from those of each thread, which lie `each` floats apart.
+inline void add_up(const Linear& layer, const float* sums, Int threads, Int each, float* weight,
+                   float* bias) {
+    weight += layer.column;
+    for (Int thread = 0; thread < threads; thread++) {
+        const float* from = sums + thread * each + layer.gradient;
+        for (Int o = 0; o < layer.out; o++)
+            for (Int i = 0; i < layer.in; i++) {
+                float& sum = weight[o * layer.stride + i];
+                sum = (thread ? sum : 0) + from[o * padded(layer.in) + i];
+            }
+        for (Int o = 0; layer.biased && o < layer.out; o++)
+            bias[o] = (thread ? bias[o] : 0) + from[layer.out * padded(layer.in) + o];
+    }
+}
+
 // Normalisation over a row: y = gain * unit + offset, unit = (x - mean) / deviation.
 struct Norm {
     Int size, parameter;

@@ -51,6 +51,18 @@ def policy_for(space: spaces.Space, core: Any = LSTM) -> Policy:
     return Policy(space, spaces.Discrete(ACTIONS), core, PolicyConfig(channels=(4, 6)))
 
 
+@pytest.mark.parametrize("low", [0.0, -3.0])
+def test_compiled_convolutions_give_the_features_of_plain_ones(low) -> None:
+    torso = ImageTorso((5, 4, 3), (4, 6), low=low)
+    images = torch.randint(256, (7, 5, 4, 3), dtype=torch.uint8)
+    if torso.why_plain(images):
+        pytest.skip("there is no C++ compiler")
+    plain = torso.double()
+    expected = plain(images)
+    assert "float64" in str(plain.why_plain(images))
+    assert_close(torso.float()(images), expected.float())
+
+
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("kind", ["vector", "map", "rows"])
 def test_every_space_becomes_what_the_core_wants(space, kind) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from memory import CORES, GRUConfig, map_state, select, state_leaves
 from memory.core import Core, CoreConfig
+from memory.fused.held import weights_held
 from tests.memory.small_cores import INPUT_SHAPES, SMALL_CORES
 
 T, B = 7, 3
@@ -98,6 +99,19 @@ def test_what_a_configuration_can_derive_is_derived():
     config = CORES["gru"].of_width(7)
     assert config == GRUConfig(hidden=7) and config.input_kind == "vector"
     assert CORES["gru"].small() == {"": GRUConfig(hidden=16)} and config.idle() == {}
+
+
+@pytest.mark.parametrize("kind", [torch.double, torch.float])
+def test_a_step_from_a_reset_is_the_step_from_the_initial_state(pair, kind):
+    core, inputs = pair
+    core, inputs = core.to(kind), inputs.to(kind)
+    reset = torch.tensor([True, False, False])
+    with torch.no_grad(), weights_held(core):
+        state = used_state(core, inputs)
+        expected, after = core.step(inputs[0], select(reset, core.initial_state(B), state))
+        output, now = core.step_from(inputs[0], state, reset)
+    assert torch.equal(output, expected)
+    assert all(map(torch.equal, state_leaves(now), state_leaves(after)))
 
 
 def test_every_state_leaf_leads_with_the_batch_and_keeps_shape_and_type(pair):

@@ -1,0 +1,166 @@
+"""Convolutions with ReLU over pictures of bytes in one call of compiled code, pictures.cpp.
+
+It computes the same as PyTorch's convolutions, in float32 on a CPU; tests compare the two. With few
+channels those take several times as long. The weights are laid out again in each call, so that no
+call uses old ones, unless they are held.
+"""
+
+# pyright: reportUnknownMemberType=false
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from memory.fused.call import library_of, pack, pointer, pointers, why_not_compiled
+from memory.fused.held import Held
+
+PLACES_PER_THREAD = 4096
+"""With fewer places of pictures a thread costs more than it helps."""
+MOST_LAYERS = 8
+
+
+class Shape(ctypes.Structure):
+    """Sizes that a call passes: `Shape` of pictures.cpp, field by field."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("pictures", "height", "width", "kernel", "layers")),
+        ("threads", ctypes.c_int64),
+        ("channels", ctypes.c_int64 * (MOST_LAYERS + 1)),
+        *((name, ctypes.c_float) for name in ("low", "span")),
+    ]
+
+
+@cache
+def library() -> ctypes.CDLL | str:
+    """The compiled code, or why there is none, which is logged once."""
+    found = library_of(__file__)
+    if not isinstance(found, str):
+        found.engram_pictures_pack.restype = ctypes.c_int64
+    return found
+
+
+def why_not(
+    module: nn.Module,
+    held: Held,
+    names: Sequence[str],
+    layers: Sequence[nn.Conv2d],
+    pictures: Tensor,
+) -> str | None:
+    """Why compiled code cannot compute the convolutions of a module, or None.
+
+    Args:
+        names: of the parameters that the module was built with.
+    """
+    reason = why_not_compiled(module, held, names, ())
+    if reason:
+        return reason
+    if (pictures.dtype, pictures.device.type, type(pictures)) != (torch.uint8, "cpu", Tensor):
+        return f"{pictures.dtype} on {pictures.device.type}"
+    if not pictures.numel() or not 0 < len(layers) <= MOST_LAYERS:
+        return "there are no pictures, or too many layers"
+    found = library()
+    return found if isinstance(found, str) else None
+
+
+def convolve(
+    held: Held,
+    layers: Sequence[nn.Conv2d],
+    pictures: UInt8[Tensor, "N H W C"],
+    planes: Float[Tensor, "Z H W"],
+    low: float,
+    span: float,
+) -> Float[Tensor, "N D H W"]:
+    """Maps of the last layer, and some planes after them.
+
+    Args:
+        layers: of one size of kernel and stride 1. Maps keep their size: they are padded with
+            zeros, for an even kernel one more at the bottom and at the right.
+        low: of a pixel; `(x - low) / span` is convolved.
+    """
+    count, height, width, depth = pictures.shape
+    threads = max(1, min(torch.get_num_threads(), count * height * width // PLACES_PER_THREAD))
+    channels = (ctypes.c_int64 * (MOST_LAYERS + 1))(depth, *(x.out_channels for x in layers))
+    sizes = count, height, width, layers[0].kernel_size[0], len(layers), threads
+    shape = Shape(*sizes, channels, low, span)
+    packed = None
+    if held.open and not torch.is_grad_enabled():
+        packed = held.keep("packed", lambda: _pack(shape, layers))
+        weights = []
+    else:
+        weights = _laid_out(layers)
+    return cast(Any, _Convolutions.apply(shape, packed, pictures, planes, *weights))
+
+
+def _laid_out(layers: Sequence[nn.Conv2d]) -> list[Tensor]:
+    """Weights `[out, k, k, in]` and biases."""
+    return [
+        tensor
+        for layer in layers
+        for tensor in (layer.weight.movedim(1, -1), cast("Tensor", layer.bias))
+    ]
+
+
+def _pack(shape: Shape, layers: Sequence[nn.Conv2d]) -> Float[Tensor, " N"]:
+    return pack(_code().engram_pictures_pack, shape, _laid_out(layers))
+
+
+class _Convolutions(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        shape: Shape,
+        packed: Tensor | None,
+        pictures: Tensor,
+        planes: Tensor,
+        *weights: Tensor,
+    ) -> Tensor:
+        pictures = pictures.contiguous()
+        weights = tuple(weight.contiguous() for weight in weights)
+        depth = shape.channels[shape.layers]
+        features = planes.new_empty(len(pictures), depth + len(planes), *planes.shape[1:])
+        features[:, depth:] = planes
+        failed = _code().engram_pictures_forward(
+            ctypes.byref(shape),
+            pointers(weights),
+            *map(pointer, (packed, pictures, features)),
+            ctypes.c_int64(features.stride(0)),
+        )
+        if failed:
+            raise MemoryError(f"pictures: no memory for {shape.threads} threads to work in")
+        ctx.save_for_backward(pictures, features, *weights)
+        ctx.shape = shape
+        return features
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, d_features: Tensor
+    ) -> Any:
+        pictures, features, *weights = ctx.saved_tensors
+        if not d_features[0].is_contiguous():
+            d_features = d_features.contiguous()
+        d_weights = [torch.empty_like(weight) for weight in weights]
+        failed = _code().engram_pictures_backward(
+            ctypes.byref(ctx.shape),
+            pointers(weights),
+            *map(pointer, (pictures, features)),
+            ctypes.c_int64(features.stride(0)),
+            pointer(d_features),
+            ctypes.c_int64(d_features.stride(0)),
+            pointers(d_weights),
+        )
+        if failed:
+            raise MemoryError(f"pictures: no memory for {ctx.shape.threads} threads to work in")
+        return None, None, None, None, *d_weights
+
+
+def _code() -> ctypes.CDLL:
+    found = library()
+    assert not isinstance(found, str), found
+    return found
