@@ -303,7 +303,12 @@ int engram_convlstm_backward(const Shape* shape, const float* const* weights, co
                              const float* hidden, const float* cell, const bool* reset,
                              float* outputs, float* kept, const float* d_outputs, float* d_hidden,
                              float* d_cell, float* d_x, float* const* d_weights) {
-    const Shape& s = *shape;
+    Shape s = *shape;  // without the last steps, if no gradient reaches them
+    Int state = s.batch * s.channels * s.places(), x_size = s.batch * s.features * s.places();
+    if (is_zero(d_hidden, state) && is_zero(d_cell, state))
+        s.steps = steps_with_gradient(s.steps, d_outputs, state);
+    if (d_x)
+        std::memset(d_x + s.steps * x_size, 0, (shape->steps - s.steps) * x_size * sizeof(float));
     Pieces count{nullptr};
     Int gradients = Net(s, weights, true, count).gradients, common = count.used;
     Desk(s, count);
@@ -314,7 +319,7 @@ int engram_convlstm_backward(const Shape* shape, const float* const* weights, co
     Net net(s, weights, true, pieces);
     float* sums = base + common + s.threads * each;
     std::memset(sums, 0, s.threads * gradients * sizeof(float));
-    float* cells = kept + s.steps * s.batch * s.places() * s.gates();
+    float* cells = kept + shape->steps * s.batch * s.places() * s.gates();
     each_tile(s, [&](Int thread, Int first, Int elements) {
         Pieces own{base + common + thread * each};
         Tile tile{s, net, Desk(s, own), first, elements, x, hidden, cell, reset, outputs, kept, cells};

@@ -211,7 +211,13 @@ int engram_lstm_backward(const Shape* shape, const float* const* weights, const 
                          const float* hidden, const float* cell, const bool* reset, float* outputs,
                          float* cells, float* gates, const float* d_outputs, float* d_hidden,
                          float* d_cell, float* d_x, float* const* d_weights) {
-    const Shape& s = *shape;
+    Shape s = *shape;  // without the last steps, if no gradient reaches them
+    Int state = s.batch * s.width;
+    if (is_zero(d_hidden, state) && is_zero(d_cell, state))
+        s.steps = steps_with_gradient(s.steps, d_outputs, state);
+    if (d_x)
+        std::memset(d_x + s.rows() * s.features, 0,
+                    (shape->rows() - s.rows()) * s.features * sizeof(float));
     Pieces count{nullptr};
     Int gradients = Net(s, weights, true, count).gradients, common = count.used;
     Desk(s, count);

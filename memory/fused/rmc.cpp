@@ -497,7 +497,13 @@ int engram_rmc_backward(const Shape* shape, const float* const* parameters, cons
                         const bool* reset, float* kept, const float* d_outputs,
                         const float* d_final, float* d_x, float* d_state,
                         float* const* d_parameters) {
-    const Shape& s = *shape;
+    Shape s = *shape;  // without the last steps, if no gradient reaches them
+    Int units = s.slots * s.width(), x_size = s.inputs * s.features;
+    if (is_zero(d_final, s.batch * units))
+        s.steps = steps_with_gradient(s.steps, d_outputs, s.batch * units);
+    if (d_x)
+        std::memset(d_x + s.steps * s.batch * x_size, 0,
+                    (shape->steps - s.steps) * s.batch * x_size * sizeof(float));
     Pieces count{nullptr};
     Int gradients = Net(s, parameters, true, count).gradient_floats, common = count.used;
     Desk(s, count);
@@ -508,7 +514,6 @@ int engram_rmc_backward(const Shape* shape, const float* const* parameters, cons
     Net net(s, parameters, true, pieces);
     float* sums = base + common + s.threads * each;
     std::memset(sums, 0, s.threads * gradients * sizeof(float));
-    Int units = s.slots * s.width(), x_size = s.inputs * s.features;
     each_tile(s, [&](Int thread, Int number, Tile tile) {
         Pieces own{base + common + thread * each};
         Desk desk(s, own);
@@ -519,7 +524,7 @@ int engram_rmc_backward(const Shape* shape, const float* const* parameters, cons
             std::memset(desk.carry, 0, floats * sizeof(float));
         for (Int t = s.steps - 1; t >= 0; t--) {
             Int at = t * s.batch + tile.first;
-            Kept keep(s, Pieces{kept + (number * s.steps + t) * kept_floats(s)});
+            Kept keep(s, Pieces{kept + (number * shape->steps + t) * kept_floats(s)});
             net.backward(tile.size, x + at * x_size, keep, desk,
                          d_outputs ? d_outputs + at * units : nullptr,
                          d_x ? d_x + at * x_size : nullptr, sums + thread * gradients);

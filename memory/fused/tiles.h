@@ -88,6 +88,16 @@ inline void add_scaled(float* y, float a, const float* x, Int n) {
     for (Int i = 0; i < n; i++) y[i] += a * x[i];
 }
 
+inline bool is_zero(const float* x, Int n) {
+    return !x || std::all_of(x, x + n, [](float v) { return v == 0; });
+}
+
+// Steps up to the last one whose outputs have a gradient. `each` is the size of the outputs of one.
+inline Int steps_with_gradient(Int steps, const float* d_outputs, Int each) {
+    while (steps > 1 && is_zero(d_outputs ? d_outputs + (steps - 1) * each : nullptr, each)) steps--;
+    return steps;
+}
+
 // ---- products of matrices ----
 
 // Two neighbours in a sum, in bfloat16: the lower half of the word comes first. Their products are
