@@ -72,6 +72,10 @@ class Core(nn.Module, ABC, Generic[S]):
     """Whether the operations of a learning step depend on the values of tensors. The host then has
     to wait for the GPU, and the step cannot be captured as a graph."""
 
+    constants: range = range(0)
+    """Numbers of an input vector that are the same in all inputs, and whose gradient nobody needs.
+    A core may compute them once, and return zeros as their gradient."""
+
     @abstractmethod
     def initial_state(self, batch: int) -> S:
         """State before the first step of an episode; leaves `[B, ...]`."""

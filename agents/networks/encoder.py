@@ -2,6 +2,7 @@
 
 # pyright: reportUnknownMemberType=false
 
+import math
 from typing import Any
 
 import torch
@@ -42,6 +43,14 @@ class Encoder(nn.Module):
             "map": (depth + extra, height, width),
             "rows": (height * width, depth + extra),
         }[kind]
+
+    @property
+    def constants(self) -> range:
+        """The numbers of a vector that are the same in all of them: planes of positions."""
+        if self.kind != "vector" or not isinstance(self.torso, ImageTorso):
+            return range(0)
+        size = math.prod(self.torso.output_shape)
+        return range(size - self.torso.positions.numel(), size)
 
     def forward(self, inputs: Inputs) -> Float[Tensor, "T B *features"]:
         time, batch = inputs.resets.shape

@@ -74,6 +74,7 @@ class Policy(nn.Module):
         )
         check_size(core_config, self.encoder.output_shape)
         self.core = core_config.build(self.encoder.output_shape)
+        self.core.constants = self.encoder.constants
         self.skip, self.output_norm = config.skip, config.output_norm
         width = self.core.output_size + config.skip * math.prod(self.encoder.output_shape)
         self.policy_head = nn.Linear(width, self.distribution.num_parameters)

@@ -12,6 +12,8 @@
 
 struct Shape {  // as in memory/fused/lstm.py
     Int steps, batch, features, width, threads, halves;
+    Int constant, constants;  // numbers of an input that are the same in all rows
+    Int varying() const { return features - constants; }
     Int rows() const { return steps * batch; }
     Int gates() const { return padded(4 * width); }  // length of a row of them
     Int tiles() const {
@@ -36,18 +38,33 @@ struct Net {
     // From weights, unless they were `packed` there before.
     Net(const Shape& s, const float* const* weights, bool backwards, Pieces& pieces,
         bool packed = false) {
-        auto layer = [&](Int in, Int parameter, bool biased) {
-            Linear l{in, 4 * s.width, parameter, 0, in, biased};
+        auto layer = [&](Int in, Int left_out, Int parameter, bool biased) {
+            Linear l{in, 4 * s.width, parameter, 0, in + left_out, biased};
+            l.gap_at = s.constant, l.gap = left_out;
             l.halves = s.halves;
             l.ahead = backwards ? nullptr : pieces.take(in * padded(l.out));
             l.back = backwards ? pieces.take(l.out * padded(in)) : nullptr;
             l.bias = backwards ? nullptr : pieces.take(padded(l.out));
-            l.gradient = parameter ? padded(s.features) * l.out + l.out : 0;
+            l.gradient = parameter ? padded(s.varying()) * l.out + l.out : 0;
             if (pieces.base && !packed) l.pack(weights[parameter], weights[2], backwards);
             return l;
         };
-        from_input = layer(s.features, 0, true), from_hidden = layer(s.width, 1, false);
+        from_input = layer(s.varying(), s.constants, 0, true);
+        from_hidden = layer(s.width, 0, 1, false);
         gradients = from_hidden.gradient + padded(s.width) * from_hidden.out;
+    }
+
+    // What is constant in the inputs adds to the bias.
+    void add_constants(const Shape& s, const float* const* weights, const float* x) const {
+        for (Int o = 0; s.constants && o < from_input.out; o++) {
+            const float* weight = weights[0] + o * s.features + s.constant;
+            from_input.bias[o] = weights[2][o] + dot(weight, x + s.constant, s.constants);
+        }
+    }
+    void learn_constants(const Shape& s, const float* x, float* const* d_weights) const {
+        for (Int o = 0; o < from_input.out; o++)
+            for (Int i = s.constant; i < s.constant + s.constants; i++)
+                d_weights[0][o * s.features + i] = d_weights[2][o] * x[i];
     }
 };
 
@@ -57,7 +74,7 @@ struct Desk {
     Pair* pairs;
 
     Desk(const Shape& s, Pieces& pieces) {
-        Int rows = std::max(s.chunk(), s.tile()), features = padded(s.features);
+        Int rows = std::max(s.chunk(), s.tile()), features = padded(s.varying());
         input = pieces.take(rows * features);
         hidden = pieces.take(rows * padded(s.width)), cell = pieces.take(s.tile() * s.width);
         d_hidden = pieces.take(s.tile() * padded(s.width));
@@ -87,9 +104,28 @@ struct Sequence {
                 std::memcpy(to, before(row, first, later), s.width * sizeof(float));
     }
 
+    // The numbers of inputs that vary, side by side.
+    void read(Int row, Int rows, float* to) const {
+        Int behind = s.varying() - s.constant;
+        const float* from = x + row * s.features;
+        for (Int r = 0; r < rows; r++, to += padded(s.varying()), from += s.features) {
+            std::memcpy(to, from, s.constant * sizeof(float));
+            std::memcpy(to + s.constant, from + s.features - behind, behind * sizeof(float));
+        }
+    }
+    bool has_constants() const {
+        for (Int row = 1; s.constants && row < s.rows(); row++)
+            if (std::memcmp(x + s.constant, x + row * s.features + s.constant,
+                            s.constants * sizeof(float)))
+                return false;
+        return true;
+    }
+
     void project(const Net& net, Int row, Int rows, const Desk& d) const {
-        net.from_input.forward(rows, x + row * s.features, s.features, gates + row * s.gates(),
-                               s.gates(), d.pairs, false);
+        if (s.constants) read(row, rows, d.input);
+        const float* from = s.constants ? d.input : x + row * s.features;
+        net.from_input.forward(rows, from, s.constants ? padded(s.varying()) : s.features,
+                               gates + row * s.gates(), s.gates(), d.pairs, false);
     }
 
     void step(const Net& net, Int row, Int rows, const Desk& d) const {
@@ -125,19 +161,20 @@ struct Sequence {
 
     // From the gradients of the gates to those of weights and inputs.
     void learn(const Net& net, Int row, Int rows, float* d_x, const Desk& d, float* to) const {
-        Int features = padded(s.features);
+        Int ld = padded(s.varying()), behind = s.varying() - s.constant;
         const float* by_gate = d_gates + row * s.gates();
         gather(row, rows, hidden, outputs, d.hidden, padded(s.width));
         net.from_hidden.learn(rows, by_gate, s.gates(), d.hidden, padded(s.width), d.pairs, to);
-        for (Int r = 0; r < rows; r++)
-            std::memcpy(d.input + r * features, x + (row + r) * s.features,
-                        s.features * sizeof(float));
-        net.from_input.learn(rows, by_gate, s.gates(), d.input, features, d.pairs, to);
+        read(row, rows, d.input);
+        net.from_input.learn(rows, by_gate, s.gates(), d.input, ld, d.pairs, to);
         if (!d_x) return;
-        net.from_input.backward(rows, by_gate, s.gates(), d.input, features, d.pairs, false);
-        for (Int r = 0; r < rows; r++)
-            std::memcpy(d_x + (row + r) * s.features, d.input + r * features,
-                        s.features * sizeof(float));
+        net.from_input.backward(rows, by_gate, s.gates(), d.input, ld, d.pairs, false);
+        for (Int r = 0; r < rows; r++) {
+            float *into = d_x + (row + r) * s.features, *from = d.input + r * ld;
+            std::memcpy(into, from, s.constant * sizeof(float));
+            std::memset(into + s.constant, 0, s.constants * sizeof(float));
+            std::memcpy(into + s.features - behind, from + s.constant, behind * sizeof(float));
+        }
     }
 
     // work(thread, first element of a tile, their number) for all tiles.
@@ -176,8 +213,8 @@ Int engram_lstm_pack(const Shape* s, const float* const* weights, float* packed)
 }
 
 // The weights are those of the input and of the hidden state, and the bias; `packed`, which may be
-// null, has them laid out. `reset` may be null, then no episode begins. Gives 0, or 1 if there is no
-// memory to work in.
+// null, has them laid out. `reset` may be null, then no episode begins. Gives 0, 1 if there is no
+// memory to work in, or 2 if the inputs lack the constants.
 int engram_lstm_forward(const Shape* shape, const float* const* weights, float* packed,
                         const float* x, const float* hidden, const float* cell, const bool* reset,
                         float* outputs, float* cells, float* gates) {
@@ -195,6 +232,8 @@ int engram_lstm_forward(const Shape* shape, const float* const* weights, float* 
         return Desk(s, own);
     };
     Sequence sequence{s, x, hidden, cell, reset, outputs, cells, gates};
+    if (!sequence.has_constants()) return 2;
+    net.add_constants(s, weights, x);
     sequence.each_chunk([&](Int thread, Int row, Int rows) {
         sequence.project(net, row, rows, desk(thread));
     });
@@ -248,6 +287,7 @@ int engram_lstm_backward(const Shape* shape, const float* const* weights, const 
     });
     add_up(net.from_input, sums, s.threads, gradients, d_weights[0], d_weights[2]);
     add_up(net.from_hidden, sums, s.threads, gradients, d_weights[1], nullptr);
+    net.learn_constants(s, x, d_weights);
     return 0;
 }
 

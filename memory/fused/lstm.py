@@ -23,6 +23,8 @@ ROWS_PER_THREAD = 16
 """With fewer elements of the batch a thread costs more than it helps."""
 FEWEST_ROWS = 64
 """With fewer steps in all of the batch, a new layout of the weights costs more than it helps."""
+NOT_CONSTANT = 2
+"""What a call returns whose inputs lack the constants."""
 NAMES = ["input_weight", "hidden_weight", "bias"]
 
 
@@ -31,7 +33,10 @@ class Shape(ctypes.Structure):
 
     _fields_ = [
         (name, ctypes.c_int64)
-        for name in ("steps", "batch", "features", "width", "threads", "halves")
+        for name in (
+            *("steps", "batch", "features", "width", "threads", "halves"),
+            *("constant", "constants"),
+        )
     ]
 
 
@@ -92,15 +97,21 @@ def unroll_compiled(
     cell: Float[Tensor, "B D"],
     reset: Bool[Tensor, "T B"] | None,
     halves: bool,
+    constants: range,
 ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "B D"], Float[Tensor, "B D"]]:
     """Hidden states of all steps, and the last hidden state and cell.
 
     Args:
         weights: of the inputs and of the hidden state, and the whole bias; G is 4 D.
+        constants: see `Core.constants`.
+
+    Raises:
+        ValueError: these numbers of the inputs are not constant.
     """
     steps, batch, features = inputs.shape
     threads = max(1, min(torch.get_num_threads(), batch // ROWS_PER_THREAD))
-    shape = Shape(steps, batch, features, hidden.shape[1], threads, halves)
+    constant = constants.start, len(constants)
+    shape = Shape(steps, batch, features, hidden.shape[1], threads, halves, *constant)
     packed = None
     if held.open:
         packed = held.keep("packed", lambda: pack(_code().engram_lstm_pack, shape, weights))
@@ -128,6 +139,9 @@ class _Sequence(torch.autograd.Function):
         failed = _code().engram_lstm_forward(
             ctypes.byref(shape), pointers(weights), *map(pointer, given)
         )
+        if failed == NOT_CONSTANT:
+            first, last = shape.constant, shape.constant + shape.constants
+            raise ValueError(f"lstm: numbers {first} to {last} of the inputs are not constant")
         if failed:
             raise MemoryError(f"lstm: no memory for {shape.threads} threads to work in")
         ctx.save_for_backward(inputs, hidden, cell, reset, outputs, cells, *weights)

@@ -221,10 +221,15 @@ struct Linear {
     float *ahead, *back, *bias;
     Int gradient;  // where [out, padded(in)] lies among a thread's gradients, its bias after it
     bool halves;   // products in bfloat16: ahead and back hold pairs
+    Int gap_at = 0, gap = 0;  // columns of the weight that are left out
+
+    Int column_of(Int i) const { return i < gap_at ? i : i + gap; }
 
     void pack(const float* weight, const float* offset, bool backwards) {
         weight += column;
-        auto at = [&](Int o, Int i) { return o < out && i < in ? weight[o * stride + i] : 0; };
+        auto at = [&](Int o, Int i) {
+            return o < out && i < in ? weight[o * stride + column_of(i)] : 0;
+        };
         if (backwards) {
             for (Int j = 0; j < in; j += P)
                 for (Int o = 0; o < even(out); o++)
@@ -345,7 +350,7 @@ inline void add_up(const Linear& layer, const float* sums, Int threads, Int each
         const float* from = sums + thread * each + layer.gradient;
         for (Int o = 0; o < layer.out; o++)
             for (Int i = 0; i < layer.in; i++) {
-                float& sum = weight[o * layer.stride + i];
+                float& sum = weight[o * layer.stride + layer.column_of(i)];
                 sum = (thread ? sum : 0) + from[o * padded(layer.in) + i];
             }
         for (Int o = 0; layer.biased && o < layer.out; o++)

@@ -95,6 +95,28 @@ def test_outputs_states_and_every_gradient_are_those_of_plain_code(sizes):
     differ(*SIZES[sizes])
 
 
+@pytest.mark.parametrize("constants", [range(3), range(4, 9), range(7, 10), range(10)])
+@pytest.mark.parametrize("batch", [20, 150])
+def test_constants_of_the_inputs_change_nothing_but_their_gradient(constants, batch):
+    core = build()
+    inputs, state, reset = draw(core, batch=batch)
+    inputs[..., constants] = torch.randn(len(constants))
+    expected = everything(core, inputs, state, reset)
+    core.constants = constants
+    given = everything(core, inputs, state, reset)
+    expected["inputs"][..., constants] = 0
+    for name, value in expected.items():
+        error = (given[name] - value).abs().max() / value.abs().max().clamp(min=1e-6)
+        assert error < TOLERANCE, f"{name}: {error:.1e}"
+
+
+def test_constants_that_are_not_are_refused():
+    core = build()
+    core.constants = range(4, 9)
+    with pytest.raises(ValueError, match="numbers 4 to 9 of the inputs are not constant"):
+        core(*draw(core))
+
+
 @pytest.mark.parametrize("batch", [16, 33, 150])
 def test_they_are_with_several_threads(batch, threads):
     threads(3)
