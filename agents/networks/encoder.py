@@ -54,8 +54,12 @@ class Encoder(nn.Module):
 
     def forward(self, inputs: Inputs) -> Float[Tensor, "T B *features"]:
         time, batch = inputs.resets.shape
-        maps = self.torso(inputs.observations.flatten(0, 1))
+        observations = inputs.observations.flatten(0, 1)
         extra = self._feedback(inputs).flatten(0, 1)
+        if self.kind == "vector" and isinstance(self.torso, ImageTorso):
+            features = self.torso.with_numbers(observations, extra)
+            return features.unflatten(0, (time, batch))
+        maps = self.torso(observations)
         if isinstance(maps, Features):
             maps, extra = maps.maps, torch.cat([maps.vectors, extra], dim=1)
         if self.kind == "vector":

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import cast
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -86,10 +87,20 @@ class ImageTorso(nn.Module):
     def _layers(self) -> list[nn.Conv2d]:
         return cast("list[nn.Conv2d]", list(self.convolutions))
 
-    def forward(self, images: Tensor) -> Tensor:
+    def with_numbers(self, images: Tensor, numbers: Float[Tensor, "N E"]) -> Float[Tensor, "N F"]:
+        """The feature map, flattened, and numbers without a gradient after it."""
         if self.why_plain(images) is None:
             scale = float(self.low), float(self.span)
-            return convolve(self.held, self._layers, images, self.positions, *scale)
+            return convolve(self.held, self._layers, images, self.positions, numbers, *scale)
+        return torch.cat([self._plain(images).flatten(1), numbers], dim=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.why_plain(images) is None:
+            none = self.positions.new_empty(len(images), 0)
+            return self.with_numbers(images, none).view(-1, *self.output_shape)
+        return self._plain(images)
+
+    def _plain(self, images: Tensor) -> Tensor:
         x = images.movedim(-1, -3).to(self.positions.dtype)
         x = (x - self.low if self.low else x) / self.span
         if self.has_stem:

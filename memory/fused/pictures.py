@@ -73,10 +73,11 @@ def convolve(
     layers: Sequence[nn.Conv2d],
     pictures: UInt8[Tensor, "N H W C"],
     planes: Float[Tensor, "Z H W"],
+    numbers: Float[Tensor, "N E"],
     low: float,
     span: float,
-) -> Float[Tensor, "N D H W"]:
-    """Maps of the last layer, and some planes after them.
+) -> Float[Tensor, "N D"]:
+    """Maps of the last layer, flattened, then some planes and numbers, which have no gradient.
 
     Args:
         layers: of one size of kernel and stride 1. Maps keep their size: they are padded with
@@ -94,7 +95,7 @@ def convolve(
         weights = []
     else:
         weights = _laid_out(layers)
-    return cast(Any, _Convolutions.apply(shape, packed, pictures, planes, *weights))
+    return cast(Any, _Convolutions.apply(shape, packed, pictures, planes, numbers, *weights))
 
 
 def _laid_out(layers: Sequence[nn.Conv2d]) -> list[Tensor]:
@@ -118,13 +119,16 @@ class _Convolutions(torch.autograd.Function):
         packed: Tensor | None,
         pictures: Tensor,
         planes: Tensor,
+        numbers: Tensor,
         *weights: Tensor,
     ) -> Tensor:
         pictures = pictures.contiguous()
         weights = tuple(weight.contiguous() for weight in weights)
-        depth = shape.channels[shape.layers]
-        features = planes.new_empty(len(pictures), depth + len(planes), *planes.shape[1:])
-        features[:, depth:] = planes
+        maps = shape.channels[shape.layers] * planes[0].numel()
+        end = maps + planes.numel()
+        features = planes.new_empty(len(pictures), end + numbers.shape[1])
+        features[:, maps:end] = planes.flatten()
+        features[:, end:] = numbers
         failed = _code().engram_pictures_forward(
             ctypes.byref(shape),
             pointers(weights),
@@ -157,7 +161,7 @@ class _Convolutions(torch.autograd.Function):
         )
         if failed:
             raise MemoryError(f"pictures: no memory for {ctx.shape.threads} threads to work in")
-        return None, None, None, None, *d_weights
+        return None, None, None, None, None, *d_weights
 
 
 def _code() -> ctypes.CDLL:

@@ -49,7 +49,7 @@ class Convolutions(nn.Module):
         self.layers = nn.ModuleList(nn.Conv2d(a, b, kernel) for a, b in pairwise(channels))
         self.kernel, self.held = kernel, Held()
         self.pictures = torch.randint(256, (count, *places, channels[0]), dtype=torch.uint8)
-        self.planes = torch.randn(2, *places)
+        self.planes, self.numbers = torch.randn(2, *places), torch.randn(count, 3)
         self.names = [name for name, _ in self.named_parameters()]
 
     @property
@@ -57,7 +57,8 @@ class Convolutions(nn.Module):
         return cast("list[nn.Conv2d]", list(self.layers))
 
     def compiled(self, low=3.0, span=100.0):
-        return convolve(self.held, self.convolutions, self.pictures, self.planes, low, span)
+        beside = self.planes, self.numbers[: len(self.pictures)]
+        return convolve(self.held, self.convolutions, self.pictures, *beside, low, span)
 
     def plain(self, low=3.0, span=100.0):
         before = (self.kernel - 1) // 2
@@ -65,7 +66,8 @@ class Convolutions(nn.Module):
         x = (self.pictures.movedim(-1, 1).to(self.planes.dtype) - low) / span
         for layer in self.layers:
             x = functional.relu(layer(functional.pad(x, (before, after) * 2)))
-        return torch.cat([x, self.planes.expand(len(x), -1, -1, -1)], dim=1)
+        planes = self.planes.expand(len(x), -1, -1, -1)
+        return torch.cat([x.flatten(1), planes.flatten(1), self.numbers], dim=1)
 
     def why_not(self):
         return why_not(self, self.held, self.names, self.convolutions, self.pictures)
@@ -80,7 +82,7 @@ def with_gradients(module, features):
 def differ(*sizes):
     ours = Convolutions(*sizes)
     exact = copy.deepcopy(ours).double()
-    exact.planes = exact.planes.double()
+    exact.planes, exact.numbers = exact.planes.double(), exact.numbers.double()
     assert ours.why_not() is None
     both = with_gradients(ours, ours.compiled()), with_gradients(exact, exact.plain())
     for one, other in zip(*both, strict=True):
@@ -102,7 +104,7 @@ def test_no_number_of_pictures_nor_threads_changes_a_bit(threads):
     whole = module.compiled()
     threads(3)
     assert torch.equal(module.compiled(), whole)
-    module.pictures = module.pictures[41:52]
+    module.pictures, module.numbers = module.pictures[41:52], module.numbers[41:52]
     assert torch.equal(module.compiled(), whole[41:52])
 
 
@@ -143,7 +145,8 @@ def test_what_is_not_finite_stays_so():
     with torch.no_grad():
         module.convolutions[0].bias[2] = torch.nan  # type: ignore[reportOptionalSubscript]
     features = module.compiled()
-    assert features[:, :24].isnan().all() and features[:, 24:].isfinite().all()
+    maps = 24 * 25
+    assert features[:, :maps].isnan().all() and features[:, maps:].isfinite().all()
 
 
 def test_what_compiled_code_cannot_do_is_left_to_plain_code(monkeypatch):
