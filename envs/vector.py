@@ -10,7 +10,6 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from envs.buffers import Buffers
 from envs.game import Game, by_name
 
 
@@ -57,8 +56,6 @@ class GameVectorEnv(VectorEnv):
         self._running = np.zeros(self.num_envs, np.bool_)
         self._started = np.zeros(self.num_envs, np.bool_)
         self._ready = False  # whether every game is known to have started
-        shape = self.observation_space.shape or ()
-        self._observations, self._final_observations = Buffers(shape), Buffers(shape)
 
     @property
     def spec(self) -> EnvSpec | None:
@@ -123,7 +120,8 @@ class GameVectorEnv(VectorEnv):
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Advance every game by one step; the returned arrays belong to the caller."""
-        return self._advance(self._check_actions(actions), self._observations.take())
+        observations = np.empty(self.observation_space.shape or (), np.uint8)
+        return self._advance(self._check_actions(actions), observations)
 
     def step_into(
         self, actions: np.ndarray, observations_out: np.ndarray
@@ -192,7 +190,7 @@ class GameVectorEnv(VectorEnv):
     ) -> dict[str, Any]:
         """Restart the games that have just ended; returns their last observations and infos."""
         (rows,) = ended.nonzero()
-        final_observations = self._final_observations.take_blank(rows)
+        final_observations = np.zeros_like(observations)
         final_observations[rows] = observations[rows]
         final_info = info.view(np.uint8).copy().view(info.dtype)  # by fields takes far longer
         self._restart(ended, observations, info)

@@ -58,7 +58,7 @@ class Encoder(nn.Module):
         extra = self._feedback(inputs).flatten(0, 1)
         if self.kind == "vector" and isinstance(self.torso, ImageTorso):
             features = self.torso.with_numbers(observations, extra)
-            return features.unflatten(0, (time, batch))
+            return features.reshape(time, batch, *self.output_shape)
         maps = self.torso(observations)
         if isinstance(maps, Features):
             maps, extra = maps.maps, torch.cat([maps.vectors, extra], dim=1)

@@ -150,8 +150,9 @@ class LSTM(Core[LSTMState]):
     ) -> tuple[Float[Tensor, "T B D"], LSTMState]:
         weights = self.input_weight, self.hidden_weight, self.bias + self.forget_bias
         halves = self.fused == "bf16"
-        given = inputs, *state, reset, halves, self.constants
-        outputs, *end = unroll_compiled(self.held, weights, *given)
+        outputs, *end = unroll_compiled(
+            self.held, weights, inputs, *state, reset, halves, self.constants
+        )
         return outputs, LSTMState(*end)
 
     def _loop(

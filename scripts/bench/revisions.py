@@ -1,52 +1,65 @@
-"""Frames per CPU second of whole runs of several revisions, in turn: which is faster, by how much.
+"""Frames per CPU second of several revisions, in turn: which is faster, and by how much.
 
     git worktree add ../before 7a0e09f
     python scripts/bench/revisions.py ../before . --out docs/results/revisions.csv
 
-Each round runs each revision with the same flags, acting and learning in one process on one thread.
-The ratio of two revisions is the median of the ratios of the rounds. What other programs do on the
-machine changes the figures, but not the ratios much.
+Each round starts a process for each revision, which times an unroll of all actors and an update, on
+one thread and in CPU time. A frame costs both. The ratio of two revisions is the median of those of the
+rounds: other programs change the figures, but the ratios less.
 """
 
 import argparse
 import csv
+import json
 import statistics
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from steady import Steady, watch
-
-FLAGS = ("--workers", "0", "--learner-threads", "1", "--frames", "1000000000")
-"""One process, one thread, more frames than it will see."""
+MEASURE = """
+import json, sys
+sys.path[:0] = [".", "scripts/bench"]
+from agents.runs.process import prepare
+prepare()
+import torch
+from agent import Agent, cpu_time
+torch.set_num_threads(1)
+for env in sys.argv[1].split():
+    for core in sys.argv[2].split():
+        agent = Agent(["--env", env, "--core", core, "--actors", "100"])
+        acting, learning = cpu_time(agent.act, 5) / agent.acted, cpu_time(agent.learn, 7) / agent.learnt
+        print(json.dumps([env, core, 1e6 * acting, 1e6 * learning]), flush=True)
+"""
+"""Prints microseconds per frame; runs in the folder of a revision, with its code."""
 
 
 def main() -> None:
-    """Measure all revisions and write every figure."""
+    """Measure all revisions, write every figure, and print the ratios to the first one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split(":")[0])
     parser.add_argument("trees", nargs="+", type=Path, help="folders of the revisions")
-    parser.add_argument("--out", type=Path, required=True, help="rows are added to it")
+    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--envs", nargs="+", default=["boxworld", "minipacman"])
     parser.add_argument("--cores", nargs="+", default=["lstm", "rmc", "convlstm"])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--warm-up", type=float, default=3.0, help="seconds not counted")
-    parser.add_argument("--seconds", type=float, default=10.0, help="seconds that count")
     asked = parser.parse_args()
-    names = {tree: revision(tree) for tree in asked.trees}
-    for env in asked.envs:
-        for core in asked.cores:
-            rates: dict[Path, list[float]] = {tree: [] for tree in asked.trees}
-            for turn in range(asked.rounds):
-                for tree in asked.trees:
-                    flags = ["--env", env, "--core", core, *FLAGS]
-                    rate = run(tree, flags, asked).frames_per_cpu_second
-                    rates[tree].append(rate)
-                    add_row(asked.out, (env, core, names[tree], turn, round(rate)))
-            first, *others = rates.values()
-            for tree, other in zip(asked.trees[1:], others, strict=True):
-                ratio = statistics.median(b / a for a, b in zip(first, other, strict=True))
-                print(f"{env}, {core}: {names[tree]} is {ratio:.2f} times as fast", flush=True)
+    names = [revision(tree) for tree in asked.trees]
+    rates: dict[tuple[str, str, str], list[float]] = {}
+    with asked.out.open("w", newline="") as file:
+        writer = csv.writer(file)
+        head = "env", "core", "revision", "round", "acting_us", "learning_us"
+        writer.writerow((*head, "frames_per_cpu_second"))
+        for turn in range(asked.rounds):
+            for tree, name in zip(asked.trees, names, strict=True):
+                for env, core, acting, learning in measure(tree, asked.envs, asked.cores):
+                    rate = 1e6 / (acting + learning)
+                    rates.setdefault((env, core, name), []).append(rate)
+                    times = f"{acting:.1f}", f"{learning:.1f}"
+                    writer.writerow((env, core, name, turn, *times, round(rate)))
+                    file.flush()
+    for (env, core, name), found in rates.items():
+        first = rates[env, core, names[0]]
+        ratio = statistics.median(b / a for a, b in zip(first, found, strict=True))
+        print(f"{env}, {core}, {name}: {statistics.median(found):.0f}, ratio {ratio:.2f}")
 
 
 def revision(tree: Path) -> str:
@@ -55,24 +68,11 @@ def revision(tree: Path) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def run(tree: Path, flags: list[str], asked: argparse.Namespace) -> Steady:
-    """One run at steady state."""
-    with tempfile.TemporaryDirectory() as folder:
-        directory = Path(folder) / "run"
-        command = [sys.executable, str(tree.resolve() / "scripts/impala.py"), *flags]
-        command += ["--run-dir", str(directory), "--log-seconds", "1"]
-        progress, output = directory / "metrics.jsonl", Path(folder) / "output"
-        return watch(command, progress, asked.warm_up, asked.seconds, output)
-
-
-def add_row(file: Path, row: tuple[str | int, ...]) -> None:
-    """Add a row to a table, with its head if it is new."""
-    is_new = not file.exists()
-    with file.open("a", newline="") as opened:
-        writer = csv.writer(opened)
-        if is_new:
-            writer.writerow(("env", "core", "revision", "round", "frames_per_cpu_second"))
-        writer.writerow(row)
+def measure(tree: Path, envs: list[str], cores: list[str]) -> list[tuple[str, str, float, float]]:
+    """Environment, core, and microseconds of acting and of learning per frame."""
+    command = [sys.executable, "-c", MEASURE, " ".join(envs), " ".join(cores)]
+    done = subprocess.run(command, cwd=tree, check=True, stdout=subprocess.PIPE, text=True)
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
 
 
 if __name__ == "__main__":

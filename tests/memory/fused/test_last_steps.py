@@ -1,5 +1,7 @@
 """Last steps without a gradient, such as the one whose value is a bootstrap, are left out."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -14,7 +16,7 @@ STEPS, BATCH = 12, 40
 def test_gradients_are_those_of_the_steps_that_are_used(name, used):
     torch.manual_seed(2)
     config = next(iter(CORES[name].small().values()))
-    core = config.build(INPUT_SHAPES[config.input_kind])
+    core: Any = config.build(INPUT_SHAPES[config.input_kind])
     inputs = torch.randn(STEPS, BATCH, *INPUT_SHAPES[config.input_kind])
     reset = torch.rand(STEPS, BATCH) < 0.2
     state = map_state(torch.randn_like, core.initial_state(BATCH))
