@@ -4,8 +4,8 @@
     python scripts/bench/revisions.py ../before . --out docs/results/revisions.csv
 
 Each round starts a process for each revision, which times an unroll of all actors and an update, on
-one thread and in CPU time. A frame costs both. The ratio of two revisions is the median of those of the
-rounds: other programs change the figures, but the ratios less.
+one thread and in CPU time. A frame costs both. The ratio of two revisions is the median of those of
+the rounds: other programs change the figures, but the ratios less.
 """
 
 import argparse
@@ -27,8 +27,9 @@ torch.set_num_threads(1)
 for env in sys.argv[1].split():
     for core in sys.argv[2].split():
         agent = Agent(["--env", env, "--core", core, "--actors", "100"])
-        acting, learning = cpu_time(agent.act, 5) / agent.acted, cpu_time(agent.learn, 7) / agent.learnt
-        print(json.dumps([env, core, 1e6 * acting, 1e6 * learning]), flush=True)
+        acting, learning = cpu_time(agent.act, 5), cpu_time(agent.learn, 7)
+        times = 1e6 * acting / agent.acted, 1e6 * learning / agent.learnt
+        print(json.dumps([env, core, *times]), flush=True)
 """
 """Prints microseconds per frame; runs in the folder of a revision, with its code."""
 
