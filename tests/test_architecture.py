@@ -19,12 +19,16 @@ OURS = {*MAY_IMPORT, "scripts", "tests", "configs"}
 PACKAGES = sorted(MAY_IMPORT)
 MOST_FILES = 20
 KNOW_RAY = {
+    "agents/cluster/nodes.py",
     "agents/cluster/process_group.py",
     "agents/cluster/ray_processes.py",
     "agents/cluster/ray_session.py",
     "agents/cluster/store.py",
-    "agents/impala/ray_workers.py",
+    "agents/impala/distributed/ray_worker.py",
+    "agents/impala/distributed/ray_workers.py",
+    "agents/impala/distributed/resources.py",
     "agents/benchmark/over_ray.py",
+    "agents/faults/nodes.py",
     "agents/benchmark/sweep.py",
 }
 

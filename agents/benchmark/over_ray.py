@@ -14,14 +14,17 @@ from agents.benchmark.runner import Started
 from agents.cluster.ray_session import connect_ray, leave_ray
 
 
-def over_ray(jobs: Sequence[Job], address: str | None, started: Started) -> Iterator[Outcome]:
+def over_ray(
+    jobs: Sequence[Job], address: str | None, ship: bool, started: Started
+) -> Iterator[Outcome]:
     """Run jobs as resources allow; yields the outcome of each when it ends.
 
     Args:
         address: of a running cluster, whose nodes share the folder of the runs; None starts Ray
             on this machine.
+        ship: whether the sources are sent to its nodes.
     """
-    connect_ray(address)
+    connect_ray(address, ship)
     gpus = 1 if ray.cluster_resources().get("GPU", 0) else 0
     remote = ray.remote(num_cpus=1, num_gpus=gpus)(execute)
     begun = time.time()

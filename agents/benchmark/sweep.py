@@ -24,14 +24,17 @@ POLL_SECONDS = 2.0
 TABLE = "sweep.csv"
 
 
-def run_sweep(sweep: Sweep, out: Path, address: str | None, seed: int) -> list[dict[str, Any]]:
+def run_sweep(
+    sweep: Sweep, out: Path, address: str | None, ship: bool, seed: int
+) -> list[dict[str, Any]]:
     """Run all trials; returns a row for each, the best first, and writes them to a table.
 
     Args:
         address: of a running Ray cluster whose nodes share `out`; None starts Ray here.
+        ship: whether the sources are sent to its nodes.
         seed: of the sampled values.
     """
-    connect_ray(address)
+    connect_ray(address, ship)
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # paths of options are relative to this process
     out = out.resolve()
     scheduler = None

@@ -15,7 +15,7 @@ from memory import CORES
 
 _YAML_LIST = "tag:yaml.org,2002:seq"
 
-COMMAND_LINE_ONLY = ("ray_address", "wandb")
+COMMAND_LINE_ONLY = ("ray_address", "ship", "wandb")
 """Options that no file may set: a run folder from elsewhere must not choose what is connected to,
 since that host would receive the cluster's token or the metrics."""
 

@@ -12,6 +12,8 @@ import ray.train
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer, get_device
 
+from agents.cluster.installation import differences, installation
+from agents.cluster.nodes import this_node
 from agents.cluster.store import LocalStoreConfig
 from memory.group import DistributedGroup
 
@@ -66,8 +68,11 @@ def over_ray(
         ProcessFailed: one of the processes failed.
     """
     device = device_of(processes, threads, device, option)
+    expected = installation()
 
     def loop() -> int:
+        if different := differences(installation(), expected):
+            raise RuntimeError(f"{this_node()} has another installation: {different}")
         return work(DistributedGroup(), str(get_device()))
 
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # relative paths of options stay valid

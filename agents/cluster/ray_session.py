@@ -7,15 +7,16 @@ import os
 import secrets
 import socket
 import tempfile
-from pathlib import Path
 
 import ray
 from ray._raylet import Config  # pyright: ignore[reportAttributeAccessIssue]
 from ray.exceptions import AuthenticationError
 
+from agents.cluster.installation import installation
+from agents.cluster.nodes import check_nodes
 from agents.cluster.ray_processes import shielded_from_signals
+from agents.cluster.shipping import ROOT, sources
 
-ROOT = Path(__file__).resolve().parents[2]
 _SETTINGS = b"\x04"
 """Type of the first frame that an HTTP/2 server sends (RFC 9113, section 3.4)."""
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0\0\0\0\0"
@@ -27,24 +28,23 @@ TOKEN, TOKEN_FILE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 can read."""
 
 
-def connect_ray(ray_address: str | None) -> None:
+def connect_ray(ray_address: str | None, ship: bool = True) -> None:
     """Join the cluster at an address, or start Ray on this machine without a dashboard.
 
     A Ray that is started here has a random token of its own, in the environment of its processes,
-    unless the user has set one. Workers import this project from its folder, and compute with one
-    thread that does not spin while it waits: on shared cores spinning slows a learner down by an
-    order of magnitude.
+    unless the user has set one; its workers import this project from its folder. Workers compute
+    with one thread that does not spin while it waits: on shared cores spinning slows a learner down
+    by an order of magnitude.
+
+    Args:
+        ship: send the project's sources to the nodes of the cluster; otherwise they import what is
+            installed there.
 
     Raises:
-        ValueError: Ray's token authentication is switched off, the address is malformed, or the
-            name of the temporary folder is too long.
+        ValueError: Ray's token authentication is switched off, the address is malformed, the name
+            of the temporary folder is too long, or nodes have other code or versions.
         ConnectionError: there is no cluster at the address.
     """
-    environment = {
-        "PYTHONPATH": os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH")) if p),
-        "OMP_NUM_THREADS": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
-    }
     mode = os.environ.get(MODE) or "token"
     if mode.lower() != "token":
         raise ValueError(
@@ -55,18 +55,26 @@ def connect_ray(ray_address: str | None) -> None:
     os.environ[MODE] = mode
     Config.initialize("")  # since Ray reads the mode when it is imported
     if ray_address:
+        installation()  # of the sources that are sent, before they can change
         _check_answers(ray_address)
     elif not (os.environ.get(TOKEN) or os.environ.get(TOKEN_FILE)):
         os.environ[TOKEN] = secrets.token_hex(32)
     try:
-        with shielded_from_signals():
+        with shielded_from_signals(), sources(ship and bool(ray_address)) as sent:
             ray.init(
                 address=ray_address or "local",
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                runtime_env={"env_vars": environment},
+                runtime_env={"env_vars": _environment(ray_address, ship), **sent},
                 include_dashboard=None if ray_address else False,
             )
+    except AuthenticationError:
+        raise ConnectionError(
+            f"--ray-address {ray_address}: the cluster's token is missing or wrong; set {TOKEN}."
+        ) from None
+    except ConnectionError as error:
+        hint = "" if ray_address == "auto" else f" Its token may be missing or wrong: set {TOKEN}."
+        raise ConnectionError(f"--ray-address {ray_address}: {error}.{hint}") from None
     except OSError as error:
         if "AF_UNIX" not in str(error):
             raise
@@ -74,15 +82,33 @@ def connect_ray(ray_address: str | None) -> None:
             f"The name of the temporary folder {tempfile.gettempdir()} is too long for Ray's "
             "sockets: set TMPDIR to a shorter one, such as /tmp."
         ) from None
-    except AuthenticationError:
-        raise ConnectionError(
-            f"--ray-address {ray_address}: the cluster's token is missing or wrong; set {TOKEN}."
-        ) from None
+    except RuntimeError as error:
+        if "Version mismatch" not in str(error):
+            raise
+        raise ValueError(f"--ray-address {ray_address}: {' '.join(str(error).split())}") from None
+    if ray_address:
+        try:
+            check_nodes(ray_address, ship)
+        except BaseException:
+            leave_ray()
+            raise
 
 
 def leave_ray() -> None:
     """Leave the cluster; stops Ray if this process started it."""
     ray.shutdown()
+
+
+def _environment(ray_address: str | None, ship: bool) -> dict[str, str]:
+    """Variables of the processes of workers.
+
+    What is sent to a cluster comes before this path of modules; without `ship`, the nodes' own is
+    used.
+    """
+    variables = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    paths = ["" if ray_address else str(ROOT), os.environ.get("PYTHONPATH", "")]
+    path = os.pathsep.join(filter(None, paths))
+    return variables | ({"PYTHONPATH": path} if path and (ship or not ray_address) else {})
 
 
 def _check_answers(address: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from agents.faults import environment_faults, files, hostile, kills
+from agents.faults import environment_faults, files, hostile, kills, learners, nodes
 from agents.faults.row import Row
 from agents.faults.soak import soak
 from agents.runs.atomic import atomic_write
@@ -32,6 +32,8 @@ class Kind(NamedTuple):
 KINDS: dict[str, Kind] = {
     "workers": Kind(kills.kill_workers, 3, 100),
     "all_workers": Kind(kills.kill_all_workers, 2, 20),
+    "learners": Kind(learners.kill_learners, 1, 5),
+    "node_losses": Kind(nodes.lose_nodes, 2, 10),
     "learner": Kind(kills.kill_learner, 3, 20),
     "saving": Kind(kills.kill_while_saving, 5, 200),
     "daemons": Kind(kills.daemons, 2, 20),

@@ -120,6 +120,8 @@ class ImpalaConfig:
     time is spent on launching kernels."""
     ray_address: str | None = None
     """Address of a running Ray cluster; None starts one on this machine."""
+    ship: bool = True
+    """Send the sources to the nodes of --ray-address; off where all of them have it installed."""
     worker_deadline: float = 60.0
     """Seconds without a step of its actors after which a worker is replaced; with --workers 0 the
     run ends with a checkpoint. The first step has 300 s at least."""
@@ -178,6 +180,8 @@ class ImpalaConfig:
                 idle["ray_address"] = "--workers 0, which runs without Ray"
             if self.on_env_error == "restart":
                 idle["on_env_error"] = "--workers 0: there is no worker to restart"
+        if self.ray_address is None:
+            idle["ship"] = "a Ray that runs on this machine"
         if self.run_dir is None:
             idle["overwrite"] = "a new run folder; name the old one by --run-dir"
         if len(self.env.stages) < 2:

@@ -19,10 +19,11 @@ from agents.cluster.process_group import over_ray
 from agents.impala.build import build_learner, build_policy
 from agents.impala.config import ImpalaConfig
 from agents.impala.distributed.learner_failures import LearnerFailures
+from agents.impala.distributed.ray_workers import RayWorkers
+from agents.impala.distributed.resources import threads_of
 from agents.impala.evaluations import Evaluate
 from agents.impala.local_workers import LocalWorkers
 from agents.impala.program import IMPALA
-from agents.impala.ray_workers import RayWorkers
 from agents.impala.training import RecordVideo, Training
 from agents.runs.checkpoint import load
 from agents.runs.processes import follow, printing_to
@@ -66,11 +67,6 @@ def train_together(
         return follow(folder, partial(over_ray, *arguments), stop)
     finally:
         LearnerFailures(folder).forget()
-
-
-def threads_of(config: ImpalaConfig) -> int:
-    """Number of CPUs of each learner; `auto` is 1."""
-    return 1 if config.learner_threads == "auto" else config.learner_threads
 
 
 def _work(

@@ -24,6 +24,7 @@ IMPALA = Program(
             "graphs",
             "learner_threads",
             "ray_address",
+            "ship",
             "worker_deadline",
             "checkpoint_minutes",
             "log_seconds",

@@ -34,10 +34,15 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--jobs", type=at_least(1), help="runs in parallel (default: one per CPU)")
     parser.add_argument("--ray", action="store_true", help="spread the runs over Ray")
     parser.add_argument("--ray-address", help="of a running cluster; default: this machine")
+    parser.add_argument(
+        "--no-ship", action="store_true", help="the nodes of the cluster have Engram installed"
+    )
     parser.add_argument("--report-only", action="store_true", help="run nothing")
     asked = parser.parse_args(argv)
     if asked.ray_address and not asked.ray:
         parser.error("--ray-address has no effect without --ray")
+    if asked.no_ship and not asked.ray_address:
+        parser.error("--no-ship has no effect without --ray-address")
     if asked.ray and asked.jobs:
         parser.error("--jobs has no effect with --ray, which gives each run a CPU or GPU")
     with plain_errors(parser.prog):
@@ -77,4 +82,4 @@ def _executor(asked: argparse.Namespace, processes: int) -> Executor:
         return lambda jobs, started: side_by_side(jobs, processes, started)
     from agents.benchmark.over_ray import over_ray  # Ray takes a second to import
 
-    return lambda jobs, started: over_ray(jobs, asked.ray_address, started)
+    return lambda jobs, started: over_ray(jobs, asked.ray_address, not asked.no_ship, started)

@@ -203,10 +203,10 @@ def _prepare_learners(prepared: Prepared, stop: StopSignal) -> Path:
     try:
         from agents.cluster.process_group import device_of
         from agents.cluster.ray_session import connect_ray
-        from agents.impala.learners import threads_of
+        from agents.impala.distributed.resources import threads_of
     except ImportError as error:
         raise ValueError(f"--learners {config.learners}: {error}") from None
-    connect_ray(config.ray_address)
+    connect_ray(config.ray_address, config.ship)
     device_of(config.learners, threads_of(config), config.device, "--learners")
     return prepared.open_run(stop).folder
 
@@ -265,9 +265,9 @@ def workers_for(config: ImpalaConfig) -> MakeWorkers:
     if config.workers == 0:
         return LocalWorkers
     from agents.cluster.ray_session import connect_ray  # Ray takes a second to import
-    from agents.impala.ray_workers import RayWorkers
+    from agents.impala.distributed.ray_workers import RayWorkers
 
-    connect_ray(config.ray_address)
+    connect_ray(config.ray_address, config.ship)
     return RayWorkers
 
 

@@ -102,7 +102,7 @@ def _connect_ray(config: SupervisedConfig) -> None:
         from agents.supervised.workers import threads_of  # Ray takes a second to import
     except ImportError as error:
         raise ValueError(f"--data-parallel {config.data_parallel}: {error}") from None
-    connect_ray(config.ray_address)
+    connect_ray(config.ray_address, config.ship)
     device_of(config.data_parallel, threads_of(config), config.device, "--data-parallel")
 
 

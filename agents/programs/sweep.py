@@ -18,6 +18,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("plan", help="a YAML file, or the name of one in configs/sweep")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the table")
     parser.add_argument("--ray-address", help="of a running cluster; this machine if left out")
+    parser.add_argument(
+        "--no-ship", action="store_true", help="the nodes of the cluster have Engram installed"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the sampled values")
     asked = parser.parse_args(argv)
     with plain_errors(parser.prog, ConnectionError):
@@ -30,7 +33,7 @@ def main(argv: list[str]) -> int:
             raise CommandError(
                 f"a sweep needs Ray Tune: pip install 'engram[cluster]' ({error})."
             ) from None
-        rows = run_sweep(sweep, asked.out, asked.ray_address, asked.seed)
+        rows = run_sweep(sweep, asked.out, asked.ray_address, not asked.no_ship, asked.seed)
         table = Table(*rows[0], box=None)
         for row in rows:
             table.add_row(*("" if value is None else f"{value}" for value in row.values()))

@@ -37,6 +37,8 @@ class SupervisedConfig:
     """Processes that share each batch, over Ray; 1 runs without Ray."""
     ray_address: str | None = None
     """Address of a running Ray cluster; None starts one on this machine."""
+    ship: bool = True
+    """Send the sources to the nodes of --ray-address; off where all of them have it installed."""
     validate_every: int = 1000
     """Updates between validations."""
     stop_at: float | None = None
@@ -77,6 +79,8 @@ class SupervisedConfig:
         idle: dict[str, str] = {}
         if self.data_parallel == 1:
             idle["ray_address"] = "--data-parallel 1, which runs without Ray"
+        if self.ray_address is None:
+            idle["ship"] = "a Ray that runs on this machine"
         if self.run_dir is None:
             idle["overwrite"] = "a new run folder; name the old one by --run-dir"
         if not getattr(self.core, "decides", False):

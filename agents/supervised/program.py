@@ -31,6 +31,7 @@ SUPERVISED = Program(
             "patience",
             "data_parallel",
             "ray_address",
+            "ship",
             "device",
             "threads",
             "graphs",

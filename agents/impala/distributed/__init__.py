@@ -1,1 +1,1 @@
-"""Actors in the processes of a Ray cluster."""
+"""Acting and learning in the processes of a Ray cluster."""

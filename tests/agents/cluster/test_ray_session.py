@@ -36,6 +36,48 @@ def inits(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return calls
 
 
+def test_a_cluster_of_another_version_of_ray_is_refused_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def init(**_: Any) -> None:
+        raise RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.9.0\n")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray_session, "_check_answers", lambda address: None)
+    with pytest.raises(ValueError, match=r"--ray-address x:1: Version .* with: Ray: 2\.9\.0$"):
+        connect_ray("x:1")
+
+
+@pytest.mark.parametrize("ship", [True, False])
+def test_the_nodes_of_a_cluster_are_checked_and_import_what_is_sent_or_their_own(
+    ship: bool, inits: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[Any] = []
+    monkeypatch.setattr(ray_session, "_check_answers", lambda address: None)
+    monkeypatch.setattr(ray_session, "check_nodes", lambda *given: checked.append(given))
+    monkeypatch.setenv("PYTHONPATH", "/shared/envs")
+    connect_ray("x:1", ship)
+    environment = inits[0]["runtime_env"]
+    assert checked == [("x:1", ship)] and ("working_dir" in environment) == ship
+    assert environment["env_vars"].get("PYTHONPATH") == ("/shared/envs" if ship else None)
+
+
+def test_a_cluster_whose_nodes_differ_is_left(
+    inits: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[bool] = []
+
+    def refuse(address: str, ships: bool) -> None:
+        raise ValueError("nodes differ")
+
+    monkeypatch.setattr(ray_session, "_check_answers", lambda address: None)
+    monkeypatch.setattr(ray_session, "check_nodes", refuse)
+    monkeypatch.setattr(ray, "shutdown", lambda: left.append(True))
+    with pytest.raises(ValueError, match="nodes differ"):
+        connect_ray("x:1")
+    assert left
+
+
 @pytest.fixture(params=[b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"], ids=["silent", "web"])
 def no_cluster(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a server that is no cluster."""
@@ -94,9 +136,12 @@ def test_a_token_of_the_user_is_kept(
     assert ("RAY_AUTH_TOKEN" in os.environ) == (name == "RAY_AUTH_TOKEN")
 
 
-def test_a_cluster_that_refuses_the_token_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [AuthenticationError("no"), ConnectionError("Failed to connect")])
+def test_a_cluster_that_refuses_the_token_is_named(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(**_: Any) -> None:
-        raise AuthenticationError("no token")
+        raise error
 
     monkeypatch.setattr(ray, "init", refuse)
     monkeypatch.setattr(ray_session, "_check_answers", lambda address: None)

@@ -16,67 +16,27 @@ import torch
 
 from agents.cli.command_line import ParsedRun, parse
 from agents.cli.exit_status import ENVIRONMENT_FAILED, NOT_FINITE
-from agents.impala.build import build_learner, build_policy, build_rollout
-from agents.impala.config import ImpalaConfig, LossConfig
+from agents.impala.build import build_learner, build_policy
+from agents.impala.config import ImpalaConfig
+from agents.impala.distributed.resources import cpus_per_worker
 from agents.impala.learners import build_together
-from agents.impala.learning.learner import Learner
 from agents.impala.local_workers import LocalWorkers
 from agents.impala.program import IMPALA
-from agents.impala.ray_workers import cpus_per_worker
 from agents.impala.rollout import Unroll
 from agents.impala.training import Training
-from agents.impala.trajectory import Trajectory, take
-from agents.networks.config import PolicyConfig
 from agents.networks.policy import Policy
 from agents.programs.impala import status_of
 from agents.runs.checkpoint import load
 from agents.runs.run import Run
 from agents.runs.stop_signal import StopFile
-from envs import BoxWorldConfig
 from envs.fault import EnvironmentFault
-from memory import LSTMConfig, MemoryNetConfig, RMCConfig
-from memory.core import CoreConfig
 from memory.group import Group
+from tests.agents.impala.updates import CORE_OPTIONS, learn, make_batches, settings
 from tests.agents.processes import descendants
 from tests.memory.thread_group import together
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "impala.py"
-BATCH, UNROLL, UPDATES = 8, 5, 20
-CORE_OPTIONS: dict[str, CoreConfig] = {
-    "lstm": LSTMConfig(hidden=8),
-    "rmc": RMCConfig(units=32, slots=2, heads=2),
-    "memory_net": MemoryNetConfig(mode="reinforce", units=8, slots=2),
-}
-
-
-def settings(core: str) -> ImpalaConfig:
-    return ImpalaConfig(
-        env=BoxWorldConfig(max_steps=3),  # episodes end inside unrolls
-        core=CORE_OPTIONS[core],
-        policy=PolicyConfig(channels=(2, 2)),
-        loss=LossConfig(centre_advantages=True),
-        actors=BATCH,
-        batch=BATCH,
-        unroll=UNROLL,
-        frames=UPDATES * BATCH * UNROLL,
-        device="cpu",
-    )
-
-
-def make_batches(config: ImpalaConfig) -> list[Trajectory]:
-    """Batches in which episodes end."""
-    rollout = build_rollout(config, build_policy(config), range(BATCH), 0)
-    return [rollout.unroll(0).trajectory for _ in range(UPDATES)]
-
-
-def learn(learner: Learner, batches: list[Trajectory]) -> dict[str, Any]:
-    """Make updates from the learner's shares of batches."""
-    share = learner.group.lanes(BATCH)
-    metrics: list[dict[str, float]] = []
-    for batch in batches:
-        metrics.append(learner.update(take(batch, share.start, share.stop - share.start)))
-    weights = {name: x.clone() for name, x in learner.policy.state_dict().items()}
-    return {"metrics": metrics, "weights": weights, "frames": learner.frames}
+BATCH = 8
 
 
 @pytest.mark.parametrize(("threads", "cpus"), [("auto", 1.0), (1, 1.0), (4, 0.0)])
@@ -103,7 +63,7 @@ def test_a_learner_that_cannot_be_built_ends_all_of_them_with_its_sentence(capsy
 
 @pytest.mark.parametrize("core", CORE_OPTIONS)
 def test_two_learners_make_the_updates_of_one(core: str) -> None:
-    config = settings(core)
+    config = settings(core, BATCH)
     batches = make_batches(config)
     alone = learn(build_learner(config, build_policy(config)), batches)
     policies = [build_policy(config) for _ in range(2)]

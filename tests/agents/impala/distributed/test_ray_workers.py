@@ -11,11 +11,13 @@ import ray
 import torch
 from ray.exceptions import RayActorError, RayTaskError
 
+from agents.cluster.installation import installation
 from agents.cluster.ray_processes import has_ended
-from agents.impala import ray_workers
 from agents.impala.config import ImpalaConfig
+from agents.impala.distributed import ray_worker, ray_workers, resources
+from agents.impala.distributed.ray_worker import MAX_LOSSES, Placed
+from agents.impala.distributed.ray_workers import RayWorkers
 from agents.impala.life_signs import Sign
-from agents.impala.ray_workers import MAX_LOSSES, RayWorkers
 from agents.impala.rollout import Unroll
 from agents.impala.workers import START_LIMIT, UnrollRequest, UnrollResult, WorkersLost
 from agents.runs.clock import Every
@@ -36,18 +38,28 @@ class FakeRay:
         self.attempts: list[int] = []
         """Of each worker that was started."""
         self.killed = 0
+        self.offered: dict[str, float] = {}
+        """By the node of the learner."""
         self.has_room = True
         """Whether a worker that starts finds a node."""
         self.unplaced: list[ray.ObjectRef] = []
         self.options: list[dict[str, Any]] = []
         self.in_flight: dict[ray.ObjectRef, tuple[Any, ...]] = {}
         """What each unroll in flight was requested with."""
-        self.finished: dict[ray.ObjectRef, UnrollResult | Sign | BaseException] = {}
+        self.finished: dict[ray.ObjectRef, UnrollResult | Sign | Placed | BaseException] = {}
         self.sign: Sign | None = None
         """The answer of a worker that is asked for a sign of life; None does not answer."""
+        self.installation = installation()
+        """Of the node on which the next worker starts."""
 
     def cluster_resources(self) -> dict[str, float]:
         return {"CPU": 4.0}
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"NodeID": "cafe", "Resources": self.offered}, {"NodeID": "beef", "Resources": {}}]
+
+    def get_runtime_context(self) -> Any:
+        return SimpleNamespace(get_node_id=lambda: "cafe")
 
     def put(self, weights: np.ndarray) -> ray.ObjectRef:
         self.store.append(weights.copy())
@@ -56,7 +68,7 @@ class FakeRay:
     def wait(self, refs, num_returns, timeout, fetch_local=True):
         return [ref for ref in refs if ref in self.finished], []
 
-    def get(self, ref: ray.ObjectRef) -> UnrollResult | Sign:
+    def get(self, ref: ray.ObjectRef) -> UnrollResult | Sign | Placed:
         result = self.finished.pop(ref)
         if isinstance(result, BaseException):
             raise result
@@ -92,7 +104,7 @@ class FakeRay:
     def _place(self) -> ray.ObjectRef:
         ref = ray.ObjectRef.from_random()
         if self.has_room:
-            self.finished[ref] = RESULT
+            self.finished[ref] = Placed("beef", "node 10.0.0.7 (beef)", self.installation)
         else:
             self.unplaced.append(ref)
         return ref
@@ -124,7 +136,8 @@ class Source:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     fake = FakeRay()
-    monkeypatch.setattr(ray_workers, "ray", fake)
+    for module in (ray_worker, ray_workers, resources):
+        monkeypatch.setattr(module, "ray", fake)
     return fake
 
 
@@ -196,7 +209,7 @@ def test_finished_unrolls_are_returned_once(fake) -> None:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(ray_workers.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(ray_worker.time, "monotonic", lambda: clock.now)
     return clock
 
 
@@ -360,7 +373,7 @@ def test_a_worker_that_finds_a_node_again_delivers(fake) -> None:
     fake.has_room = False
     workers = start()
     assert workers.gather(room=4, wait=True) == [] and not fake.in_flight
-    fake.finished[fake.unplaced[0]] = RESULT
+    fake.finished[fake.unplaced[0]] = Placed("beef", "node", fake.installation)
     workers.gather(room=4, wait=False)
     assert len(fake.in_flight) == 2
 
@@ -381,5 +394,69 @@ def test_workers_reserve_whole_cpus_in_a_cluster_and_fit_onto_each_gpu(fake, mon
     assert {options["num_cpus"] for options in fake.options} == {1.0}
     monkeypatch.setattr(fake, "cluster_resources", lambda: {"CPU": 4.0, "GPU": 2.0})
     config = ImpalaConfig(core=LSTMConfig(), acting_device="cuda")
-    shares = [ray_workers.gpus_per_worker(config, processes) for processes in (1, 3, 4)]
+    shares = [resources.gpus_per_worker(config, processes) for processes in (1, 3, 4)]
     assert shares == [1.0, 0.5, 0.5]
+
+
+def test_a_node_with_other_sources_that_joins_later_is_named_and_avoided(fake, caplog) -> None:
+    workers = start(workers=2, ray_address="10.0.0.1:6379")
+    workers.gather(room=8, wait=False)
+    assert len(fake.in_flight) == 4
+    fake.finish(RayActorError())
+    fake.installation = {**installation(), "sources": "older"}
+    workers.gather(room=0, wait=False)
+    fake.installation = installation()
+    workers.gather(room=8, wait=False)
+    ours = installation()["sources"]
+    text = f"node 10.0.0.7 (beef) is not used: sources older (here {ours})"
+    assert caplog.text.count(text) == 2 and not fake.in_flight
+    assert fake.options[-1]["label_selector"] == {"ray.io/node-id": "!in(beef)"}
+    assert workers.num_restarts == 2, "only those that were lost"
+    workers.gather(room=8, wait=False)
+    assert len(fake.in_flight) == 4
+
+
+@pytest.mark.parametrize(
+    ("offered", "threads", "cluster", "reserved"),
+    [
+        (4.0, "auto", 8.0, 1),
+        (4.0, 3, 8.0, 3),
+        (4.0, 6, 8.0, 4),
+        (0.0, 2, 8.0, None),  # a head node on which nothing else runs
+        (1.0, 1, 1.0, None),  # the only CPU is a worker's
+    ],
+)
+def test_the_learner_reserves_its_cpus_on_its_node(
+    offered: float,
+    threads: Any,
+    cluster: float,
+    reserved: int | None,
+    fake,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog,
+) -> None:
+    groups: list[Any] = []
+
+    def group(bundles: Any, bundle_label_selector: Any) -> Any:
+        groups.append((bundles, bundle_label_selector))
+        return SimpleNamespace(wait=lambda seconds: False)
+
+    monkeypatch.setattr(resources, "placement_group", group)
+    monkeypatch.setattr(fake, "cluster_resources", lambda: {"CPU": cluster})
+    fake.offered = {"CPU": offered} if offered else {}
+    start(learner_threads=threads)
+    assert groups == []
+    start(learner_threads=threads, ray_address="10.0.0.1:6379")
+    expected = [([{"CPU": reserved}], [{"ray.io/node-id": "cafe"}])] if reserved else []
+    assert groups == expected
+    assert ("CPUs of the learner's node are in use" in caplog.text) == bool(reserved)
+
+
+def test_auto_workers_leave_the_learner_its_cpus(fake, monkeypatch) -> None:
+    monkeypatch.setattr(fake, "cluster_resources", lambda: {"CPU": 8.0})
+    cases: list[tuple[Any, int]] = [("auto", 7), (3, 5), (20, 1)]
+    for threads, workers in cases:
+        config = ImpalaConfig(
+            core=LSTMConfig(), learner_threads=threads, ray_address="10.0.0.1:6379"
+        )
+        assert resources.num_workers(config) == workers

@@ -1,0 +1,73 @@
+"""Frames per second of one run on one, two and four nodes with the same CPUs, and of two learners.
+
+    python scripts/bench/nodes.py --rounds 2 --out docs/results/nodes.csv
+
+The nodes are processes of one machine: what is measured is the cost of spreading a run over them,
+not the gain of more machines. Each line is one run, measured after its workers have started.
+"""
+
+import argparse
+import csv
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from agents.faults.nodes import local_cluster
+from agents.faults.processes import Program
+from agents.runs.versions import versions
+
+RUN = "--env boxworld --config boxworld-easy --core lstm --actors 32 --batch 16 --log-seconds 1"
+LAYOUTS = {
+    "1 node of 4 CPUs": ((4,), "--workers 3"),
+    "2 nodes of 2 CPUs": ((2, 2), "--workers 3"),
+    "4 nodes of 1 CPU": ((1, 1, 1, 1), "--workers 3"),
+    "1 learner, 2 workers": ((4,), "--workers 2"),
+    "2 learners, 2 workers": ((4,), "--workers 2 --learners 2"),
+}
+"""CPUs of the nodes, and the options of the run."""
+COLUMNS = ("layout", "round", "frames_per_second", "learner", "commit")
+
+
+def main() -> None:
+    """Measure each layout in turn, and write a table."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    arguments.add_argument("--rounds", type=int, default=2)
+    arguments.add_argument("--seconds", type=float, default=20.0, help="seconds that count")
+    arguments.add_argument("--out", type=Path)
+    asked = arguments.parse_args()
+    commit = str(versions().get("commit", ""))[:7]
+    rows = []
+    for number in range(asked.rounds):
+        for layout in LAYOUTS:
+            speed, busy = measure(*LAYOUTS[layout], asked.seconds)
+            rows.append((layout, number, round(speed), round(busy, 2), commit))
+            print(*rows[-1], flush=True)
+    if asked.out:
+        with asked.out.open("w", newline="") as file:
+            csv.writer(file).writerows([COLUMNS, *rows])
+
+
+def measure(cpus: tuple[int, ...], options: str, seconds: float) -> tuple[float, float]:
+    """Frames per second of a run, and the share of the time in which the learner computed."""
+    with local_cluster(cpus[0]) as cluster, tempfile.TemporaryDirectory() as folder:
+        for count in cpus[1:]:
+            cluster.add_node(num_cpus=count)
+        options = f"{RUN} {options} --ray-address {cluster.address}"
+        with Program(Path(folder), "impala.py", options) as run:
+            run.wait_for_updates(8)
+            first = run.lines()[-1]
+            time.sleep(seconds)
+            last = run.lines()[-1]
+    return rate(first, last), last["speed/learner_utilisation"]
+
+
+def rate(first: dict, last: dict) -> float:
+    """Frames per second between two lines of metrics."""
+    return (last["frame"] - first["frame"]) / (last["time"] - first["time"])
+
+
+if __name__ == "__main__":
+    main()
