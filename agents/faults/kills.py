@@ -3,6 +3,7 @@
 import random
 import signal
 import time
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
@@ -22,16 +23,18 @@ from agents.runs import checkpoint
 
 KILL_SECONDS = 6.0
 """Between two kills of workers: 100 in ten minutes."""
+WINDOWS = 3
+"""Of ten seconds, the fastest of which is the speed: other programs slow the machine at times."""
 
 
 def kill_workers(folder: Path, count: int) -> Row:
     """Kill one of two workers, at random, again and again."""
     draw = random.Random(0)
-    # Environments that sleep, so that other programs on the machine do not change the speed.
-    options = f"{FAULTY} --env.kwargs.seconds 0.004 --workers 2 --checkpoint-minutes 99"
+    # Environments that sleep, so that other programs on the machine hardly change the speed.
+    options = f"{FAULTY} --env.kwargs.seconds 0.01 --workers 2 --checkpoint-minutes 99"
     with Program(folder, "impala.py", options) as run:
         run.wait_for_updates(20)
-        before = _rate(run, 5.0)
+        before = _speed(run)
         noticed: list[float] = []
         for number in range(1, count + 1):
             run.wait_for(lambda: workers_of(run.process.pid))
@@ -41,7 +44,7 @@ def kill_workers(folder: Path, count: int) -> Row:
             noticed.append(time.monotonic() - killed)
             time.sleep(max(0.0, KILL_SECONDS - noticed[-1]))
         time.sleep(10.0)
-        after = _rate(run, 5.0)
+        after = _speed(run)
         restarts = _restarts(run)
         run.process.send_signal(signal.SIGTERM)
         status = run.end()
@@ -51,9 +54,8 @@ def kill_workers(folder: Path, count: int) -> Row:
     return Row(
         f"{count} kills of one of two workers, {KILL_SECONDS:g} s apart",
         f"{restarts} replaced, noticed after {fmean(noticed):.1f} s (at most {max(noticed):.1f}); "
-        f"{lost} frames lost or counted twice; speed 10 s after the last kill "
-        f"{after / before:.0%}; "
-        f"status {status}",
+        f"{lost} frames lost or counted twice; speed from 10 s after the last kill on "
+        f"{after / before:.0%}; status {status}",
         "each replaced, noticed within 2 s, no frame lost, 95 % of the speed, status 0",
         restarts == count
         and max(noticed) <= 2
@@ -230,12 +232,13 @@ def daemons(folder: Path, count: int) -> Row:
     )
 
 
-def _rate(run: Program, seconds: float) -> float:
+def _speed(run: Program) -> float:
     """Frames a second."""
-    first = run.lines()[-1]
-    time.sleep(seconds)
-    last = run.lines()[-1]
-    return (last["frame"] - first["frame"]) / (last["time"] - first["time"])
+    lines = [run.lines()[-1]]
+    for _ in range(WINDOWS):
+        time.sleep(10.0)
+        lines.append(run.lines()[-1])
+    return max((b["frame"] - a["frame"]) / (b["time"] - a["time"]) for a, b in pairwise(lines))
 
 
 def _restarts(run: Program) -> int:

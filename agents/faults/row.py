@@ -14,6 +14,8 @@ class Row(NamedTuple):
     """What the figures should be."""
     passed: bool
     """Whether they are."""
+    figure: str = ""
+    """A picture of the measurement as SVG, if there is one."""
 
 
 class Failed(RuntimeError):

@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 from statistics import linear_regression
+from typing import Any
 
 from agents.faults.processes import (
     FAULTY,
@@ -15,6 +16,7 @@ from agents.faults.processes import (
     shared_mb,
 )
 from agents.faults.row import Row
+from agents.faults.soak_figure import draw
 
 PARTS = {"ray::_Worker": "workers", "raylet/raylet": "raylet", "gcs_server": "gcs"}
 """Parts of command lines, and what the processes are."""
@@ -23,16 +25,22 @@ LARGEST_SLOPE = 1.0
 
 
 def soak(folder: Path, minutes: float, interval: float = 5.0) -> Row:
-    """Measure a run of two workers whose environments take 4 ms for each step.
-
-    The first third of the time, in which caches fill, is not counted.
-    """
-    options = f"{FAULTY} --env.kwargs.seconds 0.004 --workers 2"
+    """Measure a run of a worker whose environments take 20 ms for each step."""
+    options = f"{FAULTY} --env.kwargs.seconds 0.02 --workers 1"
     with Program(folder, "impala.py", options) as run:
         run.wait_for_updates()
         samples = _sample(run, 60 * minutes, interval)
-        frames = run.lines()[-1]["frame"]
-        rates = [line["speed/frames_per_second"] for line in run.lines()]
+        return row_of(samples, run.lines())
+
+
+def row_of(samples: list[dict[str, float]], metrics: list[dict[str, Any]]) -> Row:
+    """The slopes of samples; the first third, in which caches fill, is not counted.
+
+    Args:
+        metrics: lines of the run's log.
+    """
+    frames = metrics[-1]["frame"]
+    rates = [line["speed/frames_per_second"] for line in metrics]
     counted = samples[len(samples) // 3 :]
     slopes = {name: slope_per_hour(counted, name) for name in counted[0] if name != "hours"}
     third = len(rates) // 3
@@ -43,12 +51,14 @@ def soak(folder: Path, minutes: float, interval: float = 5.0) -> Row:
     )
     memory = [slope for name, slope in slopes.items() if name.endswith("MB")]
     files = [counted[-1][name] - counted[0][name] for name in slopes if name.endswith("files")]
+    minutes = 60 * (samples[-1]["hours"] - samples[0]["hours"])
     return Row(
-        f"soak of {minutes:g} minutes, two workers",
+        f"soak of {minutes:.0f} minutes, one worker",
         f"{frames:,} frames; {figures}; speed {drift:+.1%}",
         f"each process at most {LARGEST_SLOPE:g} MB/h, no file descriptor more, at least one "
         "more update",
         max(memory) <= LARGEST_SLOPE and max(files) <= 0 and frames > 0,
+        draw(samples),
     )
 
 

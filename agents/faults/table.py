@@ -61,6 +61,8 @@ def write(folder: Path, rows: Sequence[tuple[str, Row]]) -> None:
     kept = {row["name"]: row for row in _read(file)}
     commit = str(versions().get("commit", ""))[:7]
     for name, row in rows:
+        if row.figure:
+            atomic_write(folder / _figure(name), row.figure)
         kept[name] = {
             "name": name,
             "fault": row.fault,
@@ -75,7 +77,8 @@ def write(folder: Path, rows: Sequence[tuple[str, Row]]) -> None:
     writer.writerow(COLUMNS)
     writer.writerows([row[column] for column in COLUMNS] for row in ordered)
     atomic_write(file, text.getvalue())
-    atomic_write(folder / "faults.md", _page(ordered))
+    figures = [row["name"] for row in ordered if (folder / _figure(row["name"])).exists()]
+    atomic_write(folder / "faults.md", _page(ordered, figures))
 
 
 def _read(file: Path) -> list[dict[str, str]]:
@@ -85,7 +88,11 @@ def _read(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
-def _page(rows: Sequence[dict[str, str]]) -> str:
+def _figure(name: str) -> str:
+    return f"faults_{name}.svg"
+
+
+def _page(rows: Sequence[dict[str, str]], figures: Sequence[str]) -> str:
     machine = f"{os.cpu_count()} CPUs ({platform.machine()}), beside other programs"
     lines = [
         "# Faults",
@@ -97,5 +104,6 @@ def _page(rows: Sequence[dict[str, str]]) -> str:
         "| Name | Fault | Measured | Goal | Met | Commit |",
         "|---|---|---|---|---|---|",
         *(f"| {' | '.join(cell.replace('|', '/') for cell in row.values())} |" for row in rows),
+        *(f"\n![{name}]({_figure(name)})" for name in figures),
     ]
     return "\n".join(lines) + "\n"

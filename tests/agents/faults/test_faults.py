@@ -7,7 +7,7 @@ import pytest
 
 from agents.faults import hostile
 from agents.faults.row import Row
-from agents.faults.soak import slope_per_hour
+from agents.faults.soak import row_of, slope_per_hour
 from agents.faults.table import KINDS, write
 from agents.impala.learning.learner import Learner
 from agents.programs.faults import main
@@ -39,6 +39,21 @@ def test_rows_are_replaced_by_name_and_stand_in_the_order_of_the_kinds(tmp_path:
         rows = [(row["name"], row["measured"], row["met"]) for row in csv.DictReader(file)]
     assert rows == [("flips", "1", "yes"), ("soak", "2", "yes")]
     assert "| soak | c | 2 | 2 | yes |" in (tmp_path / "faults.md").read_text()
+
+
+def test_a_soak_names_what_grows_and_draws_it(tmp_path: Path) -> None:
+    samples = [
+        {"hours": x / 60, "driver MB": 300.0, "gcs MB": 20.0 + x, "gcs files": 9.0}
+        for x in range(30)
+    ]
+    lines = [{"frame": x, "speed/frames_per_second": 5.0} for x in range(9)]
+    row = row_of(samples, lines)
+    assert not row.passed and "gcs MB 30 to 49 (+60/h)" in row.measured
+    assert row_of([{**sample, "gcs MB": 20.0} for sample in samples], lines).passed
+    write(tmp_path, [("soak", row)])
+    write(tmp_path, [("flips", Row("x", "1", "1", True))])
+    assert (tmp_path / "faults_soak.svg").read_text().startswith("<?xml")
+    assert "![soak](faults_soak.svg)" in (tmp_path / "faults.md").read_text()
 
 
 @pytest.mark.slow
