@@ -11,7 +11,7 @@ from pathlib import Path
 
 _END = b"end"
 _WATCH = f"""
-import os, sys
+import contextlib, os, signal, sys, time
 folder, resume, *processes = sys.argv[1:]
 
 def has_ended(number):
@@ -30,6 +30,17 @@ if sys.stdin.buffer.read() != {_END!r}:
         else "There is no checkpoint yet."
     )
     sys.stderr.write(f"error: the run ended without a message{{cause}}. {{saved}}\\n")
+    sys.stderr.flush()
+    os.close(2)  # whoever reads it need not wait
+    number = next((int(n) for name, _, n in (x.partition("=") for x in processes)
+                   if name == "raylet"), None)
+    for _ in range(100 if number else 0):
+        if has_ended(number):
+            break
+        time.sleep(0.1)
+    if number and has_ended(number):
+        with contextlib.suppress(OSError):  # there is none left
+            os.killpg(number, signal.SIGKILL)
 """
 """Reads its input until the run closes it, at its end or because it is no more."""
 
@@ -41,6 +52,7 @@ class Guard:
         checkpoints: folder of the run's checkpoints.
         resume: the command that resumes the run.
         processes: that this one depends on, by name; the message says which of them had ended.
+            `raylet` leads a process group: what remains of it, Ray's agents, is ended as well.
     """
 
     def __init__(self, checkpoints: Path, resume: str, processes: Mapping[str, int]) -> None:

@@ -1,6 +1,7 @@
 """A log of one JSON object per line, each with the frame it is of."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,13 @@ class JsonLines:
         Raises:
             OSError: the file cannot be written.
         """
-        with self.file.open("a") as file:
-            file.write(json.dumps(line, allow_nan=False) + "\n")
+        text = json.dumps(line, allow_nan=False) + "\n"
+        with self.file.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":  # the line before is incomplete: the disk was full
+                    text = "\n" + text
+            file.write(text.encode())
 
     def read(self) -> list[dict[str, Any]]:
         """The lines logged so far; incomplete ones are left out.

@@ -1,5 +1,7 @@
 """Load the weights of a checkpoint, or transfer weights as one vector."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +14,22 @@ def load_weights(network: nn.Module, checkpoint: Checkpoint) -> None:
     Raises:
         CheckpointError: the architecture differs; names the first difference.
     """
+    _compare(network, checkpoint)
+    network.load_state_dict(checkpoint.weights)
+
+
+def check_architecture(build: Callable[[], nn.Module], checkpoint: Checkpoint) -> None:
+    """Check that a network has the weights of a checkpoint, without memory for them.
+
+    Raises:
+        CheckpointError: the architecture differs; names the first difference.
+    """
+    with torch.device("meta"):
+        network = build()
+    _compare(network, checkpoint)
+
+
+def _compare(network: nn.Module, checkpoint: Checkpoint) -> None:
     wanted = {name: tuple(x.shape) for name, x in network.state_dict().items()}
     found = {name: tuple(x.shape) for name, x in checkpoint.weights.items()}
     if wanted != found:
@@ -21,7 +39,6 @@ def load_weights(network: nn.Module, checkpoint: Checkpoint) -> None:
             f"{found.get(name, 'missing')} there, "
             f"{wanted.get(name, 'missing')} in this configuration."
         )
-    network.load_state_dict(checkpoint.weights)
 
 
 def flatten(network: nn.Module) -> Tensor:

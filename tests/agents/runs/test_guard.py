@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,35 @@ def test_the_process_of_ray_that_had_ended_is_named(checkpoints: Path) -> None:
 
 def test_a_run_without_a_checkpoint_is_said(tmp_path: Path) -> None:
     assert "There is no checkpoint yet." in words("killed", tmp_path)
+
+
+AGENTS = """
+import os, signal, subprocess, sys
+from agents.runs.guard import Guard
+from pathlib import Path
+
+started = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "process_group": 0}
+daemon = subprocess.Popen(["sh", "-c", "sleep 61 & echo $!; exec sleep 60"], **started)
+print(int(daemon.stdout.readline()), flush=True)
+with Guard(Path(sys.argv[1]), "", {"raylet": daemon.pid}):
+    daemon.kill()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_is_left_of_the_group_of_raylet_is_ended(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", AGENTS, str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    agent = int(run.stdout)
+    assert "after raylet of Ray had ended" in run.stderr
+    deadline = time.monotonic() + 10
+    while not has_ended(agent):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def has_ended(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
+    except OSError:
+        return True

@@ -1,15 +1,19 @@
 """`--data-parallel`: the run folder of several processes is that of one; and its mistakes."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from agents.cli.exit_status import WORKERS_LOST
 from agents.programs.supervised import main
-from agents.runs.checkpoint import load
+from agents.runs.checkpoint import load, newest
+from tests.agents.processes import descendants
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "supervised.py"
 
@@ -91,3 +95,33 @@ def test_a_mistake_is_named_and_nothing_is_written(flags, words, tmp_path, capsy
     message = capsys.readouterr().err
     assert status == 2 and words in message and "Traceback" not in message
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_killed_worker_ends_the_run_with_the_command_that_resumes_what_was_saved(tmp_path):
+    pytest.importorskip("pyarrow", reason="Ray Train needs the extra `cluster`")
+    run = tmp_path / "run"
+    flags = ["--steps", 10**6, "--validate-every", 10**6, "--data-parallel", 2]
+    program = start(*FLAGS, *flags, "--checkpoint-minutes", 0.02, "--run-dir", run)
+    saved = wait_for_update(program, run, 10)
+    workers = [n for n, name in descendants(program).items() if "RayTrainWorker" in name]
+    assert len(workers) == 2
+    os.kill(workers[1], signal.SIGKILL)
+    out = program.communicate(timeout=100)[0].decode()
+    assert program.returncode == WORKERS_LOST
+    assert f"resume: python scripts/supervised.py --resume {run}" in out
+    kept = load(run / "checkpoints").frame
+    assert kept >= saved
+    finish(start("--resume", run, "--steps", kept + 1, "--data-parallel", 1))
+    assert load(run / "checkpoints").frame == kept + 1
+
+
+def wait_for_update(program, run, update):
+    """Wait until a checkpoint of at least an update was written; returns its update."""
+    deadline = time.monotonic() + 200
+    while True:
+        assert program.poll() is None and time.monotonic() < deadline
+        path = newest(run / "checkpoints")
+        if path and int(path.name) >= update:
+            return int(path.name)
+        time.sleep(0.1)
