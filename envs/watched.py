@@ -85,7 +85,8 @@ class Watched(gymnasium.Wrapper):
                 observation, reward, terminated, truncated, info = super().step(self._act(action))
             reward = float(reward)
         except Exception as error:
-            raise self._fault(f"step raised {type(error).__name__}: {error}") from error
+            reason = f"step raised {type(error).__name__}: {error}"
+            raise self._fault(reason, error) from error
         if not np.isfinite(reward):
             raise self._fault(f"the reward is {reward}")
         for name, flag in (("terminated", terminated), ("truncated", truncated)):
@@ -109,12 +110,13 @@ class Watched(gymnasium.Wrapper):
             return super().reset(seed=seed, options=options)
         except Exception as error:
             if seed is None or seed < MAX_SEED:
-                raise self._fault(f"reset raised {type(error).__name__}: {error}") from error
+                reason = f"reset raised {type(error).__name__}: {error}"
+                raise self._fault(reason, error) from error
         self._has_small_seeds = True
         return self._reset(seed, options)
 
-    def _fault(self, reason: str) -> EnvironmentFault:
-        return EnvironmentFault(self.index, reason)
+    def _fault(self, reason: str, error: Exception | None = None) -> EnvironmentFault:
+        return EnvironmentFault(self.index, reason, error)
 
     def _take(self, observation: Any) -> Any:
         """The observation, checked and packed; never an array of the environment's own."""

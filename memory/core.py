@@ -140,10 +140,15 @@ class DecidingCore(Core[S]):
     `apply_decision` and records them; a learner `replay`s the recorded ones and weighs the joint
     action. `step`, and so `forward`, takes the more likely value of every decision: deterministic,
     for evaluation.
+
+    A policy computes the value of a step, the baseline of its decision, from the core's output. So
+    it refuses a core whose output depends on the decision of the same step.
     """
 
     decision_size: int
     """Number of binary decisions per step."""
+    shows_decision: bool = False
+    """Whether the output of a step depends on its decision."""
 
     @abstractmethod
     def decide(self, x: Float[Tensor, "B *features"], state: S) -> Float[Tensor, "B decisions"]:

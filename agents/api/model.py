@@ -38,6 +38,6 @@ def load_model(run: str | Path, *, best: bool = False) -> TrainedModel:
     checkpoint = opened.load(best=best)
     for warning in checkpoint.warnings:
         _log.warning("%s The previous one is used.", warning)
-    task, reader = build(opened.config)
+    task, reader = build(opened.config, checkpoint)
     load_weights(reader, checkpoint)
     return TrainedModel(opened.config, task, reader.eval(), checkpoint.frame)

@@ -10,7 +10,7 @@ from agents.impala.program import IMPALA
 from agents.networks.policy import Policy
 from agents.runs.checkpoint import Checkpoint
 from agents.runs.run import Run, RunError
-from agents.runs.weights import load_weights
+from agents.runs.weights import check_architecture, load_weights
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ def load_progress(run_path: Path) -> list[SavedAgent]:
 
 
 def _agent(run: Run, checkpoint: Checkpoint) -> SavedAgent:
+    check_architecture(lambda: build_policy(run.config), checkpoint)
     policy = build_policy(run.config)
     load_weights(policy, checkpoint)
     return SavedAgent(run.config, policy.eval(), checkpoint.frame)

@@ -177,9 +177,8 @@ class Rollout:
             yield
         except EnvironmentFault as fault:
             actor, step = self.actors[fault.index], int(self.lengths[fault.index]) + 1
-            raise EnvironmentFault(
-                fault.index, f"actor {actor}, step {step} of its episode: {fault.reason}"
-            ) from fault
+            reason = f"actor {actor}, step {step} of its episode: {fault.reason}"
+            raise EnvironmentFault(fault.index, reason, trace=fault.trace) from fault
 
     def _finished_episodes(self, ended: np.ndarray, info: Mapping[str, Any]) -> list[Episode]:
         """The episodes that ended with this step; their counters start again."""

@@ -110,5 +110,6 @@ class ActingGroup:
         try:
             unroll = self.rollout.unroll(request.version)
         except SystemExit as end:
-            raise EnvironmentFault(0, f"an environment called sys.exit({end.code!r})") from end
+            reason = f"an environment called sys.exit({end.code!r})"
+            raise EnvironmentFault(0, reason, end) from end
         return UnrollResult(unroll, time.perf_counter() - started)

@@ -75,6 +75,12 @@ class Policy(nn.Module):
         check_size(core_config, self.encoder.output_shape)
         self.core = core_config.build(self.encoder.output_shape)
         self.core.constants = self.encoder.constants
+        if isinstance(self.core, DecidingCore) and self.core.shows_decision:
+            raise ValueError(
+                "the output of the core depends on the decision of the same step, and the value, "
+                "its baseline, would too. Use an output of the memory before the decision: "
+                "--core.output input_and_memory_before."
+            )
         self.skip, self.output_norm = config.skip, config.output_norm
         width = self.core.output_size + config.skip * math.prod(self.encoder.output_shape)
         self.policy_head = nn.Linear(width, self.distribution.num_parameters)

@@ -41,7 +41,7 @@ from agents.runs.monitor import Monitor
 from agents.runs.progress import count
 from agents.runs.run import Run, RunError, check_run_dir
 from agents.runs.stop_signal import Interrupted, StopFile, StopSignal
-from agents.runs.weights import flatten, load_weights
+from agents.runs.weights import check_architecture, flatten, load_weights
 from envs.fault import EnvironmentFault
 
 GIF_WIDTH = 960
@@ -75,7 +75,7 @@ def _train(parsed: ParsedRun, stop: StopSignal) -> int:
     except (RunError, CheckpointError, ValueError, ConnectionError) as error:
         return fail(IMPALA.name, error, BAD_INPUT)
     except EnvironmentFault as error:
-        return fail(IMPALA.name, f"environment {parsed.names.subject}: {error}", ENVIRONMENT_FAILED)
+        return _fail_environment(parsed.names.subject, error)
     except EnvironmentHangs as error:
         return fail(IMPALA.name, f"environment {parsed.names.subject}: {error}", ENVIRONMENT_HANGS)
     if training:
@@ -109,7 +109,7 @@ def status_of(training: Training, stop: StopSignal | StopFile, env: str) -> int:
     except NotFinite as error:
         return fail(IMPALA.name, error, NOT_FINITE)
     except EnvironmentFault as error:
-        return fail(IMPALA.name, f"environment {env}: {error}", ENVIRONMENT_FAILED)
+        return _fail_environment(env, error)
     except EnvironmentHangs as error:
         return fail(IMPALA.name, f"environment {env}: {error}", ENVIRONMENT_HANGS)
     except WorkersLost as error:
@@ -119,6 +119,12 @@ def status_of(training: Training, stop: StopSignal | StopFile, env: str) -> int:
     except CheckpointError as error:
         return fail(IMPALA.name, error, NOT_SAVED)
     return OK
+
+
+def _fail_environment(env: str, error: EnvironmentFault) -> int:
+    """Print the environment's own traceback, and the error; returns the status."""
+    print(error.trace, end="", file=sys.stderr)
+    return fail(IMPALA.name, f"environment {env}: {error}", ENVIRONMENT_FAILED)
 
 
 class Prepared(NamedTuple):
@@ -154,6 +160,9 @@ def prepare(parsed: ParsedRun) -> Prepared:
     config = parsed.config
     check_wandb(config.wandb)
     torch.set_num_threads(learner_threads(config))
+    weights = parsed.resume or (config.resume_weights and Path(config.resume_weights))
+    if weights:  # before a network that a damaged or foreign folder asks for is allocated
+        check_architecture(lambda: build_policy(config), Run.open(weights, IMPALA).load())
     policy = build_policy(config)
     check_memory(config, policy)
     if config.resume_weights and not parsed.resume:

@@ -136,7 +136,8 @@ def prepare(parsed: ParsedRun) -> Prepared:
     if config.threads != "auto":
         torch.set_num_threads(config.threads)
     check_wandb(config.wandb)
-    task, reader = build(config)
+    saved = Run.open(parsed.resume, SUPERVISED).load() if parsed.resume else None
+    task, reader = build(config, saved)
     if config.stop_at is not None and config.stop_at > 1 and not task.lower_is_better:
         raise ValueError(
             f"--stop-at {config.stop_at}: expected at most 1, the largest {task.measure}"

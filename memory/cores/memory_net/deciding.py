@@ -35,6 +35,7 @@ class DecidingMemoryNet(DecidingCore[Tensor]):
         features, units = rewrite.features, rewrite.units
         self.show, self.slot_units = Show(output, features, units), units // slots
         self.output_size = self.show.size
+        self.shows_decision = output != "input_and_memory_before"
         self.decision_size = slots
         self.rewrite = rewrite.requires_grad_(False)
         self.writes = Observed(slot=())

@@ -1,5 +1,6 @@
 """Acting: how trajectories join, what is written where, and that learning sees what acting did."""
 
+import pickle
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -314,10 +315,11 @@ def test_a_fault_names_the_actor_the_step_and_the_reason(how) -> None:
     rollout = start(counting(env=env), range(20, 23))
     rollout.unroll(0)
     rollout.env.envs[1].unwrapped.fails_at = UNROLL + 4
-    with pytest.raises(
-        EnvironmentFault, match=f"actor 21, step 10 of its episode: .*{FAULTS[how]}"
-    ):
+    reason = f"actor 21, step 10 of its episode: .*{FAULTS[how]}"
+    with pytest.raises(EnvironmentFault, match=reason) as caught:
         rollout.unroll(0)
+    copy = pickle.loads(pickle.dumps(caught.value))  # as Ray and Gymnasium send it
+    assert ("raise OSError" in EnvironmentFault(copy).trace) == ("raised OSError" in str(copy))
 
 
 def test_a_first_reset_that_fails_names_the_actor() -> None:

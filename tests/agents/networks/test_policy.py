@@ -1,6 +1,7 @@
 """The policy: any supported space into any core, what it sees, and how it chooses."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -242,3 +243,11 @@ def test_observations_that_are_not_one_array_must_be_packed(space) -> None:
 def test_other_actions_are_refused_by_name(space) -> None:
     with pytest.raises(ValueError, match=r"action space .* is not supported: expected Discrete"):
         Policy(SPACES["box"][0], space, LSTMConfig(), PolicyConfig())
+
+
+@pytest.mark.parametrize("output", ["input_and_memory", "memory"])
+def test_a_value_that_would_depend_on_its_decision_is_refused(output: Any) -> None:
+    core = MemoryNetConfig(mode="reinforce", units=8, slots=2, output=output)
+    with pytest.raises(ValueError, match=r"--core\.output input_and_memory_before"):
+        policy_for(SPACES["box"][0], core)
+    policy_for(SPACES["box"][0], replace(core, output="input_and_memory_before"))

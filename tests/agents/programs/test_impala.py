@@ -184,7 +184,7 @@ def test_an_error_is_not_hidden_by_a_checkpoint_that_cannot_be_written(
     tmp_path, monkeypatch, capsys
 ):
     from agents.impala.learning.learner import Learner
-    from agents.runs.run import Run
+    from agents.runs import checkpoint
     from envs.fault import EnvironmentFault
 
     def fail(*_, **__):
@@ -194,7 +194,7 @@ def test_an_error_is_not_hidden_by_a_checkpoint_that_cannot_be_written(
         raise CheckpointError("no space left")
 
     monkeypatch.setattr(Learner, "learn", fail)
-    monkeypatch.setattr(Run, "save", full)
+    monkeypatch.setattr(checkpoint, "write", full)
     status = train(tmp_path / "run", "--core", "lstm", "--frames", "4000")
     assert status == door.ENVIRONMENT_FAILED
     said = capsys.readouterr()
@@ -385,6 +385,20 @@ def test_resuming_a_checkpoint_of_another_architecture_names_what_differs(tmp_pa
     accept_config(tmp_path / "run" / "checkpoints", config.read_bytes())
     assert train(None, *flags) == 2
     assert "another architecture" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--resume", "--resume-weights"])
+def test_weights_of_a_network_that_memory_cannot_hold_are_compared_without_it(
+    flag, tmp_path, capsys
+):
+    run = tmp_path / "run"
+    assert train(run, "--core", "lstm", "--frames", "40") == 0
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("hidden: 256", "hidden: 1000000"))  # 16 TB
+    accept_config(run / "checkpoints", config.read_bytes())
+    given = ["--frames", "80"] if flag == "--resume" else ["--config", str(config)]
+    assert train(None, flag, str(run), *given) == 2
+    assert "another architecture: core." in capsys.readouterr().err
 
 
 def test_a_run_with_an_edited_configuration_is_not_resumed_but_new_options_are_kept(

@@ -137,6 +137,7 @@ def test_an_environment_that_raises_ends_the_run_with_its_name_and_a_checkpoint(
     output, _ = process.communicate(timeout=90)
     assert process.returncode == ENVIRONMENT_FAILED, output
     assert "the joystick fell off" in output
+    assert 'raise OSError("the joystick fell off")' in output  # of its own traceback
     assert "actor 0, step 25" in output
     assert load(tmp_path / "run" / "checkpoints").frame > 0
 
