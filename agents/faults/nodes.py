@@ -1,6 +1,6 @@
 """A cluster on this machine, of which nodes are lost."""
 
-# pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false
+# pyright: standard
 
 import os
 import secrets
@@ -10,9 +10,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 from unittest.mock import patch
 
-from ray._raylet import Config  # pyright: ignore
+from ray._raylet import Config  # pyright: ignore[reportAttributeAccessIssue]
 from ray.cluster_utils import Cluster
 
 from agents.cli.exit_status import OK
@@ -25,11 +26,14 @@ LOSS_SECONDS = 10.0
 LONGEST_PAUSE = 30.0
 """Seconds in which frames must come again."""
 
+_TOKEN = secrets.token_hex(32)
+"""Of all clusters of this process, since Ray reads it once."""
+
 
 @contextmanager
 def local_cluster(num_cpus: int, **head: object) -> Generator[Cluster, None, None]:
     """A head node on this machine; processes that are started within find its token."""
-    with patch.dict(os.environ, {MODE: "token", TOKEN: secrets.token_hex(32)}):
+    with patch.dict(os.environ, {MODE: "token", TOKEN: _TOKEN}):
         Config.initialize("")  # since Ray reads the mode when it is imported
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": num_cpus, **head})
         try:
@@ -43,7 +47,7 @@ def lose_nodes(folder: Path, count: int) -> Row:
     pauses: list[float] = []
     returns: list[float] = []
     with local_cluster(num_cpus=2) as cluster:  # one of the learner, one of a worker
-        node = cluster.add_node(num_cpus=1)
+        node: Any = cluster.add_node(num_cpus=1)
         options = f"{SMALL} --workers 2 --ray-address {cluster.address} --checkpoint-minutes 99"
         with Program(folder, "impala.py", options) as run:
             run.wait_for_updates(5)

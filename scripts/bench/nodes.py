@@ -41,8 +41,8 @@ def main() -> None:
     commit = str(versions().get("commit", ""))[:7]
     rows = []
     for number in range(asked.rounds):
-        for layout in LAYOUTS:
-            speed, busy = measure(*LAYOUTS[layout], asked.seconds)
+        for layout, (cpus, options) in LAYOUTS.items():
+            speed, busy = measure(cpus, options, asked.seconds)
             rows.append((layout, number, round(speed), round(busy, 2), commit))
             print(*rows[-1], flush=True)
     if asked.out:
