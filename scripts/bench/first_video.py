@@ -22,7 +22,7 @@ AGENT = "boxworld-easy-lstm"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description="From a clone to the first video.")
     parser.add_argument("--out", type=Path, required=True, help="a JSON file")
     parser.add_argument("--before", help="count the lines of this commit, too")
     args = parser.parse_args()
