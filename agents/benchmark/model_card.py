@@ -45,7 +45,7 @@ uses (seed {results["seed"]}), with sampled actions. `results.json` has them by 
 Trained by:
 
 ```sh
-{" ".join(versions["command"])}
+{_commands(versions["command"], config["frames"])}
 ```
 
 Evaluate it, watch it, and train a new run from its weights:
@@ -65,6 +65,14 @@ def _scores(test: dict[str, Any]) -> dict[str, str]:
         low, high = test["solved_interval"]
         rows["solved"] = f"{test['solved']:.1%} [{low:.1%}, {high:.1%}]"
     return rows | {"mean length": f"{test['length']:.1f} steps"}
+
+
+def _commands(command: list[str], frames: int) -> str:
+    """The command of the run, and how it was resumed if it has more frames than that says."""
+    lines = [" ".join(command)]
+    if "--frames" in command and f"--frames {frames}" not in lines[0]:
+        lines.append(f"python scripts/impala.py --resume RUN --frames {frames}")
+    return "\n".join(lines)
 
 
 def _machine(versions: dict[str, Any]) -> str:

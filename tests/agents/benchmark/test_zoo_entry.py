@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from agents.benchmark import zoo_entry
-from agents.benchmark.model_card import model_card
+from agents.benchmark.model_card import _commands, model_card
 from agents.benchmark.zoo_entry import add_entry
 from agents.cli.program import Names
 from agents.evaluation.saved import load_agent
@@ -88,3 +88,12 @@ def test_weights_beyond_float16_are_refused(run, tmp_path):
     run.save(frame=300, weights=weights, state=SPENT)
     with pytest.raises(RunError, match=r"too large for torch.float16; use --dtype float32"):
         add_entry(run.folder, tmp_path / "my-agent", episodes=2)
+
+
+def test_the_card_says_how_a_run_was_resumed():
+    command = ["python", "scripts/impala.py", "--frames", "4000"]
+    assert _commands(command, 4000) == "python scripts/impala.py --frames 4000"
+    assert _commands(command, 6000).endswith(
+        "4000\npython scripts/impala.py --resume RUN --frames 6000"
+    )
+    assert _commands(command[:2], 6000) == "python scripts/impala.py"
