@@ -174,7 +174,7 @@ def test_an_error_leaves_nothing_half_written(
 
 def test_what_is_no_run_folder_is_said_to_be_none(tmp_path: Path) -> None:
     Run.create(config(tmp_path / "there"), NAMES, IMPALA)
-    with pytest.raises(RunError, match=r"does not exist\. .* has there\."):
+    with pytest.raises(RunError, match=r"does not exist\. Runs in .*: there\."):
         Run.open(tmp_path / "their", IMPALA)
     with pytest.raises(RunError, match=r"has no config\.yaml"):
         Run.open(tmp_path, IMPALA)
