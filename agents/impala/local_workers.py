@@ -113,16 +113,20 @@ class LocalWorkers(Workers):
         Raises:
             EnvironmentHangs: it takes longer than the deadline.
         """
+        was_late = self._late()
         if wait([future], patience).done:
             return True
+        late = self._late()
+        if was_late and late:  # twice: after a process was stopped and continued, it is late once
+            raise EnvironmentHangs(f"no step was finished for {late}")
+        return False
+
+    def _late(self) -> str:
+        """The deadline and what the actors are doing, if they are silent for longer."""
         sign = self._life.look()
         has_stepped = self._has_acted or sign.steps > 0
         limit = self._deadline if has_stepped else max(START_LIMIT, self._deadline)
-        if sign.silence > limit:
-            raise EnvironmentHangs(
-                f"no step was finished for {limit:g} seconds, the --worker-deadline: {sign}"
-            )
-        return False
+        return f"{limit:g} seconds, the --worker-deadline: {sign}" if sign.silence > limit else ""
 
 
 class _Thread:

@@ -1,7 +1,11 @@
 """Actors in this process whose environment is slow, or does not return."""
 
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Event, current_thread, main_thread
 from typing import Any
 
@@ -46,6 +50,7 @@ class Stuck(gymnasium.Env[Any, Any]):
 
 
 gymnasium.register("Stuck-v0", lambda **_: Stuck(), disable_env_checker=True)
+ROOT = Path(__file__).parents[3]
 FLAGS: str = "--env gymnasium --env.id Stuck-v0 --core lstm --core.hidden 4 --actors 1 --workers 0 "
 FLAGS += "--batch 1 --unroll 4 --log-seconds 0"
 
@@ -115,3 +120,21 @@ def test_an_error_of_the_thread_is_raised_in_the_learner_s() -> None:
     future = local_workers._Thread().call(lambda: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         future.result(10)
+
+
+@pytest.mark.slow
+def test_a_run_that_was_stopped_and_continued_goes_on(tmp_path: Path) -> None:
+    """As by Ctrl-Z and `fg`: no step was finished for long, and nothing hangs."""
+    flags = "--config debug --core lstm --env boxworld --worker-deadline 1 --frames 30000 --quiet"
+    command = [sys.executable, "scripts/impala.py", *flags.split()]
+    command += ["--run-dir", str(tmp_path / "run")]
+    run = subprocess.Popen(command, cwd=ROOT)
+    while not list(tmp_path.glob("run/checkpoints/*")):
+        time.sleep(0.05)
+    for _ in range(4):
+        run.send_signal(signal.SIGSTOP)
+        time.sleep(2)
+        run.send_signal(signal.SIGCONT)
+        time.sleep(0.2)
+        assert run.poll() is None
+    assert run.wait(timeout=120) == OK
