@@ -5,7 +5,7 @@ import signal
 import time
 from itertools import pairwise
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 
 from agents.cli.exit_status import INTERRUPTED, OK
 from agents.faults.processes import (
@@ -24,7 +24,7 @@ from agents.runs import checkpoint
 KILL_SECONDS = 6.0
 """Between two kills of workers: 100 in ten minutes."""
 WINDOWS = 3
-"""Of ten seconds, the fastest of which is the speed: other programs slow the machine at times."""
+"""Of ten seconds, whose median is the speed: other programs slow the machine at times."""
 
 
 def kill_workers(folder: Path, count: int) -> Row:
@@ -238,7 +238,7 @@ def _speed(run: Program) -> float:
     for _ in range(WINDOWS):
         time.sleep(10.0)
         lines.append(run.lines()[-1])
-    return max((b["frame"] - a["frame"]) / (b["time"] - a["time"]) for a, b in pairwise(lines))
+    return median((b["frame"] - a["frame"]) / (b["time"] - a["time"]) for a, b in pairwise(lines))
 
 
 def _restarts(run: Program) -> int:

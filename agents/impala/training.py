@@ -324,7 +324,7 @@ class Training:
             self._checkpoint()
         if self._video_due.due():
             self._record_video()
-        if not self.run.writer.is_busy and self._milestones.due(self.learner.frames):
+        if self._milestones.due(self.learner.frames):
             weights = self.learner.policy.state_dict()
             self.run.start_saving_milestone(self._end_milestone, self.learner.frames, weights)
 

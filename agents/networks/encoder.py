@@ -31,6 +31,7 @@ class Encoder(nn.Module):
         config: PolicyConfig,
     ) -> None:
         super().__init__()
+        self.observation_space = observation_space
         self.torso = build_encoder_torso(observation_space, kind, config)
         self.kind = kind
         self.distribution = distribution

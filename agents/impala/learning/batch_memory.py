@@ -31,9 +31,7 @@ def check_memory(config: ImpalaConfig, policy: Policy) -> None:
     Raises:
         ValueError: names the memory that is needed at least, and the options that change it.
     """
-    env = config.env.make_vector(1)
-    space = env.single_observation_space
-    env.close()
+    space = policy.encoder.observation_space
     steps = config.unroll + 1
     stored = math.prod(space.shape or ()) * (space.dtype.itemsize if space.dtype else 0)
     needed = (config.actors + config.batch) * steps * stored
