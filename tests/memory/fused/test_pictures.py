@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from memory.fused import pictures
 from memory.fused.held import Held
-from memory.fused.pictures import convolve, library, why_not
+from memory.fused.pictures import convolve, why_not
 
+CODE = pictures
 TOLERANCE = 1e-5
 """Of the largest entry of a tensor."""
 SIZES = {
@@ -24,20 +25,6 @@ SIZES = {
     "one place": (2, (1, 1), (3, 4, 5), 2),
 }
 """Kernel, height and width, channels, pictures."""
-
-
-@pytest.fixture(autouse=True)
-def compiled():
-    found = library()
-    if isinstance(found, str):
-        pytest.skip(found)
-
-
-@pytest.fixture
-def threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
 
 
 class Convolutions(nn.Module):

@@ -8,10 +8,12 @@ import torch
 
 from memory import RMCConfig, inspect
 from memory.core import Core
+from memory.fused import rmc
 from memory.fused.held import weights_held
 from memory.fused.rmc import library
 from tests.present import present
 
+CODE = rmc
 CASES = {
     "memory gate": ((10,), {}),
     "unit gate": ((10,), {"gate": "unit"}),
@@ -36,20 +38,6 @@ CASES = {
 }
 TOLERANCE = 2e-5
 """Of the largest entry of a tensor. Plain float32 itself differs from double by up to 1e-5."""
-
-
-@pytest.fixture(autouse=True)
-def compiled():
-    found = library()
-    if isinstance(found, str):
-        pytest.skip(found)
-
-
-@pytest.fixture
-def threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
 
 
 def build(shape=(10,), **options):
@@ -108,13 +96,6 @@ def test_they_are_with_several_threads_and_tiles(batch, threads):
 
 def test_they_are_in_the_papers_size():
     differ((100,), {"heads": 4, "units": 1024}, steps=3, batch=20)
-
-
-@pytest.fixture
-def halves():
-    found = library()
-    if isinstance(found, str) or not found.engram_rmc_halves():
-        pytest.skip("this CPU has no avx512_bf16")
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "width one" not in case])
