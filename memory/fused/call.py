@@ -48,6 +48,24 @@ def why_not_compiled(
     return _unfit(given) or held.keep("why not", lambda: _why_not(core, names))
 
 
+def why_not_in_halves(library: ctypes.CDLL | str, name: str, halves: bool) -> str | None:
+    """Why there is no compiled code, or None.
+
+    Args:
+        library: from the `library` of a module of this package.
+        name: of that module.
+        halves: bfloat16 is requested.
+
+    Raises:
+        ValueError: bfloat16 is requested, and this CPU lacks it.
+    """
+    if isinstance(library, str):
+        return library
+    if halves and not getattr(library, f"engram_{name}_halves")():
+        raise ValueError("fused=bf16: this CPU has no avx512_bf16; use fused=auto")
+    return None
+
+
 def _why_not(core: nn.Module, names: Sequence[str]) -> str | None:
     parameters = dict(core.named_parameters())
     if [*parameters] != names:

@@ -16,7 +16,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from memory.fused.call import Kept, library_of, pack, pointer, pointers, why_not_compiled
+from memory.fused.call import (
+    Kept,
+    library_of,
+    pack,
+    pointer,
+    pointers,
+    why_not_compiled,
+    why_not_in_halves,
+)
 from memory.fused.held import Held
 
 PLACES_PER_THREAD = 128
@@ -79,12 +87,7 @@ def why_not(
         return "inputs, state and resets do not go together"
     if not held.open and inputs[:, :, 0].numel() < FEWEST_PLACES:
         return "it is too little to compute"
-    found = library()
-    if isinstance(found, str):
-        return found
-    if halves and not found.engram_convlstm_halves():
-        raise ValueError("fused=bf16: this CPU has no avx512_bf16; use fused=auto")
-    return None
+    return why_not_in_halves(library(), "convlstm", halves)
 
 
 def unroll_compiled(

@@ -16,7 +16,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from memory.fused.call import Kept, library_of, pack, pointer, pointers, why_not_compiled
+from memory.fused.call import (
+    Kept,
+    library_of,
+    pack,
+    pointer,
+    pointers,
+    why_not_compiled,
+    why_not_in_halves,
+)
 from memory.fused.held import Held
 
 ROWS_PER_THREAD = 16
@@ -78,12 +86,7 @@ def why_not(
         return "inputs, state and resets do not go together"
     if not held.open and inputs.shape[:2].numel() < FEWEST_ROWS:
         return "it is too little to compute"
-    found = library()
-    if isinstance(found, str):
-        return found
-    if halves and not found.engram_lstm_halves():
-        raise ValueError("fused=bf16: this CPU has no avx512_bf16; use fused=auto")
-    return None
+    return why_not_in_halves(library(), "lstm", halves)
 
 
 Weights = tuple[Float[Tensor, "G F"], Float[Tensor, "G D"], Float[Tensor, " G"]]

@@ -16,7 +16,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from memory.fused.call import Kept, library_of, pack, pointer, pointers, why_not_compiled
+from memory.fused.call import (
+    Kept,
+    library_of,
+    pack,
+    pointer,
+    pointers,
+    why_not_compiled,
+    why_not_in_halves,
+)
 from memory.fused.held import Held
 
 ROWS_PER_THREAD = 32
@@ -67,12 +75,7 @@ class FusedRMC:
         rows = inputs.shape[:2].numel() * self.sizes["slots"]
         if not held.open and rows * WEIGHTS_PER_ROW < self.weights:
             return "it is too little to compute for so many weights"
-        found = library()
-        if isinstance(found, str):
-            return found
-        if self.sizes["halves"] and not found.engram_rmc_halves():
-            raise ValueError("fused=bf16: this CPU has no avx512_bf16; use fused=auto")
-        return None
+        return why_not_in_halves(library(), "rmc", bool(self.sizes["halves"]))
 
     def _fits(self, inputs: Tensor, state: Tensor, reset: Tensor | None) -> bool:
         """Whether the shapes are those that compiled code, which checks nothing, expects."""
