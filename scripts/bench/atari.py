@@ -52,8 +52,9 @@ def engram() -> Callable[[], None]:
     workers, queue = LocalWorkers(config, request), TrajectoryQueue()
 
     def step() -> None:
-        for result in workers.gather(GAMES, wait=True):
-            queue.put(result.unroll.trajectory)
+        while len(queue) < GAMES:
+            for result in workers.gather(GAMES, wait=True):
+                queue.put(result.unroll.trajectory)
         learner.update(queue.take(GAMES))
 
     return step
