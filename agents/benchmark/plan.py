@@ -68,8 +68,8 @@ class Job(NamedTuple):
     flags: tuple[str, ...]
     """Command-line options."""
     folder: Path
-    line: int
-    """Of the subject in the plan."""
+    lines: tuple[int, int]
+    """Of the subject and of the core in the plan."""
     published: tuple[tuple[str, float], ...] = ()
     """Scores of others in the same measure, with their names."""
 
@@ -112,8 +112,8 @@ def check(job: Job) -> ParsedRun:
     except SystemExit:
         kind = job.program.kind
         raise CommandError(
-            f"{kind} `{job.subject}` (line {job.line} of the plan) with core `{job.core}` cannot "
-            "be run."
+            f"{kind} `{job.subject}` (line {job.lines[0]} of the plan) with core `{job.core}` "
+            f"(line {job.lines[1]}) cannot be run."
         ) from None
 
 
@@ -180,8 +180,8 @@ class _Plan:
                 for core in chosen:
                     flags = flags_of(of[core] | {"seed": seed})
                     folder = out / _word(subject) / _word(core) / str(seed)
-                    line = self.file.lines[where]
-                    yield Job(kind, subject, core, seed, flags, folder, line, published)
+                    lines = self.file.lines[where], self.file.lines["cores", core]
+                    yield Job(kind, subject, core, seed, flags, folder, lines, published)
 
     def _sized(self, kind: str, options: dict[str, Any]) -> dict[str, Any]:
         """The options of a run, its core made to size where the plan asks for it."""

@@ -75,7 +75,7 @@ def totals_of(results: Results) -> Grid:
         [
             total.core,
             f"{total.iqm:.3f}",
-            f"[{total.interval[0]:.3f}, {total.interval[1]:.3f}]",
+            _interval(total.interval, ".3f"),
             total.best,
             total.worst,
         ]
@@ -130,9 +130,14 @@ def _iqm_cell(rows: list[Row]) -> str:
 
 def _with_interval(rows: list[Row], statistic: Callable[[np.ndarray], float]) -> str:
     values = np.array([[row.value] for row in rows])
-    low, high = bootstrap_interval(values, statistic)
-    interval = f" [{low:.4g}, {high:.4g}]" if math.isfinite(low) else ""
-    return f"{statistic(values):.4g}{interval}"
+    interval = _interval(bootstrap_interval(values, statistic), ".4g")
+    return f"{statistic(values):.4g} {interval}".rstrip()
+
+
+def _interval(ends: tuple[float, float], digits: str) -> str:
+    """Both ends; empty where one seed gives none."""
+    low, high = ends
+    return f"[{low:{digits}}, {high:{digits}}]" if math.isfinite(low) else ""
 
 
 def _size_cell(rows: list[Row]) -> str:

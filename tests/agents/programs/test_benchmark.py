@@ -14,7 +14,7 @@ from agents.benchmark import job, runner, scripted
 from agents.benchmark.holder import held
 from agents.benchmark.plan import FOLDER, PROGRAMS, check, read_plan
 from agents.benchmark.report.normalised import scale_of
-from agents.benchmark.report.report import notes_of, scores
+from agents.benchmark.report.report import notes_of, scores, totals_of
 from agents.benchmark.results import Results, Row, collect
 from agents.cli.invocation import process_command
 from agents.programs.benchmark import main
@@ -172,7 +172,7 @@ def test_a_run_that_fails_is_named_and_the_others_are_reported(
         ("tasks: {a: {task: logic}}", "`cores` must have at least one"),
         (
             PLAN.replace("core.hidden: 4", "core.hidd: 4"),
-            "task `recall` (line 5 of the plan) with core `small`",
+            "task `recall` (line 5 of the plan) with core `small` (line 7)",
         ),
         (PLAN.replace("threads: 1", "seed: 1"), "`settings` sets seed"),
         (PLAN.replace("[1, 2]", "[1, 1]"), "several runs would use"),
@@ -228,6 +228,13 @@ def test_a_cell_is_the_mean_with_its_interval():
     assert scores(results)[1] == ["t", "2 [1, 3]", "accuracy", "chance 0.5"]
     notes = notes_of(results)
     assert notes[-1] == "t: a remark" and notes[-2] == "Runs without a result: t · c · seed 4."
+
+
+def test_one_seed_has_no_interval():
+    row = Row("tasks", "recall", "lstm", 1, "accuracy", 0.4, 10, 1, 60.0, 30.0, True)
+    results = Results([row], {"recall": {"chance": 0.2}}, [], {}, [])
+    assert scores(results)[1][1] == "0.4"
+    assert totals_of(results)[1][1:3] == ["0.250", ""]
 
 
 def test_a_run_that_has_not_ended_is_reported_as_such():

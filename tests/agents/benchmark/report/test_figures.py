@@ -22,7 +22,7 @@ RESULTS = Results(ROWS, {"recall": {"chance": 0.2, "always the first": 0.21}}, [
 
 
 def job(core: str, seed: int) -> Job:
-    return Job("tasks", "recall", core, seed, (), Path(), 1)
+    return Job("tasks", "recall", core, seed, (), Path(), (1, 2))
 
 
 def test_a_figure_is_drawn_for_light_and_for_dark_pages(
