@@ -98,12 +98,15 @@ class Program:
         Raises:
             Failed: the program ends first, or it takes too long.
         """
-        until = time.monotonic() + seconds
+        waited, last = 0.0, time.monotonic()
         while not condition():
             self.check()
-            if time.monotonic() > until:
+            if waited > seconds:
                 raise Failed(f"nothing happened for {seconds:.0f} s: {self.words}")
             time.sleep(0.05)
+            now = time.monotonic()
+            waited += min(1.0, now - last)  # this process may be stopped and continued
+            last = now
 
     def check(self) -> None:
         """Raise `Failed` if the program has ended."""

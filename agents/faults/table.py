@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from agents.faults import environment_faults, files, hostile, kills, learners, nodes
+from agents.faults import environment_faults, files, hostile, kills, learners, nodes, pauses
 from agents.faults.row import Row
 from agents.faults.soak import soak
 from agents.runs.atomic import atomic_write
@@ -36,6 +36,7 @@ KINDS: dict[str, Kind] = {
     "node_losses": Kind(nodes.lose_nodes, 2, 10),
     "learner": Kind(kills.kill_learner, 3, 20),
     "saving": Kind(kills.kill_while_saving, 5, 200),
+    "pauses": Kind(pauses.pauses, 2, 10),
     "daemons": Kind(kills.daemons, 2, 20),
     "signals": Kind(kills.signals, 4, 50),
     "early_signals": Kind(kills.early_signals, 4, 50),

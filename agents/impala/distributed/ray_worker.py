@@ -138,6 +138,10 @@ class WorkerHandle:
         deadline = self.config.worker_deadline
         return deadline if self.has_stepped else max(START_LIMIT, deadline)
 
+    def excuse(self, seconds: float) -> None:
+        """Leave out a time in which this process did not run from the silence of the worker."""
+        self.heard = min(time.monotonic(), self.heard + seconds)
+
     def look(self) -> None:
         """Ask a silent worker for a sign of life, or read its answer."""
         if self._look is None:

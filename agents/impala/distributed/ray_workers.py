@@ -7,6 +7,7 @@ another unroll only while there is room, and trajectories that are too old are d
 
 # pyright: standard
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -83,6 +84,8 @@ class RayWorkers(Workers):
         self._published: tuple[int, ray.ObjectRef[Any]] | None = None
         self._daemons = {} if config.ray_address else daemons()  # of a cluster, none is ours
         self._daemons_due = Every(1.0)
+        self._watched = time.monotonic()
+        """Time of the last look at the silence of workers."""
 
     def gather(self, room: int, wait: bool) -> list[UnrollResult]:
         """Request unrolls while there is room; return those that have arrived.
@@ -107,7 +110,9 @@ class RayWorkers(Workers):
         if wait and not ready:
             ready, _ = ray.wait(refs, num_returns=1, timeout=1.0)
         results = [self._receive(in_flight[ref], ref) for ref in ready]
+        absence = self._absence()
         for host in self._hosts:
+            host.excuse(absence)
             host.look()
             if host.silent > host.limit:
                 doing = f": {host.sign}" if host.sign else ""
@@ -128,6 +133,15 @@ class RayWorkers(Workers):
         else:
             for host in self._hosts:
                 ray.kill(host.worker)
+
+    def _absence(self) -> float:
+        """Seconds since the last look, if this process was stopped and continued meanwhile, else 0.
+
+        Workers were stopped too, or what they have delivered has not arrived yet.
+        """
+        now = time.monotonic()
+        seconds, self._watched = now - self._watched, now
+        return seconds if seconds > self.config.worker_deadline / 2 else 0.0
 
     def _check_daemons(self) -> None:
         """Ray ends this process a minute after its own, without a checkpoint."""

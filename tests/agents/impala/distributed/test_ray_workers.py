@@ -213,15 +213,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return clock
 
 
+def watch(workers: RayWorkers, clock: SimpleNamespace, until: float) -> None:
+    """Gather once a second until a time."""
+    while clock.now < until:
+        clock.now = min(until, clock.now + 1.0)
+        workers.gather(room=0, wait=False)
+
+
 def test_a_worker_without_an_unroll_for_too_long_is_restarted_and_why_is_printed(
     fake, clock, caplog
 ) -> None:
     workers = start_acting(fake, worker_deadline=7.5)
-    clock.now = 7.5
-    workers.gather(room=0, wait=False)
+    watch(workers, clock, 7.5)
     assert workers.num_restarts == 0
-    clock.now = 7.6
-    workers.gather(room=0, wait=False)
+    watch(workers, clock, 7.6)
     assert workers.num_restarts == 1 and fake.killed == 1
     assert "actors 0 to 1 is replaced: no step for 7.5 seconds, its --worker-" in caplog.text
 
@@ -229,8 +234,8 @@ def test_a_worker_without_an_unroll_for_too_long_is_restarted_and_why_is_printed
 def test_the_first_step_of_a_worker_has_more_time(fake, clock) -> None:
     workers = start(worker_deadline=7.5)
     workers.gather(room=2, wait=False)
-    for clock.now, restarts in ((START_LIMIT, 0), (START_LIMIT + 0.1, 1)):
-        workers.gather(room=0, wait=False)
+    for until, restarts in ((START_LIMIT, 0), (START_LIMIT + 0.1, 1)):
+        watch(workers, clock, until)
         assert workers.num_restarts == restarts
 
 
@@ -252,8 +257,7 @@ def test_a_slow_worker_that_steps_is_kept_and_one_that_hangs_is_replaced(
 
 def hang_and_deliver(workers: RayWorkers, fake: FakeRay, clock: Any, seconds: float) -> None:
     """Silence of 11 seconds, and then an unroll that took some."""
-    clock.now += 11.0
-    workers.gather(room=0, wait=False)
+    watch(workers, clock, clock.now + 11.0)
     workers.gather(room=2, wait=False)
     fake.finish(RESULT._replace(seconds=seconds))
     workers.gather(room=0, wait=False)
@@ -282,13 +286,12 @@ def test_the_deadline_counts_from_the_last_unroll_not_from_the_request(fake, clo
     workers.gather(room=4, wait=False)  # two unrolls of one worker, which takes 8 s for each
     first = next(iter(fake.in_flight))
     fake.in_flight.pop(first)
-    clock.now = 8.0
+    watch(workers, clock, 8.0)
     fake.finished[first] = RESULT
     assert len(workers.gather(room=0, wait=False)) == 1
-    clock.now = 16.0
-    assert workers.gather(room=0, wait=False) == [] and workers.num_restarts == 0
-    clock.now = 18.1
-    workers.gather(room=0, wait=False)
+    watch(workers, clock, 16.0)
+    assert workers.num_restarts == 0
+    watch(workers, clock, 18.1)
     assert workers.num_restarts == 1
 
 
@@ -296,11 +299,21 @@ def test_a_worker_that_idled_has_the_whole_deadline_for_its_next_unroll(fake, cl
     workers = start_acting(fake, worker_deadline=10.0)
     fake.finish()
     workers.gather(room=0, wait=False)
-    clock.now = 100.0
+    watch(workers, clock, 100.0)
     workers.gather(room=2, wait=False)
-    clock.now = 109.0
-    workers.gather(room=0, wait=False)
+    watch(workers, clock, 109.0)
     assert workers.num_restarts == 0
+
+
+def test_a_run_that_was_stopped_and_continued_keeps_its_workers(fake, clock) -> None:
+    """As by Ctrl-Z and `fg`; a worker that then is silent is replaced."""
+    workers = start_acting(fake, worker_deadline=10.0)
+    watch(workers, clock, 3.0)
+    clock.now += 60.0
+    watch(workers, clock, 71.0)  # 3 s before and 7 s since
+    assert workers.num_restarts == 0
+    watch(workers, clock, 71.1)
+    assert workers.num_restarts == 1
 
 
 def test_workers_do_not_let_ray_keep_an_event_of_each_unroll(fake) -> None:
