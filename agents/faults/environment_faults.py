@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from agents.cli.exit_status import ENVIRONMENT_FAILED, ENVIRONMENT_HANGS, OK
-from agents.faults.processes import FAULTY, Program, descendants, resident_mb, workers_of
+from agents.faults.processes import FAULTY, Program, allocated_mb, descendants, workers_of
 from agents.faults.row import Row
 
 CASES = {
@@ -44,9 +44,9 @@ def leaks(folder: Path, count: int) -> Row:
         run.wait_for_updates(3)
         (worker,) = workers_of(run.process.pid)
         driver = run.process.pid
-        before, driver_before = resident_mb(worker), resident_mb(driver)
+        before, driver_before = allocated_mb(worker), allocated_mb(driver)
         time.sleep(count)
-        grown, driver_grown = resident_mb(worker) - before, resident_mb(driver) - driver_before
+        grown, driver_grown = allocated_mb(worker) - before, allocated_mb(driver) - driver_before
         run.check()
         del driver, worker
         processes = len(descendants(run.process.pid))

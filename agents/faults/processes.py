@@ -164,13 +164,18 @@ def name_of(process: int) -> str:
         return ""
 
 
-def resident_mb(process: int) -> float:
-    """Proportional memory of a process in MB; 0 if it has ended."""
+def allocated_mb(process: int) -> float:
+    """Memory in MB that a process has allocated; 0 if it has ended.
+
+    Pages of files are left out: the kernel drops them and reads them again, and a process's share
+    of them changes when other programs start and end.
+    """
     try:
         text = (PROC / str(process) / "smaps_rollup").read_text()
     except OSError:
         return 0.0
-    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1e3
+    lines = [line for line in text.splitlines() if line.startswith(("Anonymous:", "Swap:"))]
+    return sum(int(line.split()[1]) for line in lines) / 1e3
 
 
 def num_files(process: int) -> int:

@@ -10,9 +10,9 @@ from typing import Any
 from agents.faults.processes import (
     FAULTY,
     Program,
+    allocated_mb,
     descendants,
     num_files,
-    resident_mb,
     shared_mb,
 )
 from agents.faults.row import Row
@@ -88,6 +88,6 @@ def _usage(driver: int) -> dict[str, float]:
         for number, name in descendants(driver).items()
     }
     for number, part in members.items():
-        usage[f"{part} MB"] += resident_mb(number)
+        usage[f"{part} MB"] += allocated_mb(number)
         usage[f"{part} files"] += num_files(number)
     return dict(usage)

@@ -15,6 +15,49 @@ from agents.impala.program import IMPALA
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "configs" / "ray"
 
+KUBERAY: dict[str, dict[str, Any]] = {
+    "RayJob": {"apiVersion": str, "kind": str, "metadata": {"name": str}, "spec": "RayJobSpec"},
+    "RayJobSpec": {
+        "entrypoint": str,
+        "submissionMode": str,
+        "backoffLimit": int,
+        "activeDeadlineSeconds": int,
+        "shutdownAfterJobFinishes": bool,
+        "ttlSecondsAfterFinished": int,
+        "entrypointNumCpus": int,
+        "runtimeEnvYAML": str,
+        "rayClusterSpec": "RayClusterSpec",
+    },
+    "RayClusterSpec": {
+        "rayVersion": str,
+        "authOptions": {"mode": str, "secretName": str},
+        "enableInTreeAutoscaling": bool,
+        "headGroupSpec": "HeadGroupSpec",
+        "workerGroupSpecs": ["WorkerGroupSpec"],
+    },
+    "HeadGroupSpec": {"rayStartParams": dict, "template": "PodTemplateSpec"},
+    "WorkerGroupSpec": {
+        "groupName": str,
+        "replicas": int,
+        "minReplicas": int,
+        "maxReplicas": int,
+        "rayStartParams": dict,
+        "template": "PodTemplateSpec",
+    },
+    "PodTemplateSpec": {"spec": {"containers": ["Container"], "volumes": ["Volume"]}},
+    "Container": {
+        "name": str,
+        "image": str,
+        "resources": {"requests": "Resources", "limits": "Resources"},
+        "volumeMounts": [{"name": str, "mountPath": str}],
+    },
+    "Resources": {"cpu": str, "memory": str, "nvidia.com/gpu": int},
+    "Volume": {"name": str, "persistentVolumeClaim": {"claimName": str, "readOnly": bool}},
+}
+"""Fields and types of KubeRay's resources (ray.io/v1 of KubeRay 1.6, from
+https://docs.ray.io/en/latest/cluster/kubernetes/references/api.html) and of the parts of
+Kubernetes's pods that are used."""
+
 
 def constraint(library: str) -> str:
     """The version of a library that was tested."""
@@ -55,6 +98,40 @@ def test_the_job_of_kubernetes_has_the_tested_ray_a_token_and_shared_runs() -> N
         (container,) = pod["containers"]
         assert {mount["name"] for mount in container["volumeMounts"]} == {"runs"}
         assert {volume["name"] for volume in pod["volumes"]} == {"runs"}
+
+
+def wrong_fields(value: Any, expected: Any, place: str = "RayJob") -> list[str]:
+    """Places with a field that is not documented, or a value of another type."""
+    if isinstance(expected, str):
+        expected = KUBERAY[expected]
+    if isinstance(expected, type):
+        return [] if type(value) is expected else [f"{place}: {value!r}"]
+    if isinstance(expected, list):
+        if not isinstance(value, list):
+            return [f"{place}: {value!r}"]
+        return [x for item in value for x in wrong_fields(item, expected[0], place)]
+    if not isinstance(value, dict):
+        return [f"{place}: {value!r}"]
+    return [
+        wrong
+        for name, item in value.items()
+        for wrong in (
+            wrong_fields(item, expected[name], f"{place}.{name}")
+            if name in expected
+            else [f"{place}.{name} is not documented"]
+        )
+    ]
+
+
+def test_the_job_of_kubernetes_has_documented_fields_of_the_documented_types() -> None:
+    job = load("kuberay.yaml")
+    assert wrong_fields(job, "RayJob") == []
+    job["spec"]["rayClusterSpec"]["workerGroupSpec"] = []
+    job["spec"]["backoffLimit"] = "0"
+    assert wrong_fields(job, "RayJob") == [
+        "RayJob.spec.backoffLimit: '0'",
+        "RayJob.spec.rayClusterSpec.workerGroupSpec is not documented",
+    ]
 
 
 def test_the_job_of_kubernetes_fits_its_cluster() -> None:

@@ -1,11 +1,14 @@
 """Faults that are caused on purpose, in small numbers."""
 
 import csv
+import os
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import pytest
 
 from agents.faults import hostile
+from agents.faults.processes import allocated_mb
 from agents.faults.row import Row
 from agents.faults.soak import row_of, slope_per_hour
 from agents.faults.table import KINDS, write
@@ -25,6 +28,19 @@ def test_a_row_is_not_met_if_the_fault_is_not_noticed(
 ) -> None:
     monkeypatch.setattr(Learner, "update", lambda *_: {})
     assert not hostile.not_finite(tmp_path, 3).passed
+
+
+def test_memory_that_a_process_allocates_counts_and_pages_of_files_do_not(tmp_path: Path) -> None:
+    size = 30_000_000
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * size)
+    before = allocated_mb(os.getpid())
+    with path.open("rb") as file, mmap(file.fileno(), size, access=ACCESS_READ) as pages:
+        assert sum(pages[::4096]) > 0
+        assert allocated_mb(os.getpid()) - before < 5
+    kept = bytearray(b"x") * size
+    assert allocated_mb(os.getpid()) - before == pytest.approx(30, abs=5)
+    assert len(kept) == size
 
 
 def test_the_slope_is_that_of_a_line() -> None:
