@@ -7,25 +7,28 @@ import os
 import secrets
 import socket
 import tempfile
+from contextlib import suppress
+from pathlib import Path
 
 import ray
 from ray._raylet import Config  # pyright: ignore[reportAttributeAccessIssue]
 from ray.exceptions import AuthenticationError
 
+from agents.cluster.grpc_greeting import greet
 from agents.cluster.installation import installation
 from agents.cluster.nodes import check_nodes
 from agents.cluster.ray_processes import shielded_from_signals
 from agents.cluster.shipping import ROOT, sources
 
-_SETTINGS = b"\x04"
-"""Type of the first frame that an HTTP/2 server sends (RFC 9113, section 3.4)."""
-_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0\0\0\0\0"
 PATIENCE = 5.0
 """Seconds in which the host of a cluster must answer."""
 MODE = "RAY_AUTH_MODE"
 TOKEN, TOKEN_FILE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 """Environment variables from which Ray takes its token; otherwise it makes a file that other users
 can read."""
+_DEFAULT_FILE = Path("~/.ray/auth_token")
+_REFUSED = b"InvalidAuthToken"
+"""In the answer of a cluster with another token."""
 
 
 def connect_ray(ray_address: str | None, ship: bool = True) -> None:
@@ -69,9 +72,7 @@ def connect_ray(ray_address: str | None, ship: bool = True) -> None:
                 include_dashboard=None if ray_address else False,
             )
     except AuthenticationError:
-        raise ConnectionError(
-            f"--ray-address {ray_address}: the cluster's token is missing or wrong; set {TOKEN}."
-        ) from None
+        raise ConnectionError(_wrong_token(str(ray_address))) from None
     except ConnectionError as error:
         hint = "" if ray_address == "auto" else f" Its token may be missing or wrong: set {TOKEN}."
         raise ConnectionError(f"--ray-address {ray_address}: {error}.{hint}") from None
@@ -112,17 +113,40 @@ def _environment(ray_address: str | None, ship: bool) -> dict[str, str]:
 
 
 def _check_answers(address: str) -> None:
-    """Greet the host at an address as gRPC does, since Ray itself tries for minutes."""
+    """Send a request to the host at an address as gRPC does, since Ray itself tries for long.
+
+    Raises:
+        ValueError: the address is malformed.
+        ConnectionError: no cluster answers, or it has another token.
+    """
     if address in ("auto", "local"):
         return
     host, colon, port = address.removeprefix("ray://").rpartition(":")
+    host = host.strip("[]")
     if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(f"--ray-address {address}: expected HOST:PORT, such as 10.0.0.1:6379.")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE) as server:
-            server.sendall(_GREETING)
-            reply = server.recv(9)
+        if os.environ.get("RAY_USE_TLS"):
+            socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+            return
+        answer = greet(host, int(port), _token(), PATIENCE)
     except OSError as error:
         raise ConnectionError(f"--ray-address {address}: no cluster answers: {error}.") from None
-    if reply[3:4] != _SETTINGS and not os.environ.get("RAY_USE_TLS"):
+    if answer is None:
         raise ConnectionError(f"--ray-address {address}: what answers there is no Ray cluster.")
+    if _REFUSED in answer:
+        raise ConnectionError(_wrong_token(address))
+
+
+def _wrong_token(address: str) -> str:
+    return f"--ray-address {address}: the cluster's token is missing or wrong; set {TOKEN}."
+
+
+def _token() -> str:
+    """The token that Ray will use; empty if there is none."""
+    if token := os.environ.get(TOKEN):
+        return token
+    file = Path(os.environ.get(TOKEN_FILE) or _DEFAULT_FILE).expanduser()
+    with suppress(OSError):
+        return file.read_text().strip()
+    return ""

@@ -78,7 +78,23 @@ def test_a_cluster_whose_nodes_differ_is_left(
     assert left
 
 
-@pytest.fixture(params=[b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"], ids=["silent", "web"])
+SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""An HTTP/2 server's first frame."""
+
+
+def answer(headers: bytes) -> bytes:
+    """An HTTP/2 server's frames, after those of the connection."""
+    window = bytes([0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 1, 0, 0])
+    return SETTINGS + window + bytes([0, 0, len(headers), 1, 4, 0, 0, 0, 1]) + headers
+
+
+NOT_FOUND, OK = b"\x8d", b"\x88"
+"""The compressed headers `:status: 404` and `:status: 200`."""
+WEB = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+OTHERS = {"silent": b"", "web": WEB, "proxy": answer(NOT_FOUND), "half": SETTINGS}
+
+
+@pytest.fixture(params=list(OTHERS.values()), ids=list(OTHERS))
 def no_cluster(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a server that is no cluster."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -104,6 +120,17 @@ def test_an_address_where_no_cluster_answers_is_refused_in_time(
     with pytest.raises(ConnectionError, match=f"--ray-address {no_cluster}: "):
         connect_ray(no_cluster)
     assert time.monotonic() - started < 5 and inits == []
+
+
+@pytest.mark.parametrize(
+    "no_cluster", [answer(OK + b"\0\x0cgrpc-message\x10InvalidAuthToken")], indirect=True
+)
+def test_a_cluster_with_another_token_is_named_before_ray_starts(
+    no_cluster: str, inits: list[Any]
+) -> None:
+    with pytest.raises(ConnectionError, match="the cluster's token is missing or wrong; set RAY_"):
+        connect_ray(no_cluster)
+    assert inits == []
 
 
 def test_an_address_that_nobody_listens_on_or_without_a_port_is_refused(inits: list[Any]) -> None:
