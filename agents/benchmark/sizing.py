@@ -41,11 +41,11 @@ def sized_options(program: Program, flags: tuple[str, ...], parameters: int) -> 
         raise CommandError(
             f"`parameters: {parameters}`: the core {names.core} has at least {least}."
         )
-    sized, default = _config(names.core, given, width), CORES[names.core]()
-    return {
+    sized = _config(names.core, given, width)
+    return {  # in place of what a preset of the core says
         f"core.{field.name}": getattr(sized, field.name)
         for field in fields(sized)
-        if field.name not in given and getattr(sized, field.name) != getattr(default, field.name)
+        if getattr(sized, field.name) != getattr(config.core, field.name)
     }
 
 

@@ -6,7 +6,8 @@ values of their options. Later sources override earlier ones:
     defaults < <subject>.yaml < <subject>-<core>.yaml < --config < <config>-<core>.yaml < flags
 
 The files are in the folder of the program, such as `configs/impala/`;
-`<config>-<core>.yaml` only if `--config` names a preset there.
+`<config>-<core>.yaml` only if `--config` names a preset there. `--no-core-presets` leaves out those
+of a core.
 """
 
 import argparse
@@ -64,6 +65,7 @@ def parse_run(program: Program, argv: Sequence[str]) -> ParsedRun:
         first.add_argument(f"--{flag}")
     first.add_argument(f"--{program.subject}", dest="subject")
     first.add_argument("--core")
+    first.add_argument("--core-presets", action=argparse.BooleanOptionalAction, default=None)
     first.add_argument("--help", "-h", action="store_true")
     first.add_argument("--help-all", action="store_true")
     chosen, flags = first.parse_known_args(argv)
@@ -127,17 +129,19 @@ def _presets(program: Program, chosen: argparse.Namespace) -> tuple[list[Preset]
     folder = program.folder
     asked = read_preset(program, find_preset(program, chosen.config)) if chosen.config else None
     names = _names(program, _named(chosen), asked)
-    files = [folder / f"{names.subject}.yaml", folder / f"{names.subject}-{names.core}.yaml"]
+    of_core = chosen.core_presets is not False
+    files = [folder / f"{names.subject}.yaml"]
     if names.subject in program.with_preset and not files[0].is_file():
         raise OptionError(
             f"--{program.subject} {names.subject}: its preset {files[0]} is missing; the "
             "installation is incomplete. Install Engram again."
         )
+    files += [folder / f"{names.subject}-{names.core}.yaml"] * of_core
     presets = [read_preset(program, file) for file in files if file.is_file()]
     if asked:
         presets.append(asked)
         with_core = asked.path.with_name(f"{asked.path.stem}-{names.core}.yaml")
-        if asked.path.parent == folder and with_core.is_file():
+        if of_core and asked.path.parent == folder and with_core.is_file():
             presets.append(read_preset(program, with_core))
     for preset in presets:
         _check_for(program, preset, names)
@@ -203,6 +207,8 @@ def _resumed(program: Program, chosen: argparse.Namespace) -> tuple[list[Preset]
     for flag, value in given.items():
         if value:
             raise OptionError(f"--{flag} does not go with --resume: the run keeps its own.")
+    if chosen.core_presets is not None:
+        raise OptionError("--core-presets does not go with --resume: the run keeps its settings.")
     file = Path(chosen.resume) / "config.yaml"
     if not file.is_file():
         hint = " Trained agents go with --resume-weights." * hasattr(

@@ -43,6 +43,7 @@ def help_text(
         *_row("--resume RUN", "Resume the run in a folder"),
     ]
     if is_long:
+        lines += _row("--no-core-presets", "Leave out presets for a single core, to compare cores")
         for section, keys in groupby(options, lambda key: key.rpartition(".")[0]):
             lines += ["", f"Options of {section or 'the run'}", *_rows(options, keys)]
         return "\n".join(lines)

@@ -100,6 +100,22 @@ def test_the_more_specific_wins(folder: Path) -> None:
     assert stems == ["boxworld", "boxworld-lstm", "mine", "mine-lstm"]
 
 
+def test_presets_of_a_core_can_be_left_out(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, actors in (("boxworld", 5), ("boxworld-lstm", 4), ("mine", 3), ("mine-lstm", 2)):
+        (folder / f"{name}.yaml").write_text(f"actors: {actors}\n")
+    for flags, stems in (
+        ([], ["boxworld"]),
+        (["--config", "mine"], ["boxworld", "mine"]),
+    ):
+        presets = parse(["--core", "lstm", "--no-core-presets", *flags]).presets
+        assert [path.stem for path in presets] == stems
+    with pytest.raises(SystemExit):
+        parse(["--resume", "run", "--no-core-presets"])
+    assert "--core-presets does not go with --resume" in capsys.readouterr().err
+
+
 def test_a_preset_names_its_environment_and_core(folder: Path) -> None:
     (folder / "mine.yaml").write_text("env: {name: boxworld, max-steps: 50}\ncore: lstm\n")
     parsed = parse(["--config", "mine"])

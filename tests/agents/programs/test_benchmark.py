@@ -13,15 +13,18 @@ import pytest
 
 from agents.benchmark import job, runner, scripted
 from agents.benchmark.holder import held
-from agents.benchmark.plan import FOLDER, PROGRAMS, check, read_plan
+from agents.benchmark.plan import FOLDER, PROGRAMS, check, flags_of, read_plan
 from agents.benchmark.report.normalised import scale_of
 from agents.benchmark.report.report import notes_of, scores, totals_of
 from agents.benchmark.results import Results, Row, collect
+from agents.benchmark.sizing import sized_options
+from agents.cli.command_line import parse
 from agents.cli.invocation import process_command
 from agents.impala.config import ImpalaConfig
 from agents.programs.benchmark import main
 from agents.programs.impala import main as train
 from agents.programs.supervised import main as supervise
+from memory import CORES, RMCConfig
 
 ONE_RECIPE = ("memory-report", "one-recipe", "papers-games", "precision")
 """Plans that compare memories: the options of learning are the same for all agents."""
@@ -225,7 +228,20 @@ def test_every_benchmark_of_the_repository_can_be_run(file, tmp_path):
             (agents[0].policy, agents[0].optimizer)
         }
         assert len({replace(config.loss, reward_scale=1.0) for config in agents}) == 1
+        without_core = {
+            (job.subject, repr(replace(config, core=CORES["none"](), seed=0)))
+            for job, config in zip(jobs, configs, strict=True)
+        }
+        assert len(without_core) == len({job.subject for job in jobs})
     assert file.read_text().startswith(f"# python scripts/benchmark.py {file.stem} --out ")
+
+
+def test_a_size_replaces_that_of_a_preset():
+    flags = ("--task", "nth_farthest", "--core", "rmc")  # nth_farthest-rmc.yaml has 8 slots
+    sized = sized_options(PROGRAMS["tasks"], flags, 20_000)
+    core = parse([*flags, *flags_of(sized)], PROGRAMS["tasks"]).config.core
+    assert isinstance(core, RMCConfig) and core.slots == RMCConfig().slots != 8
+    assert core.build((35,))
 
 
 def row(seed, value, is_done=True):
