@@ -58,6 +58,8 @@ def test_the_dockerfile_copies_what_a_wheel_is_built_from() -> None:
     copied = {name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]}
     assert all((ROOT / name).exists() for name in copied)
     assert copied - {"constraints.txt"} == {*SHIPPED} - {"scripts", "tests"}
+    sent = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "*" in sent and copied <= {line[1:] for line in sent if line.startswith("!")}
 
 
 @pytest.fixture(scope="module")
