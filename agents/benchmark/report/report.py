@@ -98,7 +98,10 @@ def notes_of(results: Results) -> list[str]:
     counts = {len(results.of(row.subject, row.core)) for row in results.rows}
     few, most = min(counts), max(counts)
     seeds = f"{most}" if few == most else f"{few} to {most}"
-    notes = [f"Seeds per cell: {seeds}. In brackets: 95 % percentile bootstrap interval."]
+    notes = [
+        f"Seeds per cell: {seeds}. In brackets: 95 % percentile bootstrap interval.",
+        spent(results.rows),
+    ]
     running = [row for row in results.rows if not row.is_done]
     if running:
         names = ", ".join(
@@ -109,6 +112,17 @@ def notes_of(results: Results) -> list[str]:
     if results.missing:
         notes.append(f"Runs without a result: {', '.join(results.missing)}.")
     return notes + results.remarks
+
+
+def spent(rows: Sequence[Row]) -> str:
+    """What all runs took together; runs of versions without a count of CPU time add none."""
+    steps = {
+        unit: sum(row.step for row in rows if row.kind == kind)
+        for kind, unit in (("environments", "frames"), ("tasks", "updates"))
+    }
+    parts = [f"{count(number)} {unit}" for unit, number in steps.items() if number]
+    hours = np.nansum([row.cpu_seconds for row in rows]) / 3600
+    return f"All {len(rows)} runs: {', '.join([*parts, f'{hours:.2f} CPU h'])}."
 
 
 def _grid(results: Results, cell: Callable[[list[Row]], str]) -> Grid:

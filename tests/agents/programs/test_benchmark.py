@@ -257,6 +257,12 @@ def test_a_cell_is_the_mean_with_its_interval():
     assert notes[-1] == "t: a remark" and notes[-2] == "Runs without a result: t · c · seed 4."
 
 
+def test_the_notes_have_what_all_runs_took():
+    agent = Row("environments", "a", "c", 1, "solved", 0.5, 10, 3_000_000, 60.0, 5400.0, True)
+    results = Results([row(1, 0.5), row(2, 0.5), agent], {}, [], {}, [])
+    assert notes_of(results)[1] == "All 3 runs: 3M frames, 2 updates, 1.52 CPU h."
+
+
 def test_one_seed_has_no_interval():
     row = Row("tasks", "recall", "lstm", 1, "accuracy", 0.4, 10, 1, 60.0, 30.0, True)
     results = Results([row], {"recall": {"chance": 0.2}}, [], {}, [])
@@ -266,7 +272,7 @@ def test_one_seed_has_no_interval():
 
 def test_a_run_that_has_not_ended_is_reported_as_such():
     results = Results([row(1, 0.5, is_done=False)], {"t": {}}, [], {}, [])
-    assert "nfinished runs, with their last evaluation: t · c · seed 1 at 1" in notes_of(results)[1]
+    assert "nfinished runs, with their last evaluation: t · c · seed 1 at 1" in notes_of(results)[2]
 
 
 def test_nothing_ended_is_nothing_to_report(plan, tmp_path, capsys):
