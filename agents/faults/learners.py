@@ -22,8 +22,11 @@ def kill_learners(folder: Path, count: int) -> Row:
         for _ in range(count):
             before = _saved(run)
             run.wait_for(lambda least=before: len(_learners(run)) == 2 and _saved(run) > least)
-            kill(draw.choice(_learners(run)))
+            victim = draw.choice(_learners(run))
+            kill(victim)
             killed, frame = time.monotonic(), run.lines()[-1]["frame"]
+            run.wait_for(lambda lost=victim: _are_two(_learners(run), lost))
+            frame = max(frame, _saved(run))
             run.wait_for(lambda least=frame: _saved(run) > least)
             seconds.append(time.monotonic() - killed)
     return Row(
@@ -38,6 +41,11 @@ def kill_learners(folder: Path, count: int) -> Row:
 def _learners(run: Program) -> list[int]:
     names = descendants(run.process.pid).items()
     return [number for number, name in names if "RayTrainWorker" in name]
+
+
+def _are_two(learners: list[int], lost: int) -> bool:
+    """Whether all learners have started again after one was lost."""
+    return len(learners) == 2 and lost not in learners
 
 
 def _saved(run: Program) -> int:

@@ -42,12 +42,15 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=2)
     arguments.add_argument("--seconds", type=float, default=20.0, help="seconds that count")
     arguments.add_argument("--out", type=Path)
+    arguments.add_argument("--only", default="", help="layouts with this text in the name")
     asked = arguments.parse_args()
     commit = str(versions().get("commit", ""))[:7]
     measure((4,), "--workers 3", 1.0)
     rows = []
     for number in range(asked.rounds):
         for layout, (cpus, options) in LAYOUTS.items():
+            if asked.only not in layout:
+                continue
             speed, busy = measure(cpus, options, asked.seconds)
             rows.append((layout, number, round(speed), round(busy, 2), commit))
             print(*rows[-1], flush=True)
@@ -57,7 +60,7 @@ def main() -> None:
 
 
 def measure(cpus: tuple[int, ...], options: str, seconds: float) -> tuple[float, float]:
-    """Frames per second of a run, and the share of the time in which the learner computed."""
+    """Frames per second of a run, and the share of its last second in which it learned."""
     here = {"PYTHONPATH": str(ROOT)}
     with (
         local_cluster(cpus[0], env_vars=here) as cluster,
