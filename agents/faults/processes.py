@@ -170,12 +170,20 @@ def allocated_mb(process: int) -> float:
     Pages of files are left out: the kernel drops them and reads them again, and a process's share
     of them changes when other programs start and end.
     """
+    return _rollup(process, "Anonymous:", "Swap:")
+
+
+def shared_mb(process: int) -> float:
+    """A process's share of shared memory, such as Ray's object store, in MB; 0 if it has ended."""
+    return _rollup(process, "Pss_Shmem:")
+
+
+def _rollup(process: int, *names: str) -> float:
     try:
         text = (PROC / str(process) / "smaps_rollup").read_text()
     except OSError:
         return 0.0
-    lines = [line for line in text.splitlines() if line.startswith(("Anonymous:", "Swap:"))]
-    return sum(int(line.split()[1]) for line in lines) / 1e3
+    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(names)) / 1e3
 
 
 def num_files(process: int) -> int:
@@ -195,12 +203,6 @@ def sockets_of(process: int | str) -> set[str]:
         except OSError:  # closed meanwhile
             continue
     return found
-
-
-def shared_mb() -> float:
-    """Used space of /dev/shm in MB."""
-    space = os.statvfs("/dev/shm")
-    return (space.f_blocks - space.f_bfree) * space.f_frsize / 1e6
 
 
 def kill(process: int, number: int = signal.SIGKILL) -> None:

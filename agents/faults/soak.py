@@ -18,7 +18,16 @@ from agents.faults.processes import (
 from agents.faults.row import Row
 from agents.faults.soak_figure import draw
 
-PARTS = {"ray::_Worker": "workers", "raylet/raylet": "raylet", "gcs_server": "gcs"}
+PARTS = {
+    "raylet/raylet ": "raylet",  # whose command line names its agents
+    "gcs/gcs_server ": "gcs",
+    "ray::_Worker": "worker",
+    "ray::DashboardAgent": "dashboard agent",
+    "ray::RuntimeEnvAgent": "environment agent",
+    "/log_monitor.py": "log monitor",
+    "/monitor.py": "monitor",
+    "/dashboard.py": "dashboard",
+}
 """Parts of command lines, and what the processes are."""
 LARGEST_SLOPE = 1.0
 """MB an hour, for each process."""
@@ -42,22 +51,21 @@ def row_of(samples: list[dict[str, float]], metrics: list[dict[str, Any]]) -> Ro
     frames = metrics[-1]["frame"]
     rates = [line["speed/frames_per_second"] for line in metrics]
     counted = samples[len(samples) // 3 :]
-    slopes = {name: slope_per_hour(counted, name) for name in counted[0] if name != "hours"}
+    slopes = {n: slope_per_hour(counted, n) for n in counted[0] if n.endswith("MB")}
     third = len(rates) // 3
     drift = sum(rates[-third:]) / sum(rates[third : 2 * third]) - 1
     figures = ", ".join(
         f"{name} {counted[0][name]:.4g} to {counted[-1][name]:.4g} ({slope:+.3g}/h)"
         for name, slope in slopes.items()
     )
-    memory = [slope for name, slope in slopes.items() if name.endswith("MB")]
-    files = [counted[-1][name] - counted[0][name] for name in slopes if name.endswith("files")]
+    files = sum(counted[-1][name] - counted[0][name] for name in counted[0] if "files" in name)
     minutes = 60 * (samples[-1]["hours"] - samples[0]["hours"])
     return Row(
         f"soak of {minutes:.0f} minutes, one worker",
-        f"{frames:,} frames; {figures}; speed {drift:+.1%}",
+        f"{frames:,} frames; {figures}; {files:+g} files; speed {drift:+.1%}",
         f"each process at most {LARGEST_SLOPE:g} MB/h, no file descriptor more, at least one "
         "more update",
-        max(memory) <= LARGEST_SLOPE and max(files) <= 0 and frames > 0,
+        max(slopes.values()) <= LARGEST_SLOPE and files <= 0 and frames > 0,
         draw(samples),
     )
 
@@ -72,7 +80,7 @@ def _sample(run: Program, seconds: float, interval: float) -> list[dict[str, flo
     started = time.monotonic()
     while (passed := time.monotonic() - started) < seconds:
         run.check()
-        sample = {"hours": passed / 3600, "/dev/shm MB": shared_mb()} | _usage(run.process.pid)
+        sample = {"hours": passed / 3600} | _usage(run.process.pid)
         samples.append(sample)
         with (run.folder / "samples.jsonl").open("a") as log:
             log.write(json.dumps(sample) + "\n")
@@ -89,5 +97,6 @@ def _usage(driver: int) -> dict[str, float]:
     }
     for number, part in members.items():
         usage[f"{part} MB"] += allocated_mb(number)
+        usage["shared MB"] += shared_mb(number)
         usage[f"{part} files"] += num_files(number)
     return dict(usage)
