@@ -64,7 +64,7 @@ def test_a_soak_names_what_grows_and_draws_it(tmp_path: Path) -> None:
     ]
     lines = [{"frame": x, "speed/frames_per_second": 5.0} for x in range(9)]
     row = row_of(samples, lines)
-    assert not row.passed and "gcs MB 30 to 49 (+60/h)" in row.measured
+    assert not row.passed and "gcs MB 35 to 49 (+60/h)" in row.measured
     assert row_of([{**sample, "gcs MB": 20.0} for sample in samples], lines).passed
     write(tmp_path, [("soak", row)])
     write(tmp_path, [("flips", Row("x", "1", "1", True))])
