@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
+from agents.networks.compiled_act import act_compiled
 from agents.networks.config import PolicyConfig
 from agents.networks.distributions import MASKED, Categorical, Distribution, Gaussian, Joint
 from agents.networks.encoder import Encoder
@@ -17,6 +18,7 @@ from agents.networks.leaves_torso import unpack
 from envs.spaces.actions import PackedAction
 from envs.spaces.packing import PackedObservation
 from memory.core import CoreConfig, DecidingCore, TaughtCore, select
+from memory.fused.held import Held
 
 MAX_WEIGHTS = 100_000_000
 """Most weights of a core."""
@@ -86,6 +88,7 @@ class Policy(nn.Module):
         self.policy_head = nn.Linear(width, self.distribution.num_parameters)
         self.value_head = nn.Linear(width, 1)
         self.decision_size = self.core.decision_size if isinstance(self.core, DecidingCore) else 0
+        self.held, self.names = Held(), [name for name, _ in self.named_parameters()]
 
     @property
     def num_draws(self) -> int:
@@ -130,6 +133,10 @@ class Policy(nn.Module):
             uniforms: in [0, 1), for each number of the action and each decision of the core;
                 None selects the most likely action and decisions.
         """
+        if uniforms is not None and (found := act_compiled(self, inputs, state, uniforms)):
+            drawn, state = found
+            none = drawn.logits.new_empty(len(drawn.logits), 0)
+            return Action(drawn.actions, drawn.logits, drawn.values, none, none), state
         features, reset = self.encoder(inputs)[0], inputs.resets[0]
         hidden, state, decisions, decision_logits = self._step_core(
             features, state, reset, uniforms

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from agents.networks.config import PolicyConfig
 from envs.spaces.leaves import VOCABULARY, Leaf
 from memory.fused.held import Held
-from memory.fused.pictures import convolve, why_not
+from memory.fused.pictures import PackedConvolutions, convolve, packed_convolutions, why_not
 
 MAX_CELLS = 19 * 19
 """Cells of the largest feature map for which images are not made smaller."""
@@ -93,6 +93,11 @@ class ImageTorso(nn.Module):
             scale = float(self.low), float(self.span)
             return convolve(self.held, self._layers, images, self.positions, numbers, *scale)
         return torch.cat([self._plain(images).flatten(1), numbers], dim=1)
+
+    def packed(self, images: Tensor) -> PackedConvolutions:
+        """What computes the maps of such images, while the weights are held."""
+        scale = float(self.low), float(self.span)
+        return packed_convolutions(self.held, self._layers, images.shape, *scale)
 
     def forward(self, images: Tensor) -> Tensor:
         if self.why_plain(images) is None:

@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memory.core import Core, CoreConfig, InputKind, select
+from memory.fused.acting import CoreStep
 from memory.fused.call import Fused
-from memory.fused.convlstm import Weights, unroll_compiled, why_not
+from memory.fused.convlstm import Weights, compiled_step, unroll_compiled, why_not
 from memory.fused.held import Held
 from memory.layers.initialisation import truncated_normal_
 from memory.observed import Observed
@@ -155,6 +156,15 @@ class ConvLSTM(Core[ConvLSTMState]):
         halves = self.fused == "bf16"
         outputs, *end = unroll_compiled(self.held, weights, inputs, *state, reset, halves)
         return outputs, ConvLSTMState(*end)
+
+    def compiled_step(self, batch: int) -> CoreStep | None:
+        """See `memory.fused.acting.HasCompiledStep`."""
+        features, (_, height, width) = self.input_weight.shape[1], self.map_shape
+        x = self.input_weight.new_empty(1, batch, features, height, width)
+        if self.why_plain(x, self.initial_state(batch)) is not None:
+            return None
+        weights = self.held.keep("by tap", self._weights_by_tap)
+        return compiled_step(self.held, weights, batch, height, width, self.fused == "bf16")
 
     def _weights_by_tap(self) -> Weights:
         """The weights as compiled code takes them."""

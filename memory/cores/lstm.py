@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memory.core import Core, CoreConfig, select
+from memory.fused.acting import CoreStep
 from memory.fused.call import Fused
 from memory.fused.held import Held
-from memory.fused.lstm import unroll_compiled, why_not
+from memory.fused.lstm import compiled_step, unroll_compiled, why_not
 from memory.layers.aligned_linear import aligned_linear
 from memory.layers.initialisation import truncated_normal_
 from memory.layers.lstm_unroll import unroll_lstm
@@ -148,12 +149,26 @@ class LSTM(Core[LSTMState]):
         state: LSTMState,
         reset: Bool[Tensor, "T B"] | None,
     ) -> tuple[Float[Tensor, "T B D"], LSTMState]:
-        weights = self.input_weight, self.hidden_weight, self.bias + self.forget_bias
         halves = self.fused == "bf16"
         outputs, *end = unroll_compiled(
-            self.held, weights, inputs, *state, reset, halves, self.constants
+            self.held, self._compiled_weights, inputs, *state, reset, halves, self.constants
         )
         return outputs, LSTMState(*end)
+
+    def compiled_step(self, batch: int) -> CoreStep | None:
+        """See `memory.fused.acting.HasCompiledStep`."""
+        x, state = (
+            self.input_weight.new_empty(1, batch, self.input_weight.shape[1]),
+            self.initial_state(batch),
+        )
+        if self.why_plain(x, state) is not None:
+            return None
+        halves = self.fused == "bf16"
+        return compiled_step(self.held, self._compiled_weights, batch, halves, self.constants)
+
+    @property
+    def _compiled_weights(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.input_weight, self.hidden_weight, self.bias + self.forget_bias
 
     def _loop(
         self,

@@ -27,6 +27,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from memory.core import Core, CoreConfig, InputKind, select
+from memory.fused.acting import CoreStep
 from memory.fused.call import Fused
 from memory.fused.held import Held
 from memory.fused.rmc import FusedRMC
@@ -224,8 +225,20 @@ class RMC(Core[Tensor]):
         reset: Bool[Tensor, "T B"] | None,
     ) -> tuple[Float[Tensor, "T B units"], Float[Tensor, "B N D"]]:
         assert self.fused is not None
-        biases = {"input_bias": self.input_bias, "forget_bias": self.forget_bias}
-        return self.fused(self, self.held, inputs, state, reset, **biases)
+        return self.fused(self, self.held, inputs, state, reset, **self._biases)
+
+    def compiled_step(self, batch: int) -> CoreStep | None:
+        """See `memory.fused.acting.HasCompiledStep`."""
+        if self.fused is None:
+            return None
+        x = self.embed.weight.new_empty(1, batch, *self.fused.input_shape)
+        if self.why_plain(x, self.initial_state(batch)) is not None:
+            return None
+        return self.fused.step(self, self.held, batch, **self._biases)
+
+    @property
+    def _biases(self) -> dict[str, float]:
+        return {"input_bias": self.input_bias, "forget_bias": self.forget_bias}
 
     def gates(
         self, from_input: Float[Tensor, "B 1 G"], memory: Float[Tensor, "B N D"]

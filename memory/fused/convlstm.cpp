@@ -297,6 +297,14 @@ int engram_convlstm_forward(const Shape* shape, const float* const* weights, flo
     return 0;
 }
 
+// One step, see memory/fused/acting.cpp.
+int engram_convlstm_step(const Shape* shape, const float* const* weights, float* packed,
+                         const float* x, const float* const* state, const bool* reset,
+                         float* outputs, float* const* next, float*) {
+    return engram_convlstm_forward(shape, weights, packed, x, state[0], state[1], reset, outputs,
+                                   next[0], next[1], nullptr);
+}
+
 // `d_outputs` and `d_x` may be null; d_hidden and d_cell hold the gradient of the last state, and
 // then that of the first.
 int engram_convlstm_backward(const Shape* shape, const float* const* weights, const float* x,

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from memory.fused.acting import CoreStep
 from memory.fused.call import (
     Kept,
     library_of,
@@ -103,20 +104,53 @@ def unroll_compiled(
 
     The last ones have their channels next to each other in memory, as the next call reads them.
     """
-    steps, batch, features, height, width = inputs.shape
-    channels, kernel = hidden.shape[1], round(len(weights[0]) ** 0.5)
-    worth = batch * height * width // PLACES_PER_THREAD
-    threads = max(1, min(torch.get_num_threads(), worth))
-    sizes = (steps, batch, features, channels, height, width, kernel, threads, halves)
-    shape = Shape(*sizes)
-    packed = None
-    if held.open:
-        packed = held.keep("packed", lambda: pack(_code().engram_convlstm_pack, shape, weights))
-    hidden, cell = hidden.movedim(1, -1), cell.movedim(1, -1)
+    steps, batch, _, height, width = inputs.shape
+    shape = _shape_of(weights, steps, batch, height, width, halves)
+    packed = _packed(held, shape, weights) if held.open else None
+    hidden, cell = _channels_last(hidden), _channels_last(cell)
     learning = torch.is_grad_enabled()
     given = shape, learning, packed, inputs, hidden, cell, reset, *weights
     outputs, hidden, cell = cast(Any, _Sequence.apply(*given))
-    return outputs, hidden.movedim(-1, 1), cell.movedim(-1, 1)
+    return outputs, _channels_first(hidden), _channels_first(cell)
+
+
+def compiled_step(
+    held: Held, weights: Weights, batch: int, height: int, width: int, halves: bool
+) -> CoreStep:
+    """One step, for `memory.fused.acting`."""
+    shape = _shape_of(weights, 1, batch, height, width, halves)
+    return CoreStep(
+        _code().engram_convlstm_step,
+        shape,
+        weights,
+        _packed(held, shape, weights),
+        outputs=torch.empty(batch, shape.channels * height * width),
+        to_rows=_channels_last,
+        from_rows=_channels_first,
+    )
+
+
+def _shape_of(
+    weights: Weights, steps: int, batch: int, height: int, width: int, halves: bool
+) -> Shape:
+    taps, gates, seen = weights[0].shape
+    channels, kernel = gates // 4, round(taps**0.5)
+    worth = batch * height * width // PLACES_PER_THREAD
+    threads = max(1, min(torch.get_num_threads(), worth))
+    sizes = (steps, batch, seen - channels, channels, height, width, kernel, threads, halves)
+    return Shape(*sizes)
+
+
+def _channels_last(leaf: Float[Tensor, "B C H W"]) -> Float[Tensor, "B H W C"]:
+    return leaf.movedim(1, -1)
+
+
+def _channels_first(leaf: Float[Tensor, "B H W C"]) -> Float[Tensor, "B C H W"]:
+    return leaf.movedim(-1, 1)
+
+
+def _packed(held: Held, shape: Shape, weights: Weights) -> Float[Tensor, " N"]:
+    return held.keep("packed", lambda: pack(_code().engram_convlstm_pack, shape, weights))
 
 
 class _Sequence(torch.autograd.Function):

@@ -33,6 +33,7 @@ namespace {
 
 struct Net {
     Linear from_input, from_hidden;
+    float* constants;  // that the bias has been computed for; not a number before
     Int gradients;
 
     // From weights, unless they were `packed` there before.
@@ -51,15 +52,20 @@ struct Net {
         };
         from_input = layer(s.varying(), s.constants, 0, true);
         from_hidden = layer(s.width, 0, 1, false);
+        constants = pieces.take(s.constants);
+        if (pieces.base && !packed) std::fill(constants, constants + s.constants, NAN);
         gradients = from_hidden.gradient + padded(s.width) * from_hidden.out;
     }
 
     // What is constant in the inputs adds to the bias.
     void add_constants(const Shape& s, const float* const* weights, const float* x) const {
-        for (Int o = 0; s.constants && o < from_input.out; o++) {
+        const float* now = x + s.constant;
+        if (std::equal(constants, constants + s.constants, now)) return;
+        for (Int o = 0; o < from_input.out; o++) {
             const float* weight = weights[0] + o * s.features + s.constant;
-            from_input.bias[o] = weights[2][o] + dot(weight, x + s.constant, s.constants);
+            from_input.bias[o] = weights[2][o] + dot(weight, now, s.constants);
         }
+        std::copy(now, now + s.constants, constants);
     }
     void learn_constants(const Shape& s, const float* x, float* const* d_weights) const {
         for (Int o = 0; o < from_input.out; o++)
@@ -242,6 +248,14 @@ int engram_lstm_forward(const Shape* shape, const float* const* weights, float* 
         for (Int t = 0; t < s.steps; t++) sequence.step(net, t * s.batch + first, rows, d);
     });
     return 0;
+}
+
+// One step, see memory/fused/acting.cpp; the outputs are next[0].
+int engram_lstm_step(const Shape* shape, const float* const* weights, float* packed, const float* x,
+                     const float* const* state, const bool* reset, float* outputs,
+                     float* const* next, float* gates) {
+    return engram_lstm_forward(shape, weights, packed, x, state[0], state[1], reset, outputs,
+                               next[1], gates);
 }
 
 // `d_outputs` and `d_x` may be null; d_hidden and d_cell hold the gradient of

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from memory.fused.acting import CoreStep
 from memory.fused.call import (
     Kept,
     library_of,
@@ -111,14 +112,31 @@ def unroll_compiled(
     Raises:
         ValueError: these numbers of the inputs are not constant.
     """
-    steps, batch, features = inputs.shape
-    threads = max(1, min(torch.get_num_threads(), batch // ROWS_PER_THREAD))
-    constant = constants.start, len(constants)
-    shape = Shape(steps, batch, features, hidden.shape[1], threads, halves, *constant)
-    packed = None
-    if held.open:
-        packed = held.keep("packed", lambda: pack(_code().engram_lstm_pack, shape, weights))
+    steps, batch, _ = inputs.shape
+    shape = _shape_of(weights, steps, batch, halves, constants)
+    packed = _packed(held, shape, weights) if held.open else None
     return cast(Any, _Sequence.apply(shape, packed, inputs, hidden, cell, reset, *weights))
+
+
+def compiled_step(
+    held: Held, weights: Weights, batch: int, halves: bool, constants: range
+) -> CoreStep:
+    """One step, for `memory.fused.acting`; arguments as of `unroll_compiled`."""
+    shape = _shape_of(weights, 1, batch, halves, constants)
+    gates = torch.empty(_code().engram_lstm_gates(ctypes.byref(shape)))
+    return CoreStep(
+        _code().engram_lstm_step, shape, weights, _packed(held, shape, weights), scratch=gates
+    )
+
+
+def _shape_of(weights: Weights, steps: int, batch: int, halves: bool, constants: range) -> Shape:
+    threads = max(1, min(torch.get_num_threads(), batch // ROWS_PER_THREAD))
+    features, width = weights[0].shape[1], weights[1].shape[1]
+    return Shape(steps, batch, features, width, threads, halves, constants.start, len(constants))
+
+
+def _packed(held: Held, shape: Shape, weights: Weights) -> Float[Tensor, " N"]:
+    return held.keep("packed", lambda: pack(_code().engram_lstm_pack, shape, weights))
 
 
 class _Sequence(torch.autograd.Function):

@@ -10,7 +10,7 @@ call uses old ones, unless they are held.
 import ctypes
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from jaxtyping import Float, UInt8
@@ -84,11 +84,7 @@ def convolve(
             zeros, for an even kernel one more at the bottom and at the right.
         low: of a pixel; `(x - low) / span` is convolved.
     """
-    count, height, width, depth = pictures.shape
-    threads = max(1, min(torch.get_num_threads(), count * height * width // PLACES_PER_THREAD))
-    channels = (ctypes.c_int64 * (MOST_LAYERS + 1))(depth, *(x.out_channels for x in layers))
-    sizes = count, height, width, layers[0].kernel_size[0], len(layers), threads
-    shape = Shape(*sizes, channels, low, span)
+    shape = _shape_of(layers, pictures.shape, low, span)
     packed = None
     if held.open and not torch.is_grad_enabled():
         packed = held.keep("packed", lambda: _pack(shape, layers))
@@ -96,6 +92,42 @@ def convolve(
     else:
         weights = _laid_out(layers)
     return cast(Any, _Convolutions.apply(shape, packed, pictures, planes, numbers, *weights))
+
+
+class PackedConvolutions(NamedTuple):
+    """The convolutions of a batch of pictures, for other compiled code."""
+
+    function: Any
+    """`engram_pictures_forward`."""
+    shape: Shape
+    packed: Float[Tensor, " N"]
+
+    @property
+    def pictures(self) -> int:
+        """Pictures of the batch."""
+        return self.shape.pictures
+
+    @property
+    def size(self) -> int:
+        """Numbers that a picture gives."""
+        return self.shape.channels[self.shape.layers] * self.shape.height * self.shape.width
+
+
+def packed_convolutions(
+    held: Held, layers: Sequence[nn.Conv2d], sizes: Sequence[int], low: float, span: float
+) -> PackedConvolutions:
+    """What `convolve` computes for pictures of `sizes`, `[N, H, W, C]`."""
+    shape = _shape_of(layers, sizes, low, span)
+    packed = held.keep("packed", lambda: _pack(shape, layers))
+    return PackedConvolutions(_code().engram_pictures_forward, shape, packed)
+
+
+def _shape_of(layers: Sequence[nn.Conv2d], sizes: Sequence[int], low: float, span: float) -> Shape:
+    count, height, width, depth = sizes
+    threads = max(1, min(torch.get_num_threads(), count * height * width // PLACES_PER_THREAD))
+    channels = (ctypes.c_int64 * (MOST_LAYERS + 1))(depth, *(x.out_channels for x in layers))
+    kernel = layers[0].kernel_size[0]
+    return Shape(count, height, width, kernel, len(layers), threads, channels, low, span)
 
 
 def _laid_out(layers: Sequence[nn.Conv2d]) -> list[Tensor]:

@@ -492,6 +492,13 @@ int engram_rmc_forward(const Shape* shape, const float* const* parameters, float
     return 0;
 }
 
+// One step, see memory/fused/acting.cpp; the outputs are next[0].
+int engram_rmc_step(const Shape* shape, const float* const* parameters, float* packed,
+                    const float* x, const float* const* state, const bool* reset, float* outputs,
+                    float* const*, float*) {
+    return engram_rmc_forward(shape, parameters, packed, x, state[0], reset, outputs, nullptr);
+}
+
 // `d_outputs`, `d_final` and `d_x` may be null, and `reset`.
 int engram_rmc_backward(const Shape* shape, const float* const* parameters, const float* x,
                         const bool* reset, float* kept, const float* d_outputs,

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from memory.fused.acting import CoreStep
 from memory.fused.call import (
     Kept,
     library_of,
@@ -98,17 +99,26 @@ class FusedRMC:
         **biases: int | float,
     ) -> tuple[Float[Tensor, "T B units"], Float[Tensor, "B N D"]]:
         """Outputs and last state."""
-        steps, batch = inputs.shape[:2]
-        worth = batch * state.shape[1] // ROWS_PER_THREAD
-        threads = max(1, min(torch.get_num_threads(), worth))
-        shape = Shape(steps=steps, batch=batch, threads=threads, **self.sizes, **biases)
+        shape = self._shape_of(*inputs.shape[:2], **biases)
         weights = [*core.parameters()]
-        packed = None
-        if held.open:
-            packed = held.keep("packed", lambda: pack(_code().engram_rmc_pack, shape, weights))
+        packed = self._packed(held, shape, weights) if held.open else None
         learning = torch.is_grad_enabled()
         given = shape, learning, packed, inputs, state, reset, *weights
         return cast(Any, _Sequence.apply(*given))
+
+    def step(self, core: nn.Module, held: Held, batch: int, **biases: int | float) -> CoreStep:
+        """One step, for `memory.fused.acting`."""
+        shape, weights = self._shape_of(1, batch, **biases), [*core.parameters()]
+        packed = self._packed(held, shape, weights)
+        return CoreStep(_code().engram_rmc_step, shape, weights, packed)
+
+    def _shape_of(self, steps: int, batch: int, **biases: int | float) -> Shape:
+        worth = int(batch * self.sizes["slots"]) // ROWS_PER_THREAD
+        threads = max(1, min(torch.get_num_threads(), worth))
+        return Shape(steps=steps, batch=batch, threads=threads, **self.sizes, **biases)
+
+    def _packed(self, held: Held, shape: Shape, weights: list[nn.Parameter]) -> Tensor:
+        return held.keep("packed", lambda: pack(_code().engram_rmc_pack, shape, weights))
 
 
 class _Sequence(torch.autograd.Function):
