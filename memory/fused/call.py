@@ -5,6 +5,7 @@
 import ctypes
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -23,12 +24,17 @@ Fused = Literal["auto", "bf16", "never"]
 
 def library_of(module: str) -> ctypes.CDLL | str:
     """The compiled code beside a Python file, or why there is none, which is logged."""
-    source = Path(module).with_suffix(".cpp")
     try:
-        return load(source)
+        return load(Path(module).with_suffix(".cpp"))
     except RuntimeError as failure:
-        _log.warning("%s computes in plain PyTorch, slower than compiled: %s", source.stem, failure)
+        warn_plain(str(failure))
         return str(failure)
+
+
+@cache
+def warn_plain(reason: str) -> None:
+    """Log once for each reason that there is no compiled code."""
+    _log.warning("computing in plain PyTorch, slower than compiled code: %s", reason)
 
 
 def why_not_compiled(

@@ -172,7 +172,7 @@ struct Sequence {
         gather(row, rows, hidden, outputs, d.hidden, padded(s.width));
         net.from_hidden.learn(rows, by_gate, s.gates(), d.hidden, padded(s.width), d.pairs, to);
         read(row, rows, d.input);
-        net.from_input.learn(rows, by_gate, s.gates(), d.input, ld, d.pairs, to);
+        net.from_input.learn(rows, by_gate, s.gates(), d.input, ld, d.pairs, to, true);
         if (!d_x) return;
         net.from_input.backward(rows, by_gate, s.gates(), d.input, ld, d.pairs, false);
         for (Int r = 0; r < rows; r++) {

@@ -164,8 +164,10 @@ struct Tile {
             const float* out = features + (first + e) * stride;
             const float* from = d_features + (first + e) * d_stride;
             for (Int c = 0; c < s.channels[s.layers]; c++)
-                for (Int p = 0; p < s.places(); p++, from++, out++)
-                    map[p * ld(s.layers) + c] = *out > 0 ? *from : 0;
+                for (Int p = 0; p < s.places(); p++) {
+                    float d = *from++;  // read in any case, so that nothing branches
+                    map[p * ld(s.layers) + c] = *out++ > 0 ? d : 0;
+                }
         }
     }
     void back(Int layer, float* gradients) const {

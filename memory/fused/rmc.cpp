@@ -27,6 +27,13 @@ struct Shape {  // as in memory/fused/rmc.py
         return std::min(batch, (count + threads - 1) / threads * threads);
     }
     Int tile() const { return (batch + tiles() - 1) / tiles(); }
+    // Input rows of all steps are embedded in chunks of as many rows as a tile has, or fewer.
+    Int embedded() const { return steps * batch * inputs; }
+    Int chunks() const {
+        Int count = (embedded() + tile() * rows() - 1) / (tile() * rows());
+        return std::min(embedded(), (count + threads - 1) / threads * threads);
+    }
+    Int chunk() const { return (embedded() + chunks() - 1) / chunks(); }
 };
 
 namespace {
@@ -65,21 +72,20 @@ Int kept_floats(const Shape& s) {
     return floats;
 }
 
-// What a thread works in.
+// What a thread works in; but `embedded` are the input rows of a step of all, or their gradient.
 struct Desk {
-    float *embedded, *qkv, *one, *two, *three, *memory, *gates, *from_input, *input, *carry,
+    float *embedded = nullptr, *qkv, *one, *two, *three, *memory, *gates, *from_input, *input, *carry,
         *head, *scores;
     Pair* pairs;
 
     Desk(const Shape& s, Pieces& pieces) {
         Int b = s.tile(), ld = padded(s.width()), all = b * s.rows();
-        embedded = pieces.take(b * s.inputs * ld);
         qkv = pieces.take(all * padded(s.projection()));
         one = pieces.take(all * ld), two = pieces.take(all * ld), three = pieces.take(all * ld);
         memory = pieces.take(b * s.slots * ld);
         gates = pieces.take(b * s.slots * padded(s.gates));
         from_input = pieces.take(b * padded(s.gates));
-        input = pieces.take(b * s.inputs * padded(s.features));
+        input = pieces.take(s.chunk() * padded(s.features));
         carry = pieces.take(b * s.slots * s.width());
         head = pieces.take(s.rows() * (2 * s.key + s.value)), scores = pieces.take(s.rows());
         Int widest = std::max({s.projection(), s.width(), s.features, s.gates});
@@ -143,9 +149,9 @@ struct Net {
     }
 
     // One step of a tile of `b` elements; `memory` is the state before it, `next` the one after it.
-    void forward(Int b, const float* x, const float* memory, const bool* reset, const Kept& k,
-                 const Desk& d, float* next) const {
-        enter(b, x, memory, reset, k.blocks[0].rows, d);
+    void forward(Int b, const float* memory, const bool* reset, const Kept& k, const Desk& d,
+                 float* next) const {
+        enter(b, memory, reset, k.blocks[0].rows, d);
         float* candidate = d.two;
         for (Int i = 0; i < s.blocks; i++) {
             const KeptBlock& kept = k.blocks[i];
@@ -168,9 +174,7 @@ struct Net {
     }
 
     // The gradient of one step. `d.carry` is that of the state after it, then of the one before.
-    void backward(Int b, const float* x, const Kept& k, Desk d, const float* d_next, float* d_x,
-                  float* gradients) const {
-        float* embedded = d.embedded;  // its gradient
+    void backward(Int b, const Kept& k, Desk d, const float* d_next, float* gradients) const {
         backward_leave(b, k, d, d_next, gradients);
         for (Int i = s.blocks - 1; i >= 0; i--) {
             const KeptBlock& kept = k.blocks[i];
@@ -192,21 +196,29 @@ struct Net {
             qkv[i].backward(all, d.qkv, wide, d.two, ld, d.pairs, true);
             std::swap(d.one, d.two);
         }
-        Int width = s.width(), features = padded(s.features);
         for (Int e = 0; e < b; e++)
             for (Int r = 0; r < s.rows(); r++) {
                 const float* row = d.one + (e * s.rows() + r) * ld;
-                float* into = r < s.slots ? d.carry + (e * s.slots + r) * width
-                                          : embedded + (e * s.inputs + r - s.slots) * ld;
-                add_scaled(into, 1, row, width);
+                float* into = r < s.slots ? d.carry + (e * s.slots + r) * s.width()
+                                          : d.embedded + (e * s.inputs + r - s.slots) * ld;
+                add_scaled(into, 1, row, s.width());
             }
-        for (Int r = 0; r < b * s.inputs; r++)
-            std::memcpy(d.input + r * features, x + r * s.features, s.features * sizeof(float));
-        embed.learn(b * s.inputs, embedded, ld, d.input, features, d.pairs, gradients);
+    }
+
+    // From the gradients of some embedded rows, `from` on, to those of weights and inputs.
+    void learn_embedding(Int from, Int rows, const float* x, const float* d_embedded, float* d_x,
+                         const Desk& d, float* gradients) const {
+        Int features = padded(s.features);
+        const float* by_row = d_embedded + from * ld;
+        for (Int r = 0; r < rows; r++)
+            std::memcpy(d.input + r * features, x + (from + r) * s.features,
+                        s.features * sizeof(float));
+        embed.learn(rows, by_row, ld, d.input, features, d.pairs, gradients);
         if (!d_x) return;
-        embed.backward(b * s.inputs, embedded, ld, d.input, features, d.pairs, false);
-        for (Int r = 0; r < b * s.inputs; r++)
-            std::memcpy(d_x + r * s.features, d.input + r * features, s.features * sizeof(float));
+        embed.backward(rows, by_row, ld, d.input, features, d.pairs, false);
+        for (Int r = 0; r < rows; r++)
+            std::memcpy(d_x + (from + r) * s.features, d.input + r * features,
+                        s.features * sizeof(float));
     }
 
     void sum(const float* from, Int threads, float* const* into) const {
@@ -235,10 +247,8 @@ struct Net {
 
    private:
     // The rows that attend: the memory, or the identity where an episode begins, and the input.
-    void enter(Int b, const float* x, const float* memory, const bool* reset, float* rows,
-               const Desk& d) const {
+    void enter(Int b, const float* memory, const bool* reset, float* rows, const Desk& d) const {
         Int width = s.width();
-        embed.forward(b * s.inputs, x, s.features, d.embedded, ld, d.pairs, false);
         for (Int e = 0; e < b; e++)
             for (Int r = 0; r < s.rows(); r++, rows += ld) {
                 if (r >= s.slots) {
@@ -444,6 +454,15 @@ void each_tile(const Shape& s, Work work) {
     });
 }
 
+// work(thread, first of the input rows of all steps, their number) for all chunks.
+template <class Work>
+void each_chunk(const Shape& s, Work work) {
+    share(s.chunks(), s.threads, [&](Int thread, Int i) {
+        Int from = i * s.chunk();
+        if (from < s.embedded()) work(thread, from, std::min(s.chunk(), s.embedded() - from));
+    });
+}
+
 }  // namespace
 
 extern "C" {
@@ -471,21 +490,29 @@ int engram_rmc_forward(const Shape* shape, const float* const* parameters, float
     Pieces count{nullptr};
     Desk(s, count);
     Int each = count.used + kept_floats(s);
-    float* base = workspace(common + s.threads * each);
+    float* base = workspace(common + s.threads * each + s.embedded() * padded(s.width()));
     if (!base) return 1;
     Pieces pieces{packed ? packed : base};
     Net net(s, parameters, false, pieces, packed);
-    Int units = s.slots * s.width(), x_size = s.inputs * s.features;
+    float* embedded = base + common + s.threads * each;
+    each_chunk(s, [&](Int thread, Int from, Int rows) {
+        Pieces own{base + common + thread * each};
+        Desk desk(s, own);
+        net.embed.forward(rows, x + from * s.features, s.features, embedded + from * net.ld, net.ld,
+                          desk.pairs, false);
+    });
+    Int units = s.slots * s.width();
     each_tile(s, [&](Int thread, Int number, Tile tile) {
         Pieces own{base + common + thread * each};
         Desk desk(s, own);
         const float* memory = state + tile.first * units;
         for (Int t = 0; t < s.steps; t++) {
             Int at = t * s.batch + tile.first;
+            desk.embedded = embedded + at * s.inputs * net.ld;
             Pieces keep = own;
             if (kept) keep = Pieces{kept + (number * s.steps + t) * kept_floats(s)};
-            net.forward(tile.size, x + at * x_size, memory, reset ? reset + at : nullptr,
-                        Kept(s, keep), desk, outputs + at * units);
+            net.forward(tile.size, memory, reset ? reset + at : nullptr, Kept(s, keep), desk,
+                        outputs + at * units);
             memory = outputs + at * units;
         }
     });
@@ -515,11 +542,12 @@ int engram_rmc_backward(const Shape* shape, const float* const* parameters, cons
     Int gradients = Net(s, parameters, true, count).gradient_floats, common = count.used;
     Desk(s, count);
     Int each = count.used - common;
-    float* base = workspace(common + s.threads * (each + gradients));
+    Int embedded = s.embedded() * padded(s.width());
+    float* base = workspace(common + s.threads * (each + gradients) + embedded);
     if (!base) return 1;
     Pieces pieces{base};
     Net net(s, parameters, true, pieces);
-    float* sums = base + common + s.threads * each;
+    float *sums = base + common + s.threads * each, *d_embedded = sums + s.threads * gradients;
     std::memset(sums, 0, s.threads * gradients * sizeof(float));
     each_tile(s, [&](Int thread, Int number, Tile tile) {
         Pieces own{base + common + thread * each};
@@ -532,13 +560,17 @@ int engram_rmc_backward(const Shape* shape, const float* const* parameters, cons
         for (Int t = s.steps - 1; t >= 0; t--) {
             Int at = t * s.batch + tile.first;
             Kept keep(s, Pieces{kept + (number * shape->steps + t) * kept_floats(s)});
-            net.backward(tile.size, x + at * x_size, keep, desk,
-                         d_outputs ? d_outputs + at * units : nullptr,
-                         d_x ? d_x + at * x_size : nullptr, sums + thread * gradients);
+            desk.embedded = d_embedded + at * s.inputs * net.ld;
+            net.backward(tile.size, keep, desk, d_outputs ? d_outputs + at * units : nullptr,
+                         sums + thread * gradients);
             for (Int e = 0; reset && e < tile.size; e++)
                 if (reset[at + e]) std::memset(desk.carry + e * units, 0, units * sizeof(float));
         }
         std::memcpy(d_state + first, desk.carry, floats * sizeof(float));
+    });
+    each_chunk(s, [&](Int thread, Int from, Int rows) {
+        Pieces own{base + common + thread * each};
+        net.learn_embedding(from, rows, x, d_embedded, d_x, Desk(s, own), sums + thread * gradients);
     });
     net.sum(sums, s.threads, d_parameters);
     return 0;

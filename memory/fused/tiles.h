@@ -227,22 +227,17 @@ struct Linear {
 
     void pack(const float* weight, const float* offset, bool backwards) {
         weight += column;
-        auto at = [&](Int o, Int i) {
-            return o < out && i < in ? weight[o * stride + column_of(i)] : 0;
-        };
         if (backwards) {
             for (Int j = 0; j < in; j += P)
-                for (Int o = 0; o < even(out); o++)
-                    for (Int i = 0; i < P; i++) put(back + j * length(out), o, i, at(o, j + i));
+                for (Int o = 0; o < even(out); o++) pack_columns(weight, j, o, back + j * length(out));
             return;
         }
         std::memset(bias, 0, padded(out) * sizeof(float));
         if (biased) std::memcpy(bias, offset, out * sizeof(float));
         for (Int j = 0; j < out; j += P)
-            for (Int i = 0; i < even(in); i += 64)  // so few that the cache holds what is written
-                for (Int o = 0; o < P; o++)
-                    for (Int c = i; c < std::min(even(in), i + 64); c++)
-                        put(ahead + j * length(in), c, o, at(j + o, c));
+            for (Int i = 0; i < even(in); i += W)  // so few that the cache holds what is read
+                for (Int c = i; c < std::min(even(in), i + W); c++)
+                    pack_rows(weight, j, c, ahead + j * length(in));
     }
     // On the desk matrices are laid out anew: paired, in tiles.
     void forward(Int rows, const float* x, Int ldx, float* y, Int ldy, Pair* desk, bool add) const {
@@ -253,9 +248,10 @@ struct Linear {
         static const float zeros[P] = {};
         times(rows, out, dy, ldy, back, in, dx, ldx, add ? nullptr : zeros, 0, desk);
     }
+    // `again`: dy is that of the call before on this desk, by a layer of as many outputs.
     void learn(Int rows, const float* dy, Int ldy, const float* x, Int ldx, Pair* desk,
-               float* gradients) const {
-        learn_at({rows, nullptr, nullptr}, dy, ldy, x, ldx, desk, gradients);
+               float* gradients, bool again = false) const {
+        learn_at({rows, nullptr, nullptr}, dy, ldy, x, ldx, desk, gradients, again);
         for (Int r = 0; biased && r < rows; r++)
             add_scaled(gradients + gradient + out * padded(in), 1, dy + r * ldy, out);
     }
@@ -271,14 +267,15 @@ struct Linear {
         times_at(rows.count, out, dy, ldy, rows.to, back, in, dx, ldx, rows.from, desk);
     }
     void learn_at(const Listed& rows, const float* dy, Int ldy, const float* x, Int ldx, Pair* desk,
-                  float* gradients) const {
+                  float* gradients, bool again = false) const {
         float* into = gradients + gradient;
-        if (!halves) return add_outer(rows, dy, ldy, x, ldx, (float*)desk, into);
+        if (!halves) return add_outer(rows, dy, ldy, x, ldx, (float*)desk, into, again);
         Int pairs = (rows.count + 1) / 2;
         Pair *other = desk + pairs * padded(out), *tiles = other + pairs * padded(in);
-        pair_down(rows.count, rows.to, out, dy, ldy, desk, padded(out));
+        if (!again) pair_down(rows.count, rows.to, out, dy, ldy, desk, padded(out));
         pair_down(rows.count, rows.from, in, x, ldx, other, padded(in));
-        add_outer({pairs, nullptr, nullptr}, desk, padded(out), other, padded(in), tiles, into);
+        add_outer({pairs, nullptr, nullptr}, desk, padded(out), other, padded(in), tiles, into,
+                  false);
     }
 
     // Words of a desk for so many rows.
@@ -289,8 +286,8 @@ struct Linear {
     // apart, are gathered first, A in tiles of M columns and B in panels, so that a sum touches few
     // pages of memory; what it is added to is asked for one sum ahead.
     template <class E>
-    void add_outer(const Listed& rows, const E* a, Int lda, const E* b, Int ldb, E* tiles,
-                   float* c) const {
+    void add_outer(const Listed& rows, const E* a, Int lda, const E* b, Int ldb, E* tiles, float* c,
+                   bool again) const {
         Int ldc = padded(in), k = rows.count;
         if (k < 128 && !rows.to) {
             for (Int j = 0; j < in; j += P)
@@ -298,7 +295,7 @@ struct Linear {
             return;
         }
         E* columns = tiles + k * padded(out);
-        for (Int p = 0; p < k; p++)
+        for (Int p = 0; p < k && !again; p++)
             for (Int o = 0; o < out; o += M)
                 std::memcpy(tiles + o * k + p * M, a + at(rows.to, p) * lda + o, M * sizeof(E));
         for (Int j = 0; j < in; j += P) {
@@ -313,13 +310,32 @@ struct Linear {
             }
         }
     }
+    // Number c of the sums of a panel's outputs, from output j on.
+    void pack_rows(const float* weight, Int j, Int c, float* panel) const {
+        const float* from = weight + j * stride + column_of(c);
+        Int count = c < in ? std::min<Int>(P, out - j) : 0;
+        float numbers[P] = {};
+        for (Int o = 0; o < count; o++) numbers[o] = from[o * stride];
+        put(panel, c, numbers);
+    }
+    // Number o of the sums of a panel's inputs, from input j on.
+    void pack_columns(const float* weight, Int j, Int o, float* panel) const {
+        const float* from = weight + o * stride;
+        Int count = o < out ? std::min<Int>(P, in - j) : 0;
+        Int before = std::min(count, std::max<Int>(0, gap_at - j));
+        float numbers[P] = {};
+        for (Int i = 0; i < before; i++) numbers[i] = from[j + i];
+        for (Int i = before; i < count; i++) numbers[i] = from[j + i + gap];
+        put(panel, o, numbers);
+    }
     Int even(Int k) const { return halves ? k + k % 2 : k; }
     Int length(Int k) const { return halves ? even(k) / 2 : k; }
-    void put(float* panel, Int k, Int column, float x) const {
+    void put(float* panel, Int k, const float* numbers) const {
         if (!halves)
-            panel[k * P + column] = x;
+            std::memcpy(panel + k * P, numbers, P * sizeof(float));
         else
-            ((uint16_t*)panel)[(k / 2 * P + column) * 2 + k % 2] = half(x);
+            for (Int c = 0; c < P; c++)
+                ((uint16_t*)panel)[(k / 2 * P + c) * 2 + k % 2] = half(numbers[c]);
     }
     void times(Int rows, Int k, const float* a, Int lda, const float* b, Int columns, float* c,
                Int ldc, const float* bias, Int step, Pair* desk) const {

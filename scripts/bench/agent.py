@@ -3,6 +3,7 @@
 Call `agents.runs.process.prepare` before importing this module.
 """
 
+import dataclasses
 import math
 import statistics
 import time
@@ -14,9 +15,15 @@ from agents.cli.command_line import parse
 from agents.impala.build import build_learner, build_policy, build_rollout
 from agents.impala.program import IMPALA
 from agents.impala.trajectory import take
+from memory import CORES
 
 PLAIN = ("--core.fused", "never")
 """Flags for plain PyTorch, whose operations can be counted, in cores with compiled code."""
+
+
+def plain(core: str) -> Sequence[str]:
+    """`PLAIN` if the core has compiled code."""
+    return PLAIN if any(field.name == "fused" for field in dataclasses.fields(CORES[core])) else ()
 
 
 class Agent:

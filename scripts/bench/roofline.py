@@ -23,7 +23,7 @@ from agents.runs.process import prepare
 prepare()
 
 import torch
-from agent import PLAIN, Agent, cpu_time, operations, time_of
+from agent import Agent, cpu_time, operations, plain, time_of
 
 from agents.impala.learning.losses import impala_loss
 from agents.impala.rollout import Rollout
@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--envs", nargs="+", default=["boxworld", "minipacman"])
-    parser.add_argument("--cores", nargs="+", default=["lstm", "rmc", "convlstm"], help="compiled")
+    parser.add_argument("--cores", nargs="+", default=["lstm", "rmc", "convlstm"])
     parser.add_argument("--gpu", nargs=2, type=float, default=GPU, metavar=("TFLOPS", "GBPS"))
     asked = parser.parse_args()
     if not asked.out.parent.is_dir():
@@ -64,12 +64,12 @@ def main() -> None:
 def figures(env: str, core: str, machine: dict[str, tuple[float, float]]) -> dict[str, str]:
     """One row of the table; times are microseconds per frame."""
     flags = ["--env", env, "--core", core, "--actors", "100"]
-    plain = Agent([*flags, *PLAIN])
+    counted = Agent([*flags, *plain(core)])
     agent = Agent(flags)
     weights = 4 * sum(p.numel() for p in agent.learner.policy.parameters())
     frame = sum(leaf.nbytes for leaf in state_leaves(agent.batch)) / agent.learnt
-    acting = operations(plain.act) / agent.acted
-    learning = operations(plain.learn) / agent.learnt
+    acting = operations(counted.act) / agent.acted
+    learning = operations(counted.learn) / agent.learnt
     acting_bytes = frame + weights / agent.config.actors
     learning_bytes = frame + WEIGHT_PASSES * weights / agent.learnt
     row = {

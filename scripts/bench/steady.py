@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from process_tree import cpu_seconds, end, memory
 
-IMPALA = Path(__file__).resolve().parents[1] / "impala.py"
+ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT = 600.0
 """Time limit for the first learned frames, seconds."""
 
@@ -65,15 +65,28 @@ def watch(
             end(process)
 
 
-def watch_training(flags: Sequence[str], warm_up: float, seconds: float) -> Steady:
+def watch_training(
+    flags: Sequence[str], warm_up: float, seconds: float, tree: Path = ROOT
+) -> Steady:
     """Measure a run of `scripts/impala.py` as `watch` does; its folder is deleted.
+
+    Args:
+        tree: folder of the revision.
 
     Raises:
         Ended: it ended or made no progress; the message has its last output.
     """
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        command = [sys.executable, str(IMPALA), *flags, "--run-dir", str(run), "--log-seconds", "1"]
+        command = [
+            sys.executable,
+            str(tree.resolve() / "scripts/impala.py"),
+            *flags,
+            "--run-dir",
+            str(run),
+            "--log-seconds",
+            "1",
+        ]
         return watch(command, run / "metrics.jsonl", warm_up, seconds, Path(folder) / "output")
 
 

@@ -6,13 +6,15 @@ import shutil
 import stat
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 
-from memory import RMCConfig
-from memory.fused import rmc
+from memory import LSTMConfig, RMCConfig
+from memory.fused import lstm, rmc
+from memory.fused.call import warn_plain
 from memory.fused.library import load
 
 ROOT = Path(__file__).parents[3]
@@ -70,15 +72,18 @@ def test_a_source_that_does_not_compile_is_reported_in_one_line(source):
         load(source)
 
 
-def test_without_a_compiler_the_core_says_so_once_and_computes_plainly(monkeypatch, caplog):
+def test_without_a_compiler_the_cores_say_so_once_and_compute_plainly(monkeypatch, caplog):
     monkeypatch.setenv("CXX", "no-such-compiler")
-    rmc.library.cache_clear()
-    core = RMCConfig(slots=2, heads=1, units=8).build((3,))
+    for code in (rmc, lstm):
+        monkeypatch.setattr(code, "library", cache(code.library.__wrapped__))
+    warn_plain.cache_clear()
     with caplog.at_level(logging.WARNING):
-        for _ in range(2):
-            outputs, _ = core(torch.randn(4, 2, 3), core.initial_state(2))
-            assert outputs.shape == (4, 2, 8)
-    rmc.library.cache_clear()
+        for config in (RMCConfig(slots=2, heads=1, units=8), LSTMConfig(hidden=8)):
+            core = config.build((3,))
+            for _ in range(2):
+                resets = torch.arange(80).reshape(40, 2) == 50
+                outputs, _ = core(torch.randn(40, 2, 3), core.initial_state(2), resets)
+                assert outputs.shape == (40, 2, 8)
     (record,) = caplog.records
     assert "there is no no-such-compiler" in record.getMessage()
 
