@@ -3,7 +3,6 @@
 Call `agents.runs.process.prepare` before importing this module.
 """
 
-import dataclasses
 import math
 import statistics
 import time
@@ -23,7 +22,7 @@ PLAIN = ("--core.fused", "never")
 
 def plain(core: str) -> Sequence[str]:
     """`PLAIN` if the core has compiled code."""
-    return PLAIN if any(field.name == "fused" for field in dataclasses.fields(CORES[core])) else ()
+    return PLAIN if hasattr(CORES[core](), "fused") else ()
 
 
 class Agent:
