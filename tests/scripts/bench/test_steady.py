@@ -43,13 +43,13 @@ def test_frames_per_second_are_those_of_the_program(tmp_path):
     assert 0 < steady.proportional_mb <= steady.resident_mb
 
 
-def test_a_training_is_watched_in_a_folder_that_is_not_kept(tmp_path, monkeypatch):
+def test_a_training_of_a_revision_is_watched_in_a_folder_that_is_not_kept(tmp_path):
     import steady
 
-    program, kept = tmp_path / "impala.py", tmp_path / "folder"
+    program, kept = tmp_path / "scripts/impala.py", tmp_path / "folder"
+    program.parent.mkdir()
     program.write_text(TRAINS.format(kept=str(kept)) + LEARNS)
-    monkeypatch.setattr(steady, "IMPALA", program)
-    found = steady.watch_training(["--actors", "7"], 0.0, 0.5)
+    found = steady.watch_training(["--actors", "7"], 0.0, 0.5, tmp_path)
     assert found.frames_per_second > 0
     *flags, folder = kept.read_text().split()
     assert flags == ["--actors", "7"]
