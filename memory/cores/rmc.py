@@ -27,9 +27,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from memory.core import Core, CoreConfig, InputKind, select
-from memory.fused.call import Fused
+from memory.fused.call import FusedOrTriton
 from memory.fused.held import Held
 from memory.fused.rmc import FusedRMC
+from memory.kernels.available import check_kernels
+from memory.kernels.rmc import KernelRMC
 from memory.layers.attention import AttentionBlock, Heads
 from memory.layers.initialisation import linear
 from memory.observed import Observed
@@ -69,10 +71,11 @@ class RMCConfig(CoreConfig):
     keep."""
     input: RMCInput = "flat"
     """The input of a step is one vector, or a set of rows that are attended to one by one."""
-    fused: Fused = "auto"
+    fused: FusedOrTriton = "auto"
     """Compute whole sequences in compiled code where it is available (float32 on a CPU with a C++
     compiler), or never. It gives first derivatives only, and none forward. With bf16 it multiplies
-    matrices in bfloat16, if the CPU has avx512_bf16: faster by half, but right to two digits."""
+    matrices in bfloat16, if the CPU has avx512_bf16: faster by half, but right to two digits. With
+    triton, on a GPU and with one block, a sequence is one kernel; on a CPU, triton is as auto."""
 
     @property
     def input_kind(self) -> InputKind:
@@ -103,7 +106,7 @@ class RMCConfig(CoreConfig):
         one_of("gate", self.gate, get_args(Gate))
         one_of("scale", self.scale, get_args(Scale))
         one_of("input", self.input, get_args(RMCInput))
-        one_of("fused", self.fused, get_args(Fused))
+        one_of("fused", self.fused, get_args(FusedOrTriton))
         positive(slots=self.slots, heads=self.heads, units=self.units, blocks=self.blocks)
         positive(mlp_layers=self.mlp_layers)
         for name in ("input_bias", "forget_bias"):
@@ -146,7 +149,7 @@ class RMC(Core[Tensor]):
             self.gate_memory = linear(heads.width, gates)
             self.input_gate = Observed(slot=(), unit=())
             self.forget_gate = Observed(slot=(), unit=())
-        self.fused, self.held = None, Held()
+        self.fused, self.kernels, self.held = None, None, Held()
         if config.fused != "never":
             self.fused = FusedRMC(
                 self,
@@ -163,12 +166,19 @@ class RMC(Core[Tensor]):
                 scale=heads.scale,
                 halves=config.fused == "bf16",
             )
+        if self.fused and config.fused == "triton":
+            self.kernels = KernelRMC(self.fused, self.blocks[0].qkv_norm.eps)
 
     def initial_state(self, batch: int) -> Float[Tensor, "B N D"]:
         """Rows of the identity matrix, cut or filled up with zeros to the width."""
         weight = self.embed.weight
         eye = torch.eye(self.slots, self.width, dtype=weight.dtype, device=weight.device)
         return eye.repeat(batch, 1, 1)
+
+    def check_device(self, device: str) -> None:
+        """Raise a `ValueError` if kernels are requested and do not compute there."""
+        if self.kernels:
+            check_kernels(device)
 
     def step(
         self, x: Float[Tensor, "B *features"], state: Float[Tensor, "B N D"]
@@ -212,9 +222,13 @@ class RMC(Core[Tensor]):
         return torch.stack(memories).flatten(2), state
 
     def why_plain(self, inputs: Tensor, state: Tensor, reset: Tensor | None = None) -> str | None:
-        """Why plain PyTorch computes an unroll of these; None if compiled code does."""
+        """Why plain PyTorch computes an unroll of these; None if compiled code or kernels do."""
         if self.fused is None:
             return "fused=never"
+        if self.kernels:
+            reason = self.kernels.why_not(self, inputs, state, reset)
+            if reason is None or inputs.is_cuda:
+                return reason
         return self.fused.why_not(self, self.held, inputs, state, reset)
 
     def _run(
@@ -225,6 +239,10 @@ class RMC(Core[Tensor]):
     ) -> tuple[Float[Tensor, "T B units"], Float[Tensor, "B N D"]]:
         assert self.fused is not None
         biases = {"input_bias": self.input_bias, "forget_bias": self.forget_bias}
+        if self.kernels and self.kernels.why_not(self, inputs, state, reset) is None:
+            terms, (fresh,) = self._read_input(inputs), self.initial_state(1)
+            given = terms.projected, terms.gates, state, fresh, reset
+            return self.kernels(self, *given, **biases)
         return self.fused(self, self.held, inputs, state, reset, **biases)
 
     def gates(
