@@ -6,6 +6,7 @@ ARGS ?= --env boxworld --core rmc --actors 100
 VENV ?= .venv
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+EXTRAS := dev,play,plot
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
@@ -23,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 		found="$$($(or $(PYTHON),python3) --version 2>&1)"; \
 		echo "Python 3.11 or newer is needed, found $$found: make PYTHON=/path/to/python" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,play,plot]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@
 
 lint: $(STAMP)
@@ -32,6 +33,8 @@ lint: $(STAMP)
 	$(BIN)/codespell
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
+# The kernels for GPUs are tested in Triton's interpreter; who only trains on a CPU needs no Triton.
+test: EXTRAS := dev,play,plot,triton
 # Tests come last: their closing line is the result. Files are shared between two processes.
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

@@ -114,6 +114,13 @@ class Core(nn.Module, ABC, Generic[S]):
             outputs.append(y)
         return torch.stack(outputs), state
 
+    def check_device(self, device: str) -> None:
+        """Raise a `ValueError` if an option of the core cannot be met where it is to learn.
+
+        Args:
+            device: its type, `cpu` or `cuda`.
+        """
+
     def penalties(self) -> Iterable[tuple[Tensor, float]]:
         """Weights whose sum of squares, times a factor, an optimiser adds to the loss."""
         return ()

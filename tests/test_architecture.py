@@ -49,7 +49,8 @@ MEMORY = {
     "memory": {"memory.cores"},  # its registry names every core
     "memory.layers": {"memory"},
     "memory.fused": set[str](),
-    "memory.cores": {"memory", "memory.layers", "memory.fused"},
+    "memory.kernels": {"memory.fused"},
+    "memory.cores": {"memory", "memory.layers", "memory.fused", "memory.kernels"},
 }
 SUPERVISED = {
     "memory.supervised.data": {"memory"},
@@ -161,6 +162,8 @@ def test_the_cores_need_torch_alone() -> None:
         if not module_of(path).startswith("memory.supervised")
         if (names := {name.split(".")[0] for name in imports(path)} - allowed)
     }
+    kernels = {name for name in others if name.startswith("memory.kernels.")}
+    assert all(others.pop(name) == {"triton"} for name in kernels)  # which imports them if it can
     assert not others
 
 

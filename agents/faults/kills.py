@@ -94,7 +94,7 @@ def kill_learner(folder: Path, count: int) -> Row:
     options = SMALL_SUPERVISED.replace("--steps 100000000", f"--steps {steps}")
     options += " --checkpoint-minutes 0"
     with Program(folder / "whole", "supervised.py", options) as whole:
-        whole.end(200)
+        whole.end(max(200, 60 * count))
     broken = folder / "broken"
     kills, resume = 0, options
     while True:

@@ -40,7 +40,8 @@ def _measure(name: str, count: int) -> Row:
             return KINDS[name].cause(Path(folder), count)
         except Failed as error:
             print(error, file=sys.stderr)
-            return Row(f"{count} {KINDS[name].unit}", f"not measured: {error}", "an end", False)
+            reason = str(error).splitlines()[0]
+            return Row(f"{count} {KINDS[name].unit}", f"not measured: {reason}", "an end", False)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -21,9 +21,11 @@ from torch.nn import functional
 
 from memory.core import Core, CoreConfig, select
 from memory.fused.acting import CoreStep
-from memory.fused.call import Fused
+from memory.fused.call import FusedOrTriton
 from memory.fused.held import Held
 from memory.fused.lstm import compiled_step, unroll_compiled, why_not
+from memory.kernels import lstm as kernels
+from memory.kernels.available import check_kernels
 from memory.layers.aligned_linear import aligned_linear
 from memory.layers.initialisation import truncated_normal_
 from memory.layers.lstm_unroll import unroll_lstm
@@ -47,11 +49,12 @@ class LSTMConfig(CoreConfig):
     """Hidden units of each layer."""
     layers: int = 1
     """Layers; each sees the input beside the layer below, and the output is all of theirs."""
-    fused: Fused = "auto"
+    fused: FusedOrTriton = "auto"
     """Compute actors' steps, and sequences in which episodes begin, in compiled code where it is
     available (float32 on a CPU with a C++ compiler), or never. It gives first derivatives only.
     With bf16 it computes all sequences and multiplies matrices in bfloat16, if the CPU has
-    avx512_bf16: right to two or three digits only."""
+    avx512_bf16: right to two or three digits only. With triton, on a GPU, each step of such a
+    sequence is one kernel; on a CPU, triton is as auto."""
 
     @classmethod
     def small(cls) -> Mapping[str, "LSTMConfig"]:
@@ -61,7 +64,7 @@ class LSTMConfig(CoreConfig):
     def build(self, input_shape: tuple[int, ...]) -> "LSTM | StackedLSTM":
         """Make the core for inputs of shape (F,)."""
         positive(hidden=self.hidden, layers=self.layers)
-        one_of("fused", self.fused, get_args(Fused))
+        one_of("fused", self.fused, get_args(FusedOrTriton))
         (features,) = input_shape_of("lstm", input_shape, "F")
         if self.layers == 1:
             return LSTM(features, self.hidden, self.fused)
@@ -71,7 +74,7 @@ class LSTMConfig(CoreConfig):
 class LSTM(Core[LSTMState]):
     """Long short-term memory; the output is the hidden state."""
 
-    def __init__(self, features: int, hidden: int, fused: Fused = "auto") -> None:
+    def __init__(self, features: int, hidden: int, fused: FusedOrTriton = "auto") -> None:
         super().__init__()
         self.output_size, self.fused, self.held = hidden, fused, Held()
         self.input_weight = nn.Parameter(torch.empty(4 * hidden, features))
@@ -89,6 +92,11 @@ class LSTM(Core[LSTMState]):
         """Zeros."""
         zeros = self.bias.new_zeros(batch, self.output_size)
         return LSTMState(zeros, zeros.clone())
+
+    def check_device(self, device: str) -> None:
+        """Raise a `ValueError` if kernels are requested and do not compute there."""
+        if self.fused == "triton":
+            check_kernels(device)
 
     @property
     def _weights(self) -> list[Tensor]:
@@ -138,9 +146,13 @@ class LSTM(Core[LSTMState]):
     def why_plain(
         self, inputs: Tensor, state: LSTMState, reset: Tensor | None = None
     ) -> str | None:
-        """Why compiled code cannot compute an unroll, or None."""
+        """Why neither compiled code nor kernels compute an unroll, or None."""
         if self.fused == "never":
             return "fused=never"
+        if self.fused == "triton":
+            reason = kernels.why_not(self, inputs, *state, reset)
+            if reason is None or inputs.is_cuda:
+                return reason
         return why_not(self, self.held, inputs, *state, reset, self.fused == "bf16")
 
     def _unroll_compiled(
@@ -149,21 +161,25 @@ class LSTM(Core[LSTMState]):
         state: LSTMState,
         reset: Bool[Tensor, "T B"] | None,
     ) -> tuple[Float[Tensor, "T B D"], LSTMState]:
+        weights = self._compiled_weights
+        if self.fused == "triton" and kernels.why_not(self, inputs, *state, reset) is None:
+            projected = functional.linear(inputs, weights[0], weights[2])
+            outputs, *end = kernels.unroll_lstm(projected, weights[1], *state, reset)
+            return outputs, LSTMState(*end)
         halves = self.fused == "bf16"
         outputs, *end = unroll_compiled(
-            self.held, self._compiled_weights, inputs, *state, reset, halves, self.constants
+            self.held, weights, inputs, *state, reset, halves, self.constants
         )
         return outputs, LSTMState(*end)
 
     def compiled_step(self, batch: int) -> CoreStep | None:
         """See `memory.fused.acting.HasCompiledStep`."""
-        x, state = (
-            self.input_weight.new_empty(1, batch, self.input_weight.shape[1]),
-            self.initial_state(batch),
-        )
-        if self.why_plain(x, state) is not None:
+        if self.fused == "never":
             return None
-        halves = self.fused == "bf16"
+        halves, state = self.fused == "bf16", self.initial_state(batch)
+        x = self.input_weight.new_empty(1, batch, self.input_weight.shape[1])
+        if why_not(self, self.held, x, *state, None, halves) is not None:
+            return None
         return compiled_step(self.held, self._compiled_weights, batch, halves, self.constants)
 
     @property
@@ -221,7 +237,9 @@ class StackedLSTM(Core[LSTMState]):
     is joined to what each layer sees of the layer below.
     """
 
-    def __init__(self, features: int, hidden: int, layers: int, fused: Fused = "auto") -> None:
+    def __init__(
+        self, features: int, hidden: int, layers: int, fused: FusedOrTriton = "auto"
+    ) -> None:
         super().__init__()
         self.hidden, self.output_size = hidden, hidden * layers
         widths = [features, *[features + hidden] * (layers - 1)]
@@ -231,6 +249,10 @@ class StackedLSTM(Core[LSTMState]):
     def initial_state(self, batch: int) -> LSTMState:
         """Zeros."""
         return _stack([layer.initial_state(batch) for layer in self.layers])
+
+    def check_device(self, device: str) -> None:
+        """Raise a `ValueError` if kernels are requested and do not compute there."""
+        self.layers[0].check_device(device)
 
     def step(
         self, x: Float[Tensor, "B F"], state: LSTMState

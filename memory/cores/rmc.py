@@ -28,9 +28,11 @@ from torch import Tensor, nn
 
 from memory.core import Core, CoreConfig, InputKind, select
 from memory.fused.acting import CoreStep
-from memory.fused.call import Fused
+from memory.fused.call import FusedOrTriton
 from memory.fused.held import Held
 from memory.fused.rmc import FusedRMC
+from memory.kernels.available import check_kernels
+from memory.kernels.rmc import KernelRMC
 from memory.layers.attention import AttentionBlock, Heads
 from memory.layers.initialisation import linear
 from memory.observed import Observed
@@ -70,10 +72,11 @@ class RMCConfig(CoreConfig):
     keep."""
     input: RMCInput = "flat"
     """The input of a step is one vector, or a set of rows that are attended to one by one."""
-    fused: Fused = "auto"
+    fused: FusedOrTriton = "auto"
     """Compute whole sequences in compiled code where it is available (float32 on a CPU with a C++
     compiler), or never. It gives first derivatives only, and none forward. With bf16 it multiplies
-    matrices in bfloat16, if the CPU has avx512_bf16: faster by half, but right to two digits."""
+    matrices in bfloat16, if the CPU has avx512_bf16: faster by half, but right to two digits. With
+    triton, on a GPU and with one block, a sequence is one kernel; on a CPU, triton is as auto."""
 
     @property
     def input_kind(self) -> InputKind:
@@ -104,7 +107,7 @@ class RMCConfig(CoreConfig):
         one_of("gate", self.gate, get_args(Gate))
         one_of("scale", self.scale, get_args(Scale))
         one_of("input", self.input, get_args(RMCInput))
-        one_of("fused", self.fused, get_args(Fused))
+        one_of("fused", self.fused, get_args(FusedOrTriton))
         positive(slots=self.slots, heads=self.heads, units=self.units, blocks=self.blocks)
         positive(mlp_layers=self.mlp_layers)
         for name in ("input_bias", "forget_bias"):
@@ -147,7 +150,7 @@ class RMC(Core[Tensor]):
             self.gate_memory = linear(heads.width, gates)
             self.input_gate = Observed(slot=(), unit=())
             self.forget_gate = Observed(slot=(), unit=())
-        self.fused, self.held = None, Held()
+        self.fused, self.kernels, self.held = None, None, Held()
         if config.fused != "never":
             self.fused = FusedRMC(
                 self,
@@ -164,12 +167,19 @@ class RMC(Core[Tensor]):
                 scale=heads.scale,
                 halves=config.fused == "bf16",
             )
+        if self.fused and config.fused == "triton":
+            self.kernels = KernelRMC(self.fused, self.blocks[0].qkv_norm.eps)
 
     def initial_state(self, batch: int) -> Float[Tensor, "B N D"]:
         """Rows of the identity matrix, cut or filled up with zeros to the width."""
         weight = self.embed.weight
         eye = torch.eye(self.slots, self.width, dtype=weight.dtype, device=weight.device)
         return eye.repeat(batch, 1, 1)
+
+    def check_device(self, device: str) -> None:
+        """Raise a `ValueError` if kernels are requested and do not compute there."""
+        if self.kernels:
+            check_kernels(device)
 
     def step(
         self, x: Float[Tensor, "B *features"], state: Float[Tensor, "B N D"]
@@ -213,9 +223,13 @@ class RMC(Core[Tensor]):
         return torch.stack(memories).flatten(2), state
 
     def why_plain(self, inputs: Tensor, state: Tensor, reset: Tensor | None = None) -> str | None:
-        """Why plain PyTorch computes an unroll of these; None if compiled code does."""
+        """Why plain PyTorch computes an unroll of these; None if compiled code or kernels do."""
         if self.fused is None:
             return "fused=never"
+        if self.kernels:
+            reason = self.kernels.why_not(self, inputs, state, reset)
+            if reason is None or inputs.is_cuda:
+                return reason
         return self.fused.why_not(self, self.held, inputs, state, reset)
 
     def _run(
@@ -225,6 +239,10 @@ class RMC(Core[Tensor]):
         reset: Bool[Tensor, "T B"] | None,
     ) -> tuple[Float[Tensor, "T B units"], Float[Tensor, "B N D"]]:
         assert self.fused is not None
+        if self.kernels and self.kernels.why_not(self, inputs, state, reset) is None:
+            terms, (fresh,) = self._read_input(inputs), self.initial_state(1)
+            given = terms.projected, terms.gates, state, fresh, reset
+            return self.kernels(self, *given, **self._biases)
         return self.fused(self, self.held, inputs, state, reset, **self._biases)
 
     def compiled_step(self, batch: int) -> CoreStep | None:
@@ -232,7 +250,7 @@ class RMC(Core[Tensor]):
         if self.fused is None:
             return None
         x = self.embed.weight.new_empty(1, batch, *self.fused.input_shape)
-        if self.why_plain(x, self.initial_state(batch)) is not None:
+        if self.fused.why_not(self, self.held, x, self.initial_state(batch), None) is not None:
             return None
         return self.fused.step(self, self.held, batch, **self._biases)
 

@@ -20,6 +20,8 @@ _log = logging.getLogger(__name__)
 
 Fused = Literal["auto", "bf16", "never"]
 """Whether a core computes in compiled code: where it can, there in bfloat16, or never."""
+FusedOrTriton = Literal["auto", "bf16", "triton", "never"]
+"""Of a core that has kernels for GPUs too, see `memory.kernels`; on a CPU, triton is as auto."""
 
 
 def library_of(module: str) -> ctypes.CDLL | str:
@@ -72,13 +74,17 @@ def why_not_in_halves(library: ctypes.CDLL | str, name: str, halves: bool) -> st
     return None
 
 
-def _why_not(core: nn.Module, names: Sequence[str]) -> str | None:
-    parameters = dict(core.named_parameters())
-    if [*parameters] != names:
+def why_not_as_built(core: nn.Module, names: Sequence[str]) -> str | None:
+    """Why a core has to compute part by part, or None; `names` are those of its parameters."""
+    if [name for name, _ in core.named_parameters()] != names:
         return "its parameters are not those it was built with"
     if any(_watched(module) for module in core.modules() if module is not core):
         return "a hook watches a part of it"
-    return _unfit(parameters.values())
+    return None
+
+
+def _why_not(core: nn.Module, names: Sequence[str]) -> str | None:
+    return why_not_as_built(core, names) or _unfit(core.parameters())
 
 
 def _unfit(tensors: Iterable[Tensor]) -> str | None:

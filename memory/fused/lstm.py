@@ -75,19 +75,25 @@ def why_not(
     reason = why_not_compiled(core, held, NAMES, (inputs, hidden, cell))
     if reason:
         return reason
-    weight = core.get_parameter("input_weight")
+    if not fits(core.get_parameter("input_weight"), inputs, hidden, cell, reset):
+        return "inputs, state and resets do not go together"
+    if not held.open and inputs.shape[:2].numel() < FEWEST_ROWS:
+        return "it is too little to compute"
+    return why_not_in_halves(library(), "lstm", halves)
+
+
+def fits(
+    weight: Tensor, inputs: Tensor, hidden: Tensor, cell: Tensor, reset: Tensor | None
+) -> bool:
+    """Whether the shapes are those that compiled code, which checks nothing, expects."""
     batch, width = inputs.shape[1:2], len(weight) // 4
-    if not (
+    return (
         inputs.numel() > 0
         and inputs.dim() == 3
         and inputs.shape[2] == weight.shape[1]
         and hidden.shape == cell.shape == (*batch, width)
         and (reset is None or (reset.dtype, reset.shape) == (torch.bool, inputs.shape[:2]))
-    ):
-        return "inputs, state and resets do not go together"
-    if not held.open and inputs.shape[:2].numel() < FEWEST_ROWS:
-        return "it is too little to compute"
-    return why_not_in_halves(library(), "lstm", halves)
+    )
 
 
 Weights = tuple[Float[Tensor, "G F"], Float[Tensor, "G D"], Float[Tensor, " G"]]

@@ -71,14 +71,14 @@ class FusedRMC:
         reason = why_not_compiled(core, held, self.names, (inputs, state))
         if reason:
             return reason
-        if not self._fits(inputs, state, reset):
+        if not self.fits(inputs, state, reset):
             return "inputs, state and resets do not go together"
         rows = inputs.shape[:2].numel() * self.sizes["slots"]
         if not held.open and rows * WEIGHTS_PER_ROW < self.weights:
             return "it is too little to compute for so many weights"
         return why_not_in_halves(library(), "rmc", bool(self.sizes["halves"]))
 
-    def _fits(self, inputs: Tensor, state: Tensor, reset: Tensor | None) -> bool:
+    def fits(self, inputs: Tensor, state: Tensor, reset: Tensor | None) -> bool:
         """Whether the shapes are those that compiled code, which checks nothing, expects."""
         sizes = self.sizes
         width = sizes["heads"] * sizes["value"]

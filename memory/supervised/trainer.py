@@ -83,7 +83,8 @@ class Trainer:
         group: the processes that share each batch; by default this one alone.
 
     Raises:
-        ValueError: the task does not fit the core, or the device lacks the precision.
+        ValueError: the task does not fit the core, or the device lacks the precision or what an
+            option of the core needs.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Trainer:
     ) -> None:
         self.reader, self.task, self.config, self.device = reader.to(device), task, config, device
         self.seed, self.group = seed, group or Group()
+        reader.core.check_device(device)
         set_precision(config.precision, device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

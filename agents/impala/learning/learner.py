@@ -87,7 +87,8 @@ class Learner:
             same updates.
 
     Raises:
-        ValueError: the core is a `TaughtCore` and there are several processes.
+        ValueError: the core is a `TaughtCore` and there are several processes, or the device
+            lacks what an option of the core needs.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Learner:
         graphs: bool = False,
         group: Group | None = None,
     ) -> None:
+        policy.core.check_device(device)
         self.policy = policy.to(device).train()
         self.group = group or Group()
         if self.group.size > 1:

@@ -28,6 +28,8 @@ RUNS = (
     "--core rmc --workers 2 --actors 2048 --batch 1024 --acting-device cuda",
     "--core lstm --workers 4 --actors 4096 --batch 1024 --acting-device cuda",
     "--core rmc --workers 4 --actors 4096 --batch 1024 --acting-device cuda",
+    "--core lstm --core.fused triton --workers 4 --actors 4096 --batch 1024 --acting-device cuda",
+    "--core rmc --core.fused triton --workers 4 --actors 4096 --batch 1024 --acting-device cuda",
     "--core rmc --workers 13 --actors 1664 --batch 256",
     "--core lstm --workers 13 --actors 1664 --batch 256",
 )

@@ -1,9 +1,9 @@
-"""Updates per second of supervised tasks on a GPU, with and without CUDA graphs.
+"""Updates per second of supervised tasks on a GPU: without CUDA graphs, with them, with kernels.
 
     python scripts/bench/gpu/gpu_tasks.py --out docs/results/gpu_tasks.json
 
-Times whole updates, each from the same batch, which is on the CPU before. Both ways are timed in
-turn, and each figure is the median of the rounds. No data sets are needed.
+Times whole updates, each from the same batch, which is on the CPU before. The ways are those of
+gpu.py, timed in turn, and each figure is the median of the rounds. No data sets are needed.
 
 With `--device cpu` the same code runs without graphs, as a check.
 """
@@ -12,6 +12,7 @@ import argparse
 import json
 import statistics
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
@@ -21,7 +22,7 @@ from agents.runs.process import prepare
 
 prepare()
 
-from gpu import SETTLED, WAYS, begin, time_of
+from gpu import SETTLED, TRITON, begin, time_of, ways_of
 
 from agents.cli.command_line import parse
 from agents.supervised.program import SUPERVISED
@@ -52,20 +53,23 @@ def main() -> None:
 
 
 def measure(run: str, precision: str, asked: argparse.Namespace) -> dict[str, float | str]:
-    """Milliseconds of an update in both ways, their ratio, and sequences per second."""
-    trainers = {way: trainer(run, precision, way, asked) for way in WAYS}
+    """Milliseconds of an update in all ways, their ratios, and sequences per second."""
+    core = parse(RUNS[run].split(), SUPERVISED).config.core
+    ways = ways_of(core, precision, asked.device)
+    trainers = {way: trainer(run, precision, way, asked) for way in ways}
     for one in trainers.values():
         for _ in range(SETTLED):
             one.update()
-    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(asked.rounds):
         for way, one in trainers.items():
             seconds[way].append(time_of(one.update, asked.device, asked.seconds))
     medians = {way: statistics.median(times) for way, times in seconds.items()}
     size = trainers["captured"].config.batch
-    found = {f"update, ms, {way}": 1e3 * medians[way] for way in WAYS}
-    found |= {f"sequences/s, {way}": size / medians[way] for way in WAYS}
-    found["captured to eager"] = medians["eager"] / medians["captured"]
+    found = {f"update, ms, {way}": 1e3 * medians[way] for way in ways}
+    found |= {f"sequences/s, {way}": size / medians[way] for way in ways}
+    for slow, fast in pairwise(ways):
+        found[f"{fast} to {slow}"] = medians[slow] / medians[fast]
     rounded = {key: float(f"{value:.4g}") for key, value in found.items()}
     return {"run": run, "precision": precision, "sequences": size, **rounded}
 
@@ -73,12 +77,14 @@ def measure(run: str, precision: str, asked: argparse.Namespace) -> dict[str, fl
 def trainer(run: str, precision: str, way: str, asked: argparse.Namespace) -> Trainer:
     """A trainer that repeats one batch."""
     flags = [*RUNS[run].split(), "--training.precision", precision]
+    if way == TRITON:
+        flags += ["--core.fused", TRITON]
     if asked.batch is not None:
         flags += ["--training.batch", str(asked.batch)]
     config = parse(flags, SUPERVISED).config
     task = config.task.build(0)
     reader = build_reader(task, config.core, config.reader)
-    one = Trainer(reader, task, config.training, asked.device, graphs=way == "captured")
+    one = Trainer(reader, task, config.training, asked.device, graphs=way != "eager")
     batch = task.batch(0, config.training.batch)
     one.prefetcher.take = lambda number: batch
     return one

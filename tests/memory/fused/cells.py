@@ -9,7 +9,7 @@ from torch import Tensor
 from memory import LSTM, ConvLSTMConfig
 from memory.cores.convlstm import ConvLSTM, ConvLSTMState
 from memory.cores.lstm import LSTMState
-from memory.fused.call import Fused
+from memory.fused.call import Fused, FusedOrTriton
 
 TOLERANCE = 2e-5
 """Of the largest entry of a tensor."""
@@ -25,7 +25,7 @@ class Given(NamedTuple):
     reset: Tensor
 
 
-def build_lstm(features: int = 10, hidden: int = 32, fused: Fused = "auto") -> LSTM:
+def build_lstm(features: int = 10, hidden: int = 32, fused: FusedOrTriton = "auto") -> LSTM:
     torch.manual_seed(3)
     return _with_bias(LSTM(features, hidden, fused))
 

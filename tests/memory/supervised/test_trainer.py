@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from agents.runs.checkpoint import load, save
+from memory import RMCConfig
 from memory.supervised import NthFarthestConfig
 from memory.supervised.measure import AccuracyMetric
 from memory.supervised.reader import ReaderConfig, build_reader
@@ -205,3 +206,9 @@ def test_half_precision_is_refused_where_the_processor_lacks_it(capability, monk
     with pytest.raises(ValueError, match="precision=bfloat16: cpu has no instructions for it"):
         make(Stream(), precision="bfloat16")
     make(Stream(), precision="float32")
+
+
+def test_kernels_for_a_gpu_are_refused_on_a_cpu():
+    reader = build_reader(Stream(), RMCConfig(fused="triton"), ReaderConfig())
+    with pytest.raises(ValueError, match=r"fused=triton: .*; use fused=auto"):
+        Trainer(reader, Stream(), TrainingConfig(batch=4))

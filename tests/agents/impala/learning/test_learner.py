@@ -198,3 +198,8 @@ def test_the_entropy_bonus_makes_the_policy_more_even() -> None:
         learner.policy.policy_head.bias.copy_(torch.tensor([2.0, 0.0, 0.0, 0.0]))
     entropies = [learner.update(batch)["loss/entropy"] for _ in range(3)]
     assert entropies[0] < entropies[1] < entropies[2]
+
+
+def test_kernels_for_a_gpu_are_refused_on_a_cpu() -> None:
+    with pytest.raises(ValueError, match=r"fused=triton: .*; use fused=auto"):
+        prepared(settings(LSTMConfig(hidden=8, fused="triton")))

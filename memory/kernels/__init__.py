@@ -1,0 +1,1 @@
+"""Kernels for GPUs, in Triton: the steps of `lstm` and `rmc`. Only this folder imports Triton."""
