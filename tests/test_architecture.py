@@ -175,7 +175,7 @@ def test_every_path_of_the_type_checker_s_settings_exists():
     """It ignores those that do not."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     checker = settings["tool"]["pyright"]
-    paths = [*checker["include"], *checker["exclude"], *checker["strict"]]
+    paths = [path for key in ("include", "exclude", "ignore", "strict") for path in checker[key]]
     for environment in checker["executionEnvironments"]:
         paths += [environment["root"], *environment["extraPaths"]]
     assert paths and not [path for path in paths if not (ROOT / path).exists()]

@@ -4,8 +4,6 @@ A program computes some units of some elements of the batch: the product with th
 and all that follows it. Gates are in the order i, f, g, o, as in `memory.cores.lstm`.
 """
 
-# pyright: basic, reportMissingImports=false
-
 from typing import no_type_check
 
 import triton

@@ -4,8 +4,6 @@ A group is one head of one element of the batch. Rows of memory and rows of the 
 known; rows of memory ask. Tiles are [G, rows, columns], filled up with zeros.
 """
 
-# pyright: basic, reportMissingImports=false
-
 from typing import no_type_check
 
 import triton

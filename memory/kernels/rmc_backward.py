@@ -4,8 +4,6 @@ The gradients of what each linear layer gives are written for all steps; those o
 follow from them outside.
 """
 
-# pyright: basic, reportMissingImports=false
-
 from typing import no_type_check
 
 import triton

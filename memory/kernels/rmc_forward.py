@@ -1,7 +1,5 @@
 """All steps of the relational memory core, forward, in one kernel."""
 
-# pyright: basic, reportMissingImports=false
-
 from typing import no_type_check
 
 import triton

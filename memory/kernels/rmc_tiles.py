@@ -5,8 +5,6 @@ read again lies in buffers `[T, B, N, ...]`, of which it alone uses its rows; be
 reading there is a barrier.
 """
 
-# pyright: basic, reportMissingImports=false
-
 from typing import no_type_check
 
 import triton

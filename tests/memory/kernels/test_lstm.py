@@ -35,6 +35,7 @@ def test_outputs_states_and_every_gradient_are_those_of_plain_code(sizes):
 
 def test_programs_of_more_elements_compute_the_same(monkeypatch):
     monkeypatch.setattr(lstm, "MULTIPROCESSORS", 1)
+    assert lstm._Launch(torch.zeros(65, 5), None).sizes["ROWS"] == 64
     core = build_lstm(3, 5, fused="triton")
     assert_as_plain(core, draw(core, 5, 65))
 
