@@ -26,7 +26,7 @@ def test_a_text_is_that_of_the_rfc() -> None:
 @pytest.mark.slow
 def test_a_cluster_answers_and_says_whether_the_token_is_its_own() -> None:
     with local_cluster(num_cpus=1) as cluster:
-        host, port = cluster.address.split(":")
+        host, port = str(cluster.address).split(":")
         tokens = (os.environ[TOKEN], secrets.token_hex(99), "")
         answers = [greet(host, int(port), token, 5.0) for token in tokens]
     assert [b"InvalidAuthToken" in (answer or b"") for answer in answers] == [False, True, True]
