@@ -1,12 +1,11 @@
 """Whether Triton is installed, and whether its kernels compute on a device."""
 
-# pyright: reportMissingImports=false, reportUnknownVariableType=false
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
-
 import logging
 import os
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +68,7 @@ def precision() -> str:
 @cache
 def _why_no_triton() -> str | None:
     try:
-        import triton
+        triton: Any = import_module("triton")  # no types come with it
     except ImportError as error:
         return f"Triton cannot be imported ({error})"
     version = triton.__version__
