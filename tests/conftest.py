@@ -1,11 +1,18 @@
 """Fixtures of all tests."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
 
 import pytest
 
 from memory.supervised.data import data_folder
 from tests.fake_gpu import pretend
+
+with pytest.MonkeyPatch.context() as patch, suppress(ImportError):
+    # Triton's own functions are interpreted if this is set when it is imported, by torch or by us.
+    patch.setenv("TRITON_INTERPRET", "1")
+    import_module("triton.language")
 
 
 @pytest.fixture(scope="session", autouse=True)

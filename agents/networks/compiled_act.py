@@ -1,6 +1,6 @@
 """A step of a policy in one call of compiled code, where its parts have it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -9,33 +9,38 @@ from torch import Tensor
 from agents.networks.distributions import Categorical
 from agents.networks.inputs import Inputs
 from agents.networks.torso import ImageTorso
-from memory.core import state_leaves
+from memory.core import map_state, state_leaves
 from memory.fused.acting import ActingStep, Drawn, Feedback, HasCompiledStep, Heads, library
 from memory.fused.call import why_not_compiled
 
-if TYPE_CHECKING:
-    from agents.networks.policy import Policy
-
 
 def act_compiled(
-    policy: "Policy", inputs: Inputs, state: Any, uniforms: Float[Tensor, "B draws"]
+    policy: Any, inputs: Inputs, state: Any, uniforms: Float[Tensor, "B draws"]
 ) -> tuple[Drawn, Any] | None:
     """What a policy draws and the next state, or None if plain code computes it.
 
     Compiled code computes the steps of unrolls, which hold the weights (`weights_held`).
+
+    Args:
+        policy: an `agents.networks.policy.Policy`.
     """
     if not policy.held.open or torch.is_grad_enabled():
         return None
-    given = [*state_leaves(state), inputs.last_rewards, uniforms]
+    leaves = state_leaves(state)
+    given = [*leaves, inputs.last_rewards, uniforms]
     if why_not_compiled(policy, policy.held, policy.names, given) is not None:
         return None
     observations, actions, rewards, resets = (leaf[0] for leaf in inputs)
     key = f"step of {tuple(observations.shape)}"
     step = policy.held.keep(key, lambda: _step_of(policy, observations))
-    return step(observations, actions, rewards, resets, uniforms, state) if step else None
+    if step is None:
+        return None
+    drawn, after = step(observations, actions, rewards, resets, uniforms, leaves)
+    leaf = iter(after)
+    return drawn, map_state(lambda _: next(leaf), state)
 
 
-def _step_of(policy: "Policy", observations: Tensor) -> ActingStep | None:
+def _step_of(policy: Any, observations: Tensor) -> ActingStep | None:
     """The step of such observations, or None if a part of the policy has no compiled code."""
     encoder, core, torso = policy.encoder, policy.core, policy.encoder.torso
     if (

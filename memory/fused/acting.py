@@ -13,7 +13,6 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from memory.core import map_state, state_leaves
 from memory.fused.call import library_of, pointer, pointers
 from memory.fused.pictures import PackedConvolutions
 
@@ -142,10 +141,10 @@ class ActingStep:
         last_rewards: Float[Tensor, " B"],
         resets: Bool[Tensor, " B"],
         uniforms: Float[Tensor, "B 1"],
-        state: Any,
-    ) -> tuple[Drawn, Any]:
-        """What is drawn, and the next state; `state` is one of the core."""
-        leaves = [self._core.to_rows(leaf).contiguous() for leaf in state_leaves(state)]
+        state: Sequence[Tensor],
+    ) -> tuple[Drawn, list[Tensor]]:
+        """What is drawn, and the next state; `state` has the leaves of one of the core."""
+        leaves = [self._core.to_rows(leaf).contiguous() for leaf in state]
         after = [torch.empty_like(leaf) for leaf in leaves]
         batch = len(resets)
         logits, values = torch.empty(batch, self._actions), torch.empty(batch)
@@ -160,6 +159,4 @@ class ActingStep:
         )
         if failed:
             raise MemoryError("acting: no memory for the threads to work in")
-        leaf = iter(after)
-        next_state = map_state(lambda _: self._core.from_rows(next(leaf)), state)
-        return Drawn(actions, logits, values), next_state
+        return Drawn(actions, logits, values), [self._core.from_rows(leaf) for leaf in after]

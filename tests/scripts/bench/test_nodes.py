@@ -11,7 +11,8 @@ from agents.impala.program import IMPALA
 
 def test_layouts_offer_the_same_cpus_to_valid_runs() -> None:
     for cpus, options in nodes.LAYOUTS.values():
-        config = parse_run(IMPALA, shlex.split(f"{nodes.RUN} {options}")).config
+        flags = shlex.split(f"{nodes.RUN} {options} --ray-address 127.0.0.1:6379")
+        config = parse_run(IMPALA, flags).config
         assert sum(cpus) == 4 >= config.workers + config.learners
 
 
