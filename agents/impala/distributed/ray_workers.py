@@ -106,7 +106,9 @@ class RayWorkers(Workers):
                 ray.wait(starting, num_returns=1, timeout=1.0)
             return []
         refs = list(in_flight)
-        ready, _ = ray.wait(refs, num_returns=len(refs), timeout=0, fetch_local=False)
+        # Unrolls on other nodes are transferred while the learner learns. With `fetch_local=False`
+        # they count as ready before, and half of the calls of `ray.get` then took a second.
+        ready, _ = ray.wait(refs, num_returns=len(refs), timeout=0)
         if wait and not ready:
             ready, _ = ray.wait(refs, num_returns=1, timeout=1.0)
         results = [self._receive(in_flight[ref], ref) for ref in ready]

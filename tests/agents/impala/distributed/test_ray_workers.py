@@ -47,6 +47,8 @@ class FakeRay:
         self.in_flight: dict[ray.ObjectRef, tuple[Any, ...]] = {}
         """What each unroll in flight was requested with."""
         self.finished: dict[ray.ObjectRef, UnrollResult | Sign | Placed | BaseException] = {}
+        self.elsewhere: set[ray.ObjectRef] = set()
+        """Results that have not arrived from their node."""
         self.sign: Sign | None = None
         """The answer of a worker that is asked for a sign of life; None does not answer."""
         self.installation = installation()
@@ -66,9 +68,11 @@ class FakeRay:
         return ray.ObjectRef.from_random()
 
     def wait(self, refs, num_returns, timeout, fetch_local=True):
-        return [ref for ref in refs if ref in self.finished], []
+        away = self.elsewhere if fetch_local else set()
+        return [ref for ref in refs if ref in self.finished and ref not in away], []
 
     def get(self, ref: ray.ObjectRef) -> UnrollResult | Sign | Placed:
+        assert ref not in self.elsewhere, "the learner waits for a transfer"
         result = self.finished.pop(ref)
         if isinstance(result, BaseException):
             raise result
@@ -204,6 +208,16 @@ def test_finished_unrolls_are_returned_once(fake) -> None:
     fake.finish()
     assert len(workers.gather(room=0, wait=True)) == 2
     assert workers.gather(room=0, wait=False) == []
+
+
+def test_unrolls_on_other_nodes_are_received_once_they_have_arrived(fake) -> None:
+    workers = start(workers=2)
+    workers.gather(room=4, wait=False)
+    fake.elsewhere.add(next(iter(fake.in_flight)))
+    fake.finish()
+    assert len(workers.gather(room=0, wait=True)) == 1
+    fake.elsewhere.clear()
+    assert len(workers.gather(room=0, wait=True)) == 1
 
 
 @pytest.fixture
