@@ -45,7 +45,7 @@ def main() -> None:
     arguments.add_argument("--only", default="", help="layouts with this text in the name")
     asked = arguments.parse_args()
     commit = str(versions().get("commit", ""))[:7]
-    measure((4,), "--workers 3", 1.0)
+    measure((4,), "--workers 3", 3.0)
     rows = []
     for number in range(asked.rounds):
         for layout, (cpus, options) in LAYOUTS.items():
