@@ -10,7 +10,7 @@ from agents.networks.distributions import Categorical
 from agents.networks.inputs import Inputs
 from agents.networks.torso import ImageTorso
 from memory.core import map_state, state_leaves
-from memory.fused.acting import ActingStep, Drawn, Feedback, HasCompiledStep, Heads, library
+from memory.fused.acting import ActingStep, Drawn, Feedback, HasCompiledStep, Heads, code
 from memory.fused.call import why_not_compiled
 
 
@@ -44,7 +44,7 @@ def _step_of(policy: Any, observations: Tensor) -> ActingStep | None:
     """The step of such observations, or None if a part of the policy has no compiled code."""
     encoder, core, torso = policy.encoder, policy.core, policy.encoder.torso
     if (
-        isinstance(library(), str)
+        code.missing
         or not isinstance(core, HasCompiledStep)
         or not isinstance(torso, ImageTorso)
         or torso.why_plain(observations) is not None

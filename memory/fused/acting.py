@@ -6,14 +6,13 @@ one step offers it as a `CoreStep`.
 
 import ctypes
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from memory.fused.call import library_of, pointer, pointers
+from memory.fused.compiled_code import CompiledCode, pointer, pointers
 from memory.fused.pictures import PackedConvolutions
 
 
@@ -87,10 +86,7 @@ class _Step(ctypes.Structure):
     ]
 
 
-@cache
-def library() -> ctypes.CDLL | str:
-    """The compiled code, or why there is none, which is logged once."""
-    return library_of(__file__)
+code = CompiledCode(__file__)
 
 
 class ActingStep:
@@ -108,9 +104,7 @@ class ActingStep:
         core: CoreStep,
         heads: Heads,
     ) -> None:
-        found = library()
-        assert not isinstance(found, str), found
-        self._function, self._core = found.engram_acting_step, core
+        self._function, self._core = code.function("step"), core
         batch, maps, actions = convolutions.pictures, convolutions.size, len(heads.policy[0])
         numbers = feedback.last_action * actions + feedback.last_reward
         features = maps + planes.numel() + numbers * feedback.spread

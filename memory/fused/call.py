@@ -1,42 +1,19 @@
-"""What all calls of compiled code share."""
+"""What calls of compiled code have in common: when they are possible, and the memory they keep."""
 
 # pyright: standard
 
-import ctypes
-import logging
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from memory.fused.held import Held
-from memory.fused.library import load
-
-_log = logging.getLogger(__name__)
 
 Fused = Literal["auto", "bf16", "never"]
 """Whether a core computes in compiled code: where it can, there in bfloat16, or never."""
 FusedOrTriton = Literal["auto", "bf16", "triton", "never"]
 """Of a core that has kernels for GPUs too, see `memory.kernels`; on a CPU, triton is as auto."""
-
-
-def library_of(module: str) -> ctypes.CDLL | str:
-    """The compiled code beside a Python file, or why there is none, which is logged."""
-    try:
-        return load(Path(module).with_suffix(".cpp"))
-    except RuntimeError as failure:
-        warn_plain(str(failure))
-        return str(failure)
-
-
-@cache
-def warn_plain(reason: str) -> None:
-    """Log once for each reason that there is no compiled code."""
-    _log.warning("computing in plain PyTorch, slower than compiled code: %s", reason)
 
 
 def why_not_compiled(
@@ -54,24 +31,6 @@ def why_not_compiled(
     if torch.is_autocast_enabled("cpu"):
         return "autocast is on"
     return _unfit(given) or held.keep("why not", lambda: _why_not(core, names))
-
-
-def why_not_in_halves(library: ctypes.CDLL | str, name: str, halves: bool) -> str | None:
-    """Why there is no compiled code, or None.
-
-    Args:
-        library: from the `library` of a module of this package.
-        name: of that module.
-        halves: bfloat16 is requested.
-
-    Raises:
-        ValueError: bfloat16 is requested, and this CPU lacks it.
-    """
-    if isinstance(library, str):
-        return library
-    if halves and not getattr(library, f"engram_{name}_halves")():
-        raise ValueError("fused=bf16: this CPU has no avx512_bf16; use fused=auto")
-    return None
 
 
 def why_not_as_built(core: nn.Module, names: Sequence[str]) -> str | None:
@@ -122,28 +81,3 @@ class Kept:
         self.spare.append(self.floats)
         self.spare.sort(key=len)
         del self.spare[:-1]
-
-
-def pointer(tensor: Tensor | None) -> ctypes.c_void_p:
-    """Where a tensor begins; null for none."""
-    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
-
-
-def pointers(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
-    """Where each of some tensors begins."""
-    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
-
-
-def pack(
-    packing: Callable[..., int], shape: ctypes.Structure, weights: Sequence[Tensor]
-) -> Float[Tensor, " N"]:
-    """The weights as a forward pass reads them.
-
-    Args:
-        packing: the function that lays them out, where there is memory, and returns their number.
-    """
-    laid_out = [weight.detach().contiguous() for weight in weights]
-    given = ctypes.byref(shape), pointers(laid_out)
-    packed = torch.empty(packing(*given, pointer(None)))
-    packing(*given, pointer(packed))
-    return packed

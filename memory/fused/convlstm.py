@@ -8,7 +8,6 @@ weights are laid out again in each call, so that no call uses old ones, unless t
 # pyright: reportUnknownMemberType=false
 
 import ctypes
-from functools import cache
 from typing import Any, cast
 
 import torch
@@ -17,15 +16,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from memory.fused.acting import CoreStep
-from memory.fused.call import (
-    Kept,
-    library_of,
-    pack,
-    pointer,
-    pointers,
-    why_not_compiled,
-    why_not_in_halves,
-)
+from memory.fused.call import Kept, why_not_compiled
+from memory.fused.compiled_code import CompiledCode
 from memory.fused.held import Held
 
 PLACES_PER_THREAD = 128
@@ -49,14 +41,7 @@ class Shape(ctypes.Structure):
     ]
 
 
-@cache
-def library() -> ctypes.CDLL | str:
-    """The compiled code, or why there is none, which is logged once."""
-    found = library_of(__file__)
-    if not isinstance(found, str):
-        found.engram_convlstm_kept.restype = ctypes.c_int64
-        found.engram_convlstm_pack.restype = ctypes.c_int64
-    return found
+code = CompiledCode(__file__, counts=("kept", "pack"))
 
 
 def why_not(
@@ -88,7 +73,7 @@ def why_not(
         return "inputs, state and resets do not go together"
     if not held.open and inputs[:, :, 0].numel() < FEWEST_PLACES:
         return "it is too little to compute"
-    return why_not_in_halves(library(), "convlstm", halves)
+    return code.why_not(halves)
 
 
 def unroll_compiled(
@@ -120,7 +105,7 @@ def compiled_step(
     """One step, for `memory.fused.acting`."""
     shape = _shape_of(weights, 1, batch, height, width, halves)
     return CoreStep(
-        _code().engram_convlstm_step,
+        code.function("step"),
         shape,
         weights,
         _packed(held, shape, weights),
@@ -150,7 +135,7 @@ def _channels_first(leaf: Float[Tensor, "B H W C"]) -> Float[Tensor, "B C H W"]:
 
 
 def _packed(held: Held, shape: Shape, weights: Weights) -> Float[Tensor, " N"]:
-    return held.keep("packed", lambda: pack(_code().engram_convlstm_pack, shape, weights))
+    return held.keep("packed", lambda: code.pack(shape, weights))
 
 
 class _Sequence(torch.autograd.Function):
@@ -175,14 +160,10 @@ class _Sequence(torch.autograd.Function):
         if learning and any(ctx.needs_input_grad):
             ctx.save_for_backward(inputs, hidden, cell, reset, outputs, *weights)
             ctx.shape = shape
-            ctx.kept = Kept(_code().engram_convlstm_kept(ctypes.byref(shape)))
+            ctx.kept = Kept(code.count("kept", shape))
             kept = ctx.kept.floats
         given = (packed, inputs, hidden, cell, reset, outputs, *last, kept)
-        failed = _code().engram_convlstm_forward(
-            ctypes.byref(shape), pointers(weights), *map(pointer, given)
-        )
-        if failed:
-            raise MemoryError(f"convlstm: no memory for {shape.threads} threads to work in")
+        code.run("forward", shape, weights, *given)
         return outputs, *last
 
     @staticmethod
@@ -199,15 +180,5 @@ class _Sequence(torch.autograd.Function):
         d_inputs = torch.empty_like(given[0]) if ctx.needs_input_grad[3] else None
         d_weights = [torch.empty_like(weight) for weight in weights]
         given += [ctx.kept.floats, d_outputs, d_hidden, d_cell, d_inputs]
-        failed = _code().engram_convlstm_backward(
-            ctypes.byref(ctx.shape), pointers(weights), *map(pointer, given), pointers(d_weights)
-        )
-        if failed:
-            raise MemoryError(f"convlstm: no memory for {ctx.shape.threads} threads to work in")
+        code.run("backward", ctx.shape, weights, *given, d_weights)
         return None, None, None, d_inputs, d_hidden, d_cell, None, *d_weights
-
-
-def _code() -> ctypes.CDLL:
-    found = library()
-    assert not isinstance(found, str), found
-    return found

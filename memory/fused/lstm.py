@@ -8,7 +8,6 @@ laid out again in each call, so that no call uses old ones, unless they are held
 # pyright: reportUnknownMemberType=false
 
 import ctypes
-from functools import cache
 from typing import Any, cast
 
 import torch
@@ -17,15 +16,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from memory.fused.acting import CoreStep
-from memory.fused.call import (
-    Kept,
-    library_of,
-    pack,
-    pointer,
-    pointers,
-    why_not_compiled,
-    why_not_in_halves,
-)
+from memory.fused.call import Kept, why_not_compiled
+from memory.fused.compiled_code import CompiledCode
 from memory.fused.held import Held
 
 ROWS_PER_THREAD = 16
@@ -49,13 +41,7 @@ class Shape(ctypes.Structure):
     ]
 
 
-@cache
-def library() -> ctypes.CDLL | str:
-    """The compiled code, or why there is none, which is logged once."""
-    found = library_of(__file__)
-    if not isinstance(found, str):
-        found.engram_lstm_gates.restype = found.engram_lstm_pack.restype = ctypes.c_int64
-    return found
+code = CompiledCode(__file__, counts=("gates", "pack"))
 
 
 def why_not(
@@ -79,7 +65,7 @@ def why_not(
         return "inputs, state and resets do not go together"
     if not held.open and inputs.shape[:2].numel() < FEWEST_ROWS:
         return "it is too little to compute"
-    return why_not_in_halves(library(), "lstm", halves)
+    return code.why_not(halves)
 
 
 def fits(
@@ -129,9 +115,9 @@ def compiled_step(
 ) -> CoreStep:
     """One step, for `memory.fused.acting`; arguments as of `unroll_compiled`."""
     shape = _shape_of(weights, 1, batch, halves, constants)
-    gates = torch.empty(_code().engram_lstm_gates(ctypes.byref(shape)))
+    gates = torch.empty(code.count("gates", shape))
     return CoreStep(
-        _code().engram_lstm_step, shape, weights, _packed(held, shape, weights), scratch=gates
+        code.function("step"), shape, weights, _packed(held, shape, weights), scratch=gates
     )
 
 
@@ -142,7 +128,7 @@ def _shape_of(weights: Weights, steps: int, batch: int, halves: bool, constants:
 
 
 def _packed(held: Held, shape: Shape, weights: Weights) -> Float[Tensor, " N"]:
-    return held.keep("packed", lambda: pack(_code().engram_lstm_pack, shape, weights))
+    return held.keep("packed", lambda: code.pack(shape, weights))
 
 
 class _Sequence(torch.autograd.Function):
@@ -161,16 +147,11 @@ class _Sequence(torch.autograd.Function):
         reset = None if reset is None else reset.contiguous()
         weights = tuple(weight.contiguous() for weight in weights)
         outputs, cells = inputs.new_empty(2, *inputs.shape[:2], hidden.shape[1])
-        gates = Kept(_code().engram_lstm_gates(ctypes.byref(shape)))
+        gates = Kept(code.count("gates", shape))
         given = (packed, inputs, hidden, cell, reset, outputs, cells, gates.floats)
-        failed = _code().engram_lstm_forward(
-            ctypes.byref(shape), pointers(weights), *map(pointer, given)
-        )
-        if failed == NOT_CONSTANT:
+        if code.run("forward", shape, weights, *given) == NOT_CONSTANT:
             first, last = shape.constant, shape.constant + shape.constants
             raise ValueError(f"lstm: numbers {first} to {last} of the inputs are not constant")
-        if failed:
-            raise MemoryError(f"lstm: no memory for {shape.threads} threads to work in")
         ctx.save_for_backward(inputs, hidden, cell, reset, outputs, cells, *weights)
         ctx.shape, ctx.gates = shape, gates
         return outputs, outputs[-1].clone(), cells[-1].clone()
@@ -189,15 +170,5 @@ class _Sequence(torch.autograd.Function):
         d_inputs = torch.empty_like(given[0]) if ctx.needs_input_grad[2] else None
         d_weights = [torch.empty_like(weight) for weight in weights]
         given += [ctx.gates.floats, d_outputs, d_hidden, d_cell, d_inputs]
-        failed = _code().engram_lstm_backward(
-            ctypes.byref(ctx.shape), pointers(weights), *map(pointer, given), pointers(d_weights)
-        )
-        if failed:
-            raise MemoryError(f"lstm: no memory for {ctx.shape.threads} threads to work in")
+        code.run("backward", ctx.shape, weights, *given, d_weights)
         return None, None, d_inputs, d_hidden, d_cell, None, *d_weights
-
-
-def _code() -> ctypes.CDLL:
-    found = library()
-    assert not isinstance(found, str), found
-    return found

@@ -9,7 +9,6 @@ call uses old ones, unless they are held.
 
 import ctypes
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -17,7 +16,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from memory.fused.call import library_of, pack, pointer, pointers, why_not_compiled
+from memory.fused.call import why_not_compiled
+from memory.fused.compiled_code import CompiledCode
 from memory.fused.held import Held
 
 PLACES_PER_THREAD = 4096
@@ -36,13 +36,7 @@ class Shape(ctypes.Structure):
     ]
 
 
-@cache
-def library() -> ctypes.CDLL | str:
-    """The compiled code, or why there is none, which is logged once."""
-    found = library_of(__file__)
-    if not isinstance(found, str):
-        found.engram_pictures_pack.restype = ctypes.c_int64
-    return found
+code = CompiledCode(__file__, counts=("pack",))
 
 
 def why_not(
@@ -64,8 +58,7 @@ def why_not(
         return f"{pictures.dtype} on {pictures.device.type}"
     if not pictures.numel() or not 0 < len(layers) <= MOST_LAYERS:
         return "there are no pictures, or too many layers"
-    found = library()
-    return found if isinstance(found, str) else None
+    return code.missing
 
 
 def convolve(
@@ -87,7 +80,7 @@ def convolve(
     shape = _shape_of(layers, pictures.shape, low, span)
     packed = None
     if held.open and not torch.is_grad_enabled():
-        packed = held.keep("packed", lambda: _pack(shape, layers))
+        packed = held.keep("packed", lambda: code.pack(shape, _laid_out(layers)))
         weights = []
     else:
         weights = _laid_out(layers)
@@ -118,8 +111,8 @@ def packed_convolutions(
 ) -> PackedConvolutions:
     """What `convolve` computes for pictures of `sizes`, `[N, H, W, C]`."""
     shape = _shape_of(layers, sizes, low, span)
-    packed = held.keep("packed", lambda: _pack(shape, layers))
-    return PackedConvolutions(_code().engram_pictures_forward, shape, packed)
+    packed = held.keep("packed", lambda: code.pack(shape, _laid_out(layers)))
+    return PackedConvolutions(code.function("forward"), shape, packed)
 
 
 def _shape_of(layers: Sequence[nn.Conv2d], sizes: Sequence[int], low: float, span: float) -> Shape:
@@ -137,10 +130,6 @@ def _laid_out(layers: Sequence[nn.Conv2d]) -> list[Tensor]:
         for layer in layers
         for tensor in (layer.weight.movedim(1, -1), cast("Tensor", layer.bias))
     ]
-
-
-def _pack(shape: Shape, layers: Sequence[nn.Conv2d]) -> Float[Tensor, " N"]:
-    return pack(_code().engram_pictures_pack, shape, _laid_out(layers))
 
 
 class _Convolutions(torch.autograd.Function):
@@ -161,14 +150,8 @@ class _Convolutions(torch.autograd.Function):
         features = planes.new_empty(len(pictures), end + numbers.shape[1])
         features[:, maps:end] = planes.flatten()
         features[:, end:] = numbers
-        failed = _code().engram_pictures_forward(
-            ctypes.byref(shape),
-            pointers(weights),
-            *map(pointer, (packed, pictures, features)),
-            ctypes.c_int64(features.stride(0)),
-        )
-        if failed:
-            raise MemoryError(f"pictures: no memory for {shape.threads} threads to work in")
+        stride = ctypes.c_int64(features.stride(0))
+        code.run("forward", shape, weights, packed, pictures, features, stride)
         ctx.save_for_backward(pictures, features, *weights)
         ctx.shape = shape
         return features
@@ -182,21 +165,7 @@ class _Convolutions(torch.autograd.Function):
         if not d_features[0].is_contiguous():
             d_features = d_features.contiguous()
         d_weights = [torch.empty_like(weight) for weight in weights]
-        failed = _code().engram_pictures_backward(
-            ctypes.byref(ctx.shape),
-            pointers(weights),
-            *map(pointer, (pictures, features)),
-            ctypes.c_int64(features.stride(0)),
-            pointer(d_features),
-            ctypes.c_int64(d_features.stride(0)),
-            pointers(d_weights),
-        )
-        if failed:
-            raise MemoryError(f"pictures: no memory for {ctx.shape.threads} threads to work in")
+        stride, d_stride = (ctypes.c_int64(each.stride(0)) for each in (features, d_features))
+        given = pictures, features, stride, d_features, d_stride
+        code.run("backward", ctx.shape, weights, *given, d_weights)
         return None, None, None, None, None, *d_weights
-
-
-def _code() -> ctypes.CDLL:
-    found = library()
-    assert not isinstance(found, str), found
-    return found

@@ -8,7 +8,6 @@ out again in each call, so that no call uses old ones, unless they are held.
 # pyright: reportUnknownMemberType=false
 
 import ctypes
-from functools import cache
 from typing import Any, cast
 
 import torch
@@ -17,15 +16,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from memory.fused.acting import CoreStep
-from memory.fused.call import (
-    Kept,
-    library_of,
-    pack,
-    pointer,
-    pointers,
-    why_not_compiled,
-    why_not_in_halves,
-)
+from memory.fused.call import Kept, why_not_compiled
+from memory.fused.compiled_code import CompiledCode
 from memory.fused.held import Held
 
 ROWS_PER_THREAD = 32
@@ -45,13 +37,7 @@ class Shape(ctypes.Structure):
     ]
 
 
-@cache
-def library() -> ctypes.CDLL | str:
-    """The compiled code, or why there is none, which is logged once."""
-    found = library_of(__file__)
-    if not isinstance(found, str):
-        found.engram_rmc_kept.restype = found.engram_rmc_pack.restype = ctypes.c_int64
-    return found
+code = CompiledCode(__file__, counts=("kept", "pack"))
 
 
 class FusedRMC:
@@ -76,7 +62,7 @@ class FusedRMC:
         rows = inputs.shape[:2].numel() * self.sizes["slots"]
         if not held.open and rows * WEIGHTS_PER_ROW < self.weights:
             return "it is too little to compute for so many weights"
-        return why_not_in_halves(library(), "rmc", bool(self.sizes["halves"]))
+        return code.why_not(bool(self.sizes["halves"]))
 
     def fits(self, inputs: Tensor, state: Tensor, reset: Tensor | None) -> bool:
         """Whether the shapes are those that compiled code, which checks nothing, expects."""
@@ -110,7 +96,7 @@ class FusedRMC:
         """One step, for `memory.fused.acting`."""
         shape, weights = self._shape_of(1, batch, **biases), [*core.parameters()]
         packed = self._packed(held, shape, weights)
-        return CoreStep(_code().engram_rmc_step, shape, weights, packed)
+        return CoreStep(code.function("step"), shape, weights, packed)
 
     def _shape_of(self, steps: int, batch: int, **biases: int | float) -> Shape:
         worth = int(batch * self.sizes["slots"]) // ROWS_PER_THREAD
@@ -118,7 +104,7 @@ class FusedRMC:
         return Shape(steps=steps, batch=batch, threads=threads, **self.sizes, **biases)
 
     def _packed(self, held: Held, shape: Shape, weights: list[nn.Parameter]) -> Tensor:
-        return held.keep("packed", lambda: pack(_code().engram_rmc_pack, shape, weights))
+        return held.keep("packed", lambda: code.pack(shape, weights))
 
 
 class _Sequence(torch.autograd.Function):
@@ -142,14 +128,10 @@ class _Sequence(torch.autograd.Function):
             ctx.save_for_backward(inputs, reset, *parameters)
             ctx.set_materialize_grads(False)
             ctx.shape, ctx.state_shape = shape, state.shape
-            ctx.kept = Kept(_code().engram_rmc_kept(ctypes.byref(shape)))
+            ctx.kept = Kept(code.count("kept", shape))
             kept = ctx.kept.floats
         given = (packed, inputs, state, reset, outputs, kept)
-        failed = _code().engram_rmc_forward(
-            ctypes.byref(shape), pointers(parameters), *map(pointer, given)
-        )
-        if failed:
-            raise MemoryError(f"rmc: no memory for {shape.threads} threads to work in")
+        code.run("forward", shape, parameters, *given)
         return outputs, outputs[-1].view_as(state).clone()
 
     @staticmethod
@@ -164,18 +146,5 @@ class _Sequence(torch.autograd.Function):
         d_state = inputs.new_empty(ctx.state_shape)
         d_parameters = [torch.empty_like(parameter) for parameter in parameters]
         given = (inputs, reset, ctx.kept.floats, d_outputs, d_final, d_inputs, d_state)
-        failed = _code().engram_rmc_backward(
-            ctypes.byref(ctx.shape),
-            pointers(parameters),
-            *map(pointer, given),
-            pointers(d_parameters),
-        )
-        if failed:
-            raise MemoryError(f"rmc: no memory for {ctx.shape.threads} threads to work in")
+        code.run("backward", ctx.shape, parameters, *given, d_parameters)
         return None, None, None, d_inputs, d_state, None, *d_parameters
-
-
-def _code() -> ctypes.CDLL:
-    found = library()
-    assert not isinstance(found, str), found
-    return found

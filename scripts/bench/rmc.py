@@ -34,7 +34,7 @@ from memory import RMC, RMCConfig
 from memory.core import select
 from memory.fused.call import Fused
 from memory.fused.held import weights_held
-from memory.fused.rmc import library
+from memory.fused.rmc import code
 
 FEATURES = 234
 SMALL, LARGE = {"slots": 4, "heads": 4, "units": 1024}, {"slots": 8, "heads": 8, "units": 2048}
@@ -90,8 +90,7 @@ class Bench:
 
     def __init__(self, sizes: dict[str, Any], steps: int, batch: int) -> None:
         options: dict[str, Fused] = {"plain": "never", "fused": "auto", "bf16": "bf16"}
-        compiled = library()
-        if isinstance(compiled, str) or not compiled.engram_rmc_halves():
+        if not code.has_halves:
             del options["bf16"]
         cores = {
             way: RMCConfig(**sizes, fused=how).build((FEATURES,)) for way, how in options.items()
@@ -157,7 +156,7 @@ def main() -> None:
         parser.error("--rounds and --threads must be at least 1")
     if not asked.out.parent.is_dir():
         parser.error(f"--out {asked.out}: there is no folder {asked.out.parent}")
-    if isinstance(reason := library(), str):
+    if reason := code.missing:
         parser.error(f"there is no compiled code to measure: {reason}")
     results = {"versions": versions(), "cpu": cpu(), "rounds": asked.rounds, "cases": {}}
     for threads in asked.threads:

@@ -15,7 +15,7 @@ from agents.networks.policy import Policy
 from envs.spaces.actions import PackedAction
 from memory import ConvLSTMConfig, GRUConfig, LSTMConfig, RMCConfig
 from memory.core import state_leaves
-from memory.fused.acting import library
+from memory.fused.acting import code
 from memory.fused.held import weights_held
 
 ACTIONS, BATCH = 4, 19
@@ -32,7 +32,7 @@ OPTIONS = {
     "no feedback": {"last_action": False, "last_reward": False},
 }
 
-pytestmark = pytest.mark.skipif(isinstance(library(), str), reason="there is no C++ compiler")
+pytestmark = pytest.mark.skipif(code.missing is not None, reason="there is no C++ compiler")
 
 
 def policy_of(core: Any, action_space: Any = ACTION, **options: Any) -> Policy:

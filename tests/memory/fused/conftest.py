@@ -7,17 +7,15 @@ import torch
 @pytest.fixture(autouse=True)
 def compiled(request: pytest.FixtureRequest) -> None:
     """Skips where the code cannot be compiled."""
-    code = getattr(request.module, "CODE", None)
-    if code and isinstance(found := code.library(), str):
-        pytest.skip(found)
+    module = getattr(request.module, "CODE", None)
+    if module and module.code.missing:
+        pytest.skip(module.code.missing)
 
 
 @pytest.fixture
 def halves(request: pytest.FixtureRequest) -> None:
     """Skips where the code does not multiply in bfloat16."""
-    code = request.module.CODE
-    name = code.__name__.rpartition(".")[2]
-    if not getattr(code.library(), f"engram_{name}_halves")():
+    if not request.module.CODE.code.has_halves:
         pytest.skip("this CPU has no avx512_bf16")
 
 

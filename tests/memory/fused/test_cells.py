@@ -19,8 +19,8 @@ CELLS = {"lstm": (build_lstm, lstm), "convlstm": (build_convlstm, convlstm)}
 def named(request):
     """How to build a core, and the module of its compiled code."""
     build, module = CELLS[request.param]
-    if isinstance(found := module.library(), str):
-        pytest.skip(found)
+    if module.code.missing:
+        pytest.skip(module.code.missing)
     return build, module
 
 
@@ -35,8 +35,7 @@ def module(named):
 
 
 def test_halves_are_refused_by_a_machine_without_them(build, module, monkeypatch):
-    name = module.__name__.rpartition(".")[2]
-    monkeypatch.setattr(module.library(), f"engram_{name}_halves", lambda: 0)
+    monkeypatch.setattr(module.code.library, f"engram_{module.code.name}_halves", lambda: 0)
     core = build(fused="bf16")
     with pytest.raises(ValueError, match="fused=bf16: this CPU has no avx512_bf16"):
         core(*draw(core))

@@ -6,7 +6,6 @@ import shutil
 import stat
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ import torch
 
 from memory import LSTMConfig, RMCConfig
 from memory.fused import lstm, rmc
-from memory.fused.call import warn_plain
+from memory.fused.compiled_code import CompiledCode, warn_plain
 from memory.fused.library import load
 
 ROOT = Path(__file__).parents[3]
@@ -74,8 +73,8 @@ def test_a_source_that_does_not_compile_is_reported_in_one_line(source):
 
 def test_without_a_compiler_the_cores_say_so_once_and_compute_plainly(monkeypatch, caplog):
     monkeypatch.setenv("CXX", "no-such-compiler")
-    for code in (rmc, lstm):
-        monkeypatch.setattr(code, "library", cache(code.library.__wrapped__))
+    for module in (rmc, lstm):
+        monkeypatch.setattr(module, "code", CompiledCode(module.__file__))
     warn_plain.cache_clear()
     with caplog.at_level(logging.WARNING):
         for config in (RMCConfig(slots=2, heads=1, units=8), LSTMConfig(hidden=8)):
@@ -89,6 +88,6 @@ def test_without_a_compiler_the_cores_say_so_once_and_compute_plainly(monkeypatc
 
 
 def test_importing_the_cores_compiles_nothing():
-    program = "import memory, sys; from memory.fused.rmc import library\n"
-    program += "memory.RMCConfig().build((3,)); sys.exit(library.cache_info().currsize)"
+    program = "import memory, sys; from memory.fused.rmc import code\n"
+    program += "memory.RMCConfig().build((3,)); sys.exit('library' in vars(code))"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -9,7 +9,7 @@ from memory import RMCConfig, inspect
 from memory.core import Core
 from memory.fused import rmc
 from memory.fused.held import weights_held
-from memory.fused.rmc import library
+from memory.fused.rmc import code
 from tests.memory.fused.memories import build, differ, draw, everything
 from tests.present import present
 
@@ -65,7 +65,7 @@ def test_in_halves_outputs_states_and_every_gradient_are_nearly_those(case, halv
 
 
 def test_halves_are_refused_by_a_machine_without_them(monkeypatch):
-    monkeypatch.setattr(library(), "engram_rmc_halves", lambda: 0)
+    monkeypatch.setattr(code.library, "engram_rmc_halves", lambda: 0)
     core = build(fused="bf16")
     with pytest.raises(ValueError, match="fused=bf16: this CPU has no avx512_bf16"):
         core(*draw(core, (10,)))
