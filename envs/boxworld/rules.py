@@ -156,19 +156,15 @@ def _draw_window(cells, first, size, room, out, i, view):
     Args:
         cells: of all games, in one row; those of game i begin at `first`.
     """
-    top, left, last = room.row - view // 2, room.column - view // 2, view - 1
+    top, left = room.row - view // 2, room.column - view // 2
     key = np.uint64(KEY + room.held if room.held != NO_KEY else BORDER)  # the border is black
-    offset = 6 * i * view * view
     for r in range(view):
         row = first + size * min(max(top + r, 0), size - 1)  # beyond the border as on it
         for c in range(view):
             cell = cells[np.uint64(row + min(max(left + c, 0), size - 1))]
-            if r < last or c < last:
-                store(out, offset + 6 * (view * r + c), FIRST[cell] | SECOND[key])
-            else:  # a word would reach into another game's picture
-                for channel in range(3):
-                    out[i, r, c, channel] = PALETTE[cell, channel]
-                    out[i, r, c, 3 + channel] = PALETTE[key, channel]
+            for channel in range(3):
+                out[i, r, c, channel] = PALETTE[cell, channel]
+                out[i, r, c, 3 + channel] = PALETTE[key, channel]
     for channel in range(3):
         out[i, view // 2, view // 2, channel] = PALETTE[AGENT, channel]
 

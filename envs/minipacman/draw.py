@@ -39,16 +39,12 @@ def draw_maze(game, out, i):
 @njit(nogil=True, cache=True, inline="always")
 def draw_window(game, out, i, view, top, left):
     """Draw the part of the maze that has (top, left) as its corner, walls beyond it."""
-    offset, last = 3 * i * view * view, view - 1
     for r in range(view):
         row = min(max(top + r, 0), ROWS - 1)  # beyond the outer wall as on it
         for c in range(view):
             code = game.cells[row, min(max(left + c, 0), COLUMNS - 1)]
-            if r < last or c < last - 1:
-                store(out, offset + 3 * (view * r + c), FIRST[code])
-            else:  # a word would reach into another game's picture
-                for channel in range(3):
-                    out[i, r, c, channel] = PALETTE[code, channel]
+            for channel in range(3):
+                out[i, r, c, channel] = PALETTE[code, channel]
 
 
 @njit(nogil=True, cache=True)
