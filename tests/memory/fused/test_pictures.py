@@ -147,5 +147,5 @@ def test_what_compiled_code_cannot_do_is_left_to_plain_code(monkeypatch):
     hook = module.layers[0].register_forward_hook(lambda *_: None)
     assert module.why_not() == "a hook watches a part of it"
     hook.remove()
-    monkeypatch.setattr(pictures, "library", lambda: "no C++ compiler")
+    monkeypatch.setattr(pictures.code, "library", "no C++ compiler")
     assert module.why_not() == "no C++ compiler"
