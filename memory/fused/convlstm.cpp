@@ -14,6 +14,7 @@
 
 #include "lstm_cell.h"
 #include "threads.h"
+#include "workspace.h"
 
 struct Shape {  // as in memory/fused/convlstm.py
     Int steps, batch, features, channels, height, width, kernel, threads, halves;
@@ -278,18 +279,12 @@ int engram_convlstm_forward(const Shape* shape, const float* const* weights, flo
                             const bool* reset, float* outputs, float* last_hidden, float* last_cell,
                             float* kept) {
     const Shape& s = *shape;
-    Int common = packed ? 0 : engram_convlstm_pack(shape, weights, nullptr);
-    Pieces count{nullptr};
-    Desk(s, count);
-    Int each = count.used;
-    float* base = workspace(common + s.threads * each);
-    if (!base) return 1;
-    Pieces pieces{packed ? packed : base};
-    Net net(s, weights, false, pieces, packed);
+    Workspace<Net, Desk, Shape> work(s, weights, false, packed);
+    if (!work.base) return 1;
+    Net net = work.net();
     float* cells = kept ? kept + s.steps * s.batch * s.places() * s.gates() : nullptr;
     each_tile(s, [&](Int thread, Int first, Int elements) {
-        Pieces own{base + common + thread * each};
-        Tile tile{s, net, Desk(s, own), first, elements, x, hidden, cell, reset, outputs, kept, cells};
+        Tile tile{s, net, work.desk(thread), first, elements, x, hidden, cell, reset, outputs, kept, cells};
         tile.begin();
         for (Int t = 0; t < s.steps; t++) tile.step(t);
         tile.end(last_hidden, last_cell);
@@ -317,27 +312,19 @@ int engram_convlstm_backward(const Shape* shape, const float* const* weights, co
         s.steps = steps_with_gradient(s.steps, d_outputs, state);
     if (d_x)
         std::memset(d_x + s.steps * x_size, 0, (shape->steps - s.steps) * x_size * sizeof(float));
-    Pieces count{nullptr};
-    Int gradients = Net(s, weights, true, count).gradients, common = count.used;
-    Desk(s, count);
-    Int each = count.used - common;
-    float* base = workspace(common + s.threads * (each + gradients));
-    if (!base) return 1;
-    Pieces pieces{base};
-    Net net(s, weights, true, pieces);
-    float* sums = base + common + s.threads * each;
-    std::memset(sums, 0, s.threads * gradients * sizeof(float));
+    Workspace<Net, Desk, Shape> work(s, weights, true);
+    if (!work.base) return 1;
+    Net net = work.net();
     float* cells = kept + shape->steps * s.batch * s.places() * s.gates();
     each_tile(s, [&](Int thread, Int first, Int elements) {
-        Pieces own{base + common + thread * each};
-        Tile tile{s, net, Desk(s, own), first, elements, x, hidden, cell, reset, outputs, kept, cells};
+        Tile tile{s, net, work.desk(thread), first, elements, x, hidden, cell, reset, outputs, kept, cells};
         tile.begin_back(d_hidden, d_cell);
         for (Int t = s.steps - 1; t >= 0; t--)
-            tile.step_back(t, d_outputs, d_x, sums + thread * gradients);
+            tile.step_back(t, d_outputs, d_x, work.sums(thread));
         tile.end_back(d_hidden, d_cell);
     });
     for (const Linear& l : net.layers)
-        add_up(l, sums, s.threads, net.gradients, d_weights[0], l.biased ? d_weights[1] : nullptr);
+        add_up(l, work.sums(0), s.threads, net.gradients, d_weights[0], l.biased ? d_weights[1] : nullptr);
     return 0;
 }
 

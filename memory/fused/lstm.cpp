@@ -9,6 +9,7 @@
 #include "lstm_cell.h"
 #include "threads.h"
 #include "tiles.h"
+#include "workspace.h"
 
 struct Shape {  // as in memory/fused/lstm.py
     Int steps, batch, features, width, threads, halves;
@@ -225,26 +226,17 @@ int engram_lstm_forward(const Shape* shape, const float* const* weights, float* 
                         const float* x, const float* hidden, const float* cell, const bool* reset,
                         float* outputs, float* cells, float* gates) {
     const Shape& s = *shape;
-    Int common = packed ? 0 : engram_lstm_pack(shape, weights, nullptr);
-    Pieces count{nullptr};
-    Desk(s, count);
-    Int each = count.used;
-    float* base = workspace(common + s.threads * each);
-    if (!base) return 1;
-    Pieces pieces{packed ? packed : base};
-    Net net(s, weights, false, pieces, packed);
-    auto desk = [&](Int thread) {
-        Pieces own{base + common + thread * each};
-        return Desk(s, own);
-    };
+    Workspace<Net, Desk, Shape> work(s, weights, false, packed);
+    if (!work.base) return 1;
+    Net net = work.net();
     Sequence sequence{s, x, hidden, cell, reset, outputs, cells, gates};
     if (!sequence.has_constants()) return 2;
     net.add_constants(s, weights, x);
     sequence.each_chunk([&](Int thread, Int row, Int rows) {
-        sequence.project(net, row, rows, desk(thread));
+        sequence.project(net, row, rows, work.desk(thread));
     });
     sequence.each_tile([&](Int thread, Int first, Int rows) {
-        Desk d = desk(thread);
+        Desk d = work.desk(thread);
         for (Int t = 0; t < s.steps; t++) sequence.step(net, t * s.batch + first, rows, d);
     });
     return 0;
@@ -271,22 +263,12 @@ int engram_lstm_backward(const Shape* shape, const float* const* weights, const 
     if (d_x)
         std::memset(d_x + s.rows() * s.features, 0,
                     (shape->rows() - s.rows()) * s.features * sizeof(float));
-    Pieces count{nullptr};
-    Int gradients = Net(s, weights, true, count).gradients, common = count.used;
-    Desk(s, count);
-    Int each = count.used - common;
-    float* base = workspace(common + s.threads * (each + gradients) + s.rows() * s.gates());
-    if (!base) return 1;
-    Pieces pieces{base};
-    Net net(s, weights, true, pieces);
-    auto desk = [&](Int thread) {
-        Pieces own{base + common + thread * each};
-        return Desk(s, own);
-    };
-    float *sums = base + common + s.threads * each, *d_gates = sums + s.threads * gradients;
-    Sequence sequence{s, x, hidden, cell, reset, outputs, cells, gates, d_gates};
+    Workspace<Net, Desk, Shape> work(s, weights, true, nullptr, s.rows() * s.gates());
+    if (!work.base) return 1;
+    Net net = work.net();
+    Sequence sequence{s, x, hidden, cell, reset, outputs, cells, gates, work.shared()};
     sequence.each_tile([&](Int thread, Int first, Int rows) {
-        Desk d = desk(thread);
+        Desk d = work.desk(thread);
         Int n = s.width, ld = padded(n);
         for (Int r = 0; r < rows; r++)
             std::memcpy(d.d_hidden + r * ld, d_hidden + (first + r) * n, n * sizeof(float));
@@ -295,12 +277,11 @@ int engram_lstm_backward(const Shape* shape, const float* const* weights, const 
         for (Int r = 0; r < rows; r++)
             std::memcpy(d_hidden + (first + r) * n, d.d_hidden + r * ld, n * sizeof(float));
     });
-    std::memset(sums, 0, s.threads * gradients * sizeof(float));
     sequence.each_chunk([&](Int thread, Int row, Int rows) {
-        sequence.learn(net, row, rows, d_x, desk(thread), sums + thread * gradients);
+        sequence.learn(net, row, rows, d_x, work.desk(thread), work.sums(thread));
     });
-    add_up(net.from_input, sums, s.threads, gradients, d_weights[0], d_weights[2]);
-    add_up(net.from_hidden, sums, s.threads, gradients, d_weights[1], nullptr);
+    add_up(net.from_input, work.sums(0), s.threads, net.gradients, d_weights[0], d_weights[2]);
+    add_up(net.from_hidden, work.sums(0), s.threads, net.gradients, d_weights[1], nullptr);
     net.learn_constants(s, x, d_weights);
     return 0;
 }

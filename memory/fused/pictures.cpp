@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "threads.h"
+#include "workspace.h"
 
 constexpr Int MOST_LAYERS = 8;
 
@@ -211,17 +212,11 @@ Int engram_pictures_pack(const Shape* s, const float* const* weights, float* pac
 int engram_pictures_forward(const Shape* shape, const float* const* weights, float* packed,
                             const uint8_t* pictures, float* features, Int stride) {
     const Shape& s = *shape;
-    Int common = packed ? 0 : engram_pictures_pack(shape, weights, nullptr);
-    Pieces count{nullptr};
-    Desk(s, count);
-    Int each = count.used;
-    float* base = workspace(common + s.threads * each);
-    if (!base) return 1;
-    Pieces pieces{packed ? packed : base};
-    Net net(s, weights, false, pieces, packed);
+    Workspace<Net, Desk, Shape> work(s, weights, false, packed);
+    if (!work.base) return 1;
+    Net net = work.net();
     each_tile(s, [&](Int thread, Int first, Int size) {
-        Pieces own{base + common + thread * each};
-        Tile tile{s, net, Desk(s, own), first, size};
+        Tile tile{s, net, work.desk(thread), first, size};
         tile.read(pictures);
         for (Int i = 0; i < s.layers; i++) tile.convolve(i);
         tile.write(features, stride);
@@ -234,26 +229,18 @@ int engram_pictures_backward(const Shape* shape, const float* const* weights,
                              const uint8_t* pictures, const float* features, Int stride,
                              const float* d_features, Int d_stride, float* const* d_weights) {
     const Shape& s = *shape;
-    Pieces count{nullptr};
-    Int gradients = Net(s, weights, true, count).gradients, common = count.used;
-    Desk(s, count);
-    Int each = count.used - common;
-    float* base = workspace(common + s.threads * (each + gradients));
-    if (!base) return 1;
-    Pieces pieces{base};
-    Net net(s, weights, true, pieces);
-    float* sums = base + common + s.threads * each;
-    std::memset(sums, 0, s.threads * gradients * sizeof(float));
+    Workspace<Net, Desk, Shape> work(s, weights, true);
+    if (!work.base) return 1;
+    Net net = work.net();
     each_tile(s, [&](Int thread, Int first, Int size) {
-        Pieces own{base + common + thread * each};
-        Tile tile{s, net, Desk(s, own), first, size};
+        Tile tile{s, net, work.desk(thread), first, size};
         tile.read(pictures);
         for (Int i = 0; i + 1 < s.layers; i++) tile.convolve(i);
         tile.read_back(features, stride, d_features, d_stride);
-        for (Int i = s.layers - 1; i >= 0; i--) tile.back(i, sums + thread * gradients);
+        for (Int i = s.layers - 1; i >= 0; i--) tile.back(i, work.sums(thread));
     });
     for (const Linear& l : net.layers)
-        add_up(l, sums, s.threads, gradients, d_weights[l.parameter], d_weights[l.parameter + 1]);
+        add_up(l, work.sums(0), s.threads, net.gradients, d_weights[l.parameter], d_weights[l.parameter + 1]);
     return 0;
 }
 

@@ -12,6 +12,7 @@
 
 #include "threads.h"
 #include "tiles.h"
+#include "workspace.h"
 
 struct Shape {  // as in memory/fused/rmc.py
     Int steps, batch, features, inputs, slots, heads, key, value, blocks, layers, gates, threads;
@@ -99,7 +100,7 @@ struct Net {
     Linear embed, gate_memory;
     std::vector<Linear> qkv, mlp, gate_input;  // the gates' weights are cut by input row
     std::vector<Norm> qkv_norm, read_norm, out_norm;
-    Int gradient_floats = 0;
+    Int gradients = 0;
 
     // From parameters in the order in which memory/fused/rmc.py lists them; linear layers may have
     // been `packed` there before.
@@ -108,8 +109,8 @@ struct Net {
         : s(shape), ld(padded(s.width())), wide(padded(s.projection())), gates(padded(s.gates)) {
         Int next = 0, width = s.width();
         auto place = [&](Int floats) {
-            Int at = gradient_floats;
-            gradient_floats += (floats + W - 1) / W * W;
+            Int at = gradients;
+            gradients += (floats + W - 1) / W * W;
             return at;
         };
         auto linear = [&](Int in, Int out, Int column, Int stride, bool biased) {
@@ -224,7 +225,7 @@ struct Net {
     void sum(const float* from, Int threads, float* const* into) const {
         auto total = [&](Int at) {
             float sum = 0;
-            for (Int i = 0; i < threads; i++) sum += from[i * gradient_floats + at];
+            for (Int i = 0; i < threads; i++) sum += from[i * gradients + at];
             return sum;
         };
         auto linear = [&](const Linear& l) {
@@ -486,24 +487,18 @@ int engram_rmc_forward(const Shape* shape, const float* const* parameters, float
                        const float* x, const float* state, const bool* reset, float* outputs,
                        float* kept) {
     const Shape& s = *shape;
-    Int common = packed ? 0 : engram_rmc_pack(shape, parameters, nullptr);
-    Pieces count{nullptr};
-    Desk(s, count);
-    Int each = count.used + kept_floats(s);
-    float* base = workspace(common + s.threads * each + s.embedded() * padded(s.width()));
-    if (!base) return 1;
-    Pieces pieces{packed ? packed : base};
-    Net net(s, parameters, false, pieces, packed);
-    float* embedded = base + common + s.threads * each;
+    Int embedding = s.embedded() * padded(s.width());
+    Workspace<Net, Desk, Shape> work(s, parameters, false, packed, embedding, kept_floats(s));
+    if (!work.base) return 1;
+    Net net = work.net();
+    float* embedded = work.shared();
     each_chunk(s, [&](Int thread, Int from, Int rows) {
-        Pieces own{base + common + thread * each};
-        Desk desk(s, own);
         net.embed.forward(rows, x + from * s.features, s.features, embedded + from * net.ld, net.ld,
-                          desk.pairs, false);
+                          work.desk(thread).pairs, false);
     });
     Int units = s.slots * s.width();
     each_tile(s, [&](Int thread, Int number, Tile tile) {
-        Pieces own{base + common + thread * each};
+        Pieces own = work.pieces(thread);
         Desk desk(s, own);
         const float* memory = state + tile.first * units;
         for (Int t = 0; t < s.steps; t++) {
@@ -538,20 +533,13 @@ int engram_rmc_backward(const Shape* shape, const float* const* parameters, cons
     if (d_x)
         std::memset(d_x + s.steps * s.batch * x_size, 0,
                     (shape->steps - s.steps) * s.batch * x_size * sizeof(float));
-    Pieces count{nullptr};
-    Int gradients = Net(s, parameters, true, count).gradient_floats, common = count.used;
-    Desk(s, count);
-    Int each = count.used - common;
-    Int embedded = s.embedded() * padded(s.width());
-    float* base = workspace(common + s.threads * (each + gradients) + embedded);
-    if (!base) return 1;
-    Pieces pieces{base};
-    Net net(s, parameters, true, pieces);
-    float *sums = base + common + s.threads * each, *d_embedded = sums + s.threads * gradients;
-    std::memset(sums, 0, s.threads * gradients * sizeof(float));
+    Int embedding = s.embedded() * padded(s.width());
+    Workspace<Net, Desk, Shape> work(s, parameters, true, nullptr, embedding);
+    if (!work.base) return 1;
+    Net net = work.net();
+    float* d_embedded = work.shared();
     each_tile(s, [&](Int thread, Int number, Tile tile) {
-        Pieces own{base + common + thread * each};
-        Desk desk(s, own);
+        Desk desk = work.desk(thread);
         Int floats = tile.size * units, first = tile.first * units;
         if (d_final)
             std::memcpy(desk.carry, d_final + first, floats * sizeof(float));
@@ -562,17 +550,16 @@ int engram_rmc_backward(const Shape* shape, const float* const* parameters, cons
             Kept keep(s, Pieces{kept + (number * shape->steps + t) * kept_floats(s)});
             desk.embedded = d_embedded + at * s.inputs * net.ld;
             net.backward(tile.size, keep, desk, d_outputs ? d_outputs + at * units : nullptr,
-                         sums + thread * gradients);
+                         work.sums(thread));
             for (Int e = 0; reset && e < tile.size; e++)
                 if (reset[at + e]) std::memset(desk.carry + e * units, 0, units * sizeof(float));
         }
         std::memcpy(d_state + first, desk.carry, floats * sizeof(float));
     });
     each_chunk(s, [&](Int thread, Int from, Int rows) {
-        Pieces own{base + common + thread * each};
-        net.learn_embedding(from, rows, x, d_embedded, d_x, Desk(s, own), sums + thread * gradients);
+        net.learn_embedding(from, rows, x, d_embedded, d_x, work.desk(thread), work.sums(thread));
     });
-    net.sum(sums, s.threads, d_parameters);
+    net.sum(work.sums(0), s.threads, d_parameters);
     return 0;
 }
 

@@ -1,8 +1,7 @@
-// Threads of one call, and the memory they work in.
+// Threads of one call.
 
 #pragma once
 
-#include <cstdlib>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -10,23 +9,6 @@
 #include "tiles.h"
 
 namespace {
-
-// Memory that a thread of the caller's keeps from call to call.
-float* workspace(Int floats) {
-    struct Block {
-        float* start = nullptr;
-        Int size = 0;
-        ~Block() { std::free(start); }
-    };
-    static thread_local Block block;
-    if (floats > block.size) {
-        std::free(block.start);
-        block.size = (floats + W - 1) / W * W;
-        block.start = (float*)std::aligned_alloc(4 * W, block.size * sizeof(float));
-        if (!block.start) block.size = 0;
-    }
-    return block.start;
-}
 
 // work(thread, piece) for all pieces; each thread takes a run of them.
 template <class Work>
