@@ -74,7 +74,7 @@ def test_a_source_that_does_not_compile_is_reported_in_one_line(source):
 def test_without_a_compiler_the_cores_say_so_once_and_compute_plainly(monkeypatch, caplog):
     monkeypatch.setenv("CXX", "no-such-compiler")
     for module in (rmc, lstm):
-        monkeypatch.setattr(module, "code", CompiledCode(module.__file__))
+        monkeypatch.setattr(module, "code", CompiledCode(str(module.__file__)))
     warn_plain.cache_clear()
     with caplog.at_level(logging.WARNING):
         for config in (RMCConfig(slots=2, heads=1, units=8), LSTMConfig(hidden=8)):
