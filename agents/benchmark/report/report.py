@@ -7,8 +7,9 @@ interquartile mean (Agarwal et al. 2021).
 import csv
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,15 +18,18 @@ from agents.benchmark.report.figures import draw
 from agents.benchmark.report.latex import latex_table
 from agents.benchmark.report.normalised import totals
 from agents.benchmark.report.page import Grid, page
-from agents.benchmark.results import Results, Row, collect
+from agents.benchmark.results import Results, Row, collect, evaluations_of
 from agents.cli.command import CommandError
 from agents.evaluation.intervals import bootstrap_interval, iqm
 from agents.runs.progress import count
 from agents.runs.versions import versions
 
+EVALUATIONS = ["subject", "core", "seed", "frame", "levels", "measure", "value", "low", "high"]
+"""Columns of evaluations.csv."""
+
 
 def write_report(out: Path, plan: Path, jobs: Sequence[Job], failed: Mapping[Job, str]) -> None:
-    """Write results.csv, report.md, report.html, report.tex and the figures.
+    """Write results.csv, evaluations.csv, report.md, report.html, report.tex and the figures.
 
     Raises:
         CommandError: no run has a result, or matplotlib is missing.
@@ -33,10 +37,9 @@ def write_report(out: Path, plan: Path, jobs: Sequence[Job], failed: Mapping[Job
     results = collect(out, jobs, failed)
     if not results.rows:
         raise CommandError(f"{out}: no run has a result yet.")
-    with (out / "results.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(Row._fields)
-        table.writerows(results.rows)
+    _write(out / "results.csv", Row._fields, results.rows)
+    if evaluations := list(evaluation_rows(jobs)):
+        _write(out / "evaluations.csv", EVALUATIONS, evaluations)
     figures = draw(out, results, jobs)
     title = f"Benchmark {plan.stem}"
     about = f"{time.strftime('%Y-%m-%d')}, commit {(versions()['commit'] or 'unknown')[:10]}"
@@ -56,6 +59,23 @@ def write_report(out: Path, plan: Path, jobs: Sequence[Job], failed: Mapping[Job
     (out / "report.tex").write_text(
         "\n".join(latex_table(tables[name], caption) for name, caption in captions.items())
     )
+
+
+def evaluation_rows(jobs: Sequence[Job]) -> Iterator[tuple[Any, ...]]:
+    """The evaluations of agents while they were trained, with their 95 % intervals."""
+    for job in jobs:
+        for line in evaluations_of(job):
+            measure = line["measure"]
+            low, high = (f"{bound:.4f}" for bound in line[f"{measure}_interval"])
+            run = job.subject, job.core, job.seed
+            yield *run, line["frame"], line["levels"], measure, line[measure], low, high
+
+
+def _write(file: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    with file.open("w", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(columns)
+        table.writerows(rows)
 
 
 def scores(results: Results) -> Grid:

@@ -316,6 +316,11 @@ def test_agents_are_evaluated_while_they_learn_and_tested_in_the_end(agents):
         ("3", "80", "True"),
         ("4", "80", "True"),
     ]
+    evaluations = list(csv.DictReader((out / "evaluations.csv").open()))
+    assert [(r["core"], r["seed"], r["frame"]) for r in evaluations] == [
+        ("small", seed, frame) for seed in ("3", "4") for frame in ("40", "80")
+    ]
+    assert [float(r["value"]) for r in evaluations[:2]] == [line["solved"] for line in lines]
     report = (out / "report.md").read_text()
     assert all(f"{name} " in report for name in ("random", "greedy", "explorer", "oracle"))
     assert "`python scripts/impala.py --workers 0" in report
