@@ -8,6 +8,7 @@ and appendix A).
 """
 
 import socket
+import time
 from typing import BinaryIO
 
 PATH = "/ray.rpc.NodeInfoGcsService/GetClusterId"
@@ -41,6 +42,7 @@ def greet(host: str, port: int, token: str, seconds: float) -> bytes | None:
     Raises:
         OSError: nobody answers, or the connection ends before.
     """
+    end = time.monotonic() + seconds
     request = _PREFACE + _frame(_SETTINGS, 0, 0, b"") + _request(f"{host}:{port}", token)
     with (
         socket.create_connection((host, port), timeout=seconds) as server,
@@ -48,7 +50,7 @@ def greet(host: str, port: int, token: str, seconds: float) -> bytes | None:
     ):
         server.sendall(request)
         expected = {_SETTINGS}  # first
-        while True:
+        while time.monotonic() < end:
             head = _read(stream, 9)
             kind, length = head[3], int.from_bytes(head[:3])
             if kind not in expected or length > _LARGEST:
@@ -58,6 +60,7 @@ def greet(host: str, port: int, token: str, seconds: float) -> bytes | None:
                 # A change of the table's size may come before the status.
                 return content if _STATUS_OK in content[:4] else None
             expected = {_HEADERS, *_OF_CONNECTION}
+    raise TimeoutError("timed out")
 
 
 def _request(authority: str, token: str) -> bytes:

@@ -121,16 +121,16 @@ def _check_answers(address: str) -> None:
     """
     if address in ("auto", "local"):
         return
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    host, colon, port = address.rpartition(":")
     host = host.strip("[]")
-    if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
+    if not (colon and host and "/" not in host and port.isdecimal() and 0 < int(port) < 65536):
         raise ValueError(f"--ray-address {address}: expected HOST:PORT, such as 10.0.0.1:6379.")
     try:
         if os.environ.get("RAY_USE_TLS"):
             socket.create_connection((host, int(port)), timeout=PATIENCE).close()
             return
         answer = greet(host, int(port), _token(), PATIENCE)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise ConnectionError(f"--ray-address {address}: no cluster answers: {error}.") from None
     if answer is None:
         raise ConnectionError(f"--ray-address {address}: what answers there is no Ray cluster.")

@@ -18,14 +18,14 @@ from agents.cli.exit_status import BAD_INPUT, WORKERS_LOST, fail
 from agents.cluster.process_group import over_ray
 from agents.impala.build import build_learner, build_policy
 from agents.impala.config import ImpalaConfig
-from agents.impala.distributed.learner_failures import LearnerFailures
+from agents.impala.distributed.learner_failures import LearnerFailures, forget_failures
 from agents.impala.distributed.ray_workers import RayWorkers
 from agents.impala.distributed.resources import threads_of
 from agents.impala.evaluations import Evaluate
 from agents.impala.local_workers import LocalWorkers
 from agents.impala.program import IMPALA
 from agents.impala.training import RecordVideo, Training
-from agents.runs.checkpoint import load
+from agents.runs.checkpoint import load_newest
 from agents.runs.processes import follow, printing_to
 from agents.runs.run import Run
 from agents.runs.stop_signal import StopFile, StopSignal
@@ -63,10 +63,11 @@ def train_together(
     work = partial(_work, config, weights, folder, Path.cwd(), record_video, evaluate, status_of)
     threads = threads_of(config)
     arguments = (work, config.learners, threads, config.device, folder, "--learners", MAX_FAILURES)
+    forget_failures(folder)
     try:
         return follow(folder, partial(over_ray, *arguments), stop)
     finally:
-        LearnerFailures(folder).forget()
+        forget_failures(folder)
 
 
 def _work(
@@ -92,7 +93,7 @@ def _work(
     policy = build_policy(config)
     unflatten(policy, weights)
     checkpoints = folder / "checkpoints"
-    checkpoint = load(checkpoints) if any(checkpoints.iterdir()) else None
+    checkpoint = load_newest(checkpoints)
     if checkpoint is not None:
         load_weights(policy, checkpoint)
 

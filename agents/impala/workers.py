@@ -112,4 +112,6 @@ class ActingGroup:
         except SystemExit as end:
             reason = f"an environment called sys.exit({end.code!r})"
             raise EnvironmentFault(0, reason, end) from end
+        finally:
+            self.life.end()
         return UnrollResult(unroll, time.perf_counter() - started)

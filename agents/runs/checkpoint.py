@@ -161,6 +161,11 @@ def load(folder: Path, *, best: bool = False, config: Path | None = None) -> Che
     raise CheckpointError(f"{folder}: no {kind} to load. {found}")
 
 
+def load_newest(folder: Path) -> Checkpoint | None:
+    """As `load`; None if no checkpoint has been written yet."""
+    return load(folder) if newest(folder) else None
+
+
 def load_all(folder: Path, config: Path) -> list[Checkpoint]:
     """Load every valid checkpoint of a folder, the oldest first.
 

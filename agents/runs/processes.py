@@ -18,8 +18,9 @@ def follow(folder: Path, work: Callable[[], int], stop: StopSignal) -> int:
     Shows what they print to the run folder, and passes stop requests to them as a file.
     """
     output = folder / OUTPUT
+    output.unlink(missing_ok=True)  # a link in a folder from elsewhere could lead to any file
     with (
-        output.open("w+") as printed,
+        output.open("x+") as printed,
         StopFile(folder) as file,
         ThreadPoolExecutor(1) as pool,
     ):

@@ -29,7 +29,7 @@ from agents.cli.program import Names, Program
 from agents.runs import checkpoint
 from agents.runs.atomic import atomic_path, atomic_write
 from agents.runs.checkpoint import Checkpoint, accept_config
-from agents.runs.folder_lock import FolderInUse, FolderLock
+from agents.runs.folder_lock import LOCK, FolderInUse, FolderLock
 from agents.runs.json_lines import JsonLines
 from agents.runs.metrics.metrics_log import METRICS, MetricsLog
 from agents.runs.saving import milestones
@@ -128,8 +128,12 @@ class Run:
         """Hold the folder for this process until `close`; needed to write to an opened run.
 
         Raises:
-            RunError: another process holds it; names the process.
+            RunError: another process holds it, which is named, or one of its files is a link.
         """
+        for file in self.folder.iterdir():
+            # In a folder from elsewhere, a link could lead to any file of the user.
+            if file.is_symlink() and not file.is_dir() and file.name != LOCK:
+                raise RunError(f"{file} is a link to a file: put the file in its place.")
         self._folder_lock = _lock(self.folder)
 
     @classmethod

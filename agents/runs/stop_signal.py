@@ -41,7 +41,10 @@ class StopSignal:
 
 
 class StopFile:
-    """A stop request to another process, by a file in a shared folder."""
+    """A stop request to another process, by a file in a shared folder.
+
+    While entered, by the process that requests; what a process that was killed left is removed.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "stop"
@@ -56,6 +59,7 @@ class StopFile:
         return self._file.exists()
 
     def __enter__(self) -> "StopFile":
+        self._file.unlink(missing_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:

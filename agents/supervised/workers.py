@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from agents.cluster.process_group import over_ray
-from agents.runs.checkpoint import load
+from agents.runs.checkpoint import load_newest
 from agents.runs.device import uses_graphs
 from agents.runs.processes import follow, printing_to
 from agents.runs.run import Run
@@ -69,7 +69,7 @@ def _work(
     torch.set_num_threads(threads_of(config))
     task, reader = build(config)
     checkpoints = folder / "checkpoints"
-    checkpoint = load(checkpoints) if any(checkpoints.iterdir()) else None
+    checkpoint = load_newest(checkpoints)
     if checkpoint is not None:
         load_weights(reader, checkpoint)
     graphs = uses_graphs(config.graphs, device)

@@ -18,6 +18,11 @@ MAX_TIMES = 2
 """Attempts in a row that may end with the same error at the same update."""
 
 
+def forget_failures(folder: Path) -> None:
+    """Remove the file, before the first attempt and after the last."""
+    (folder / FILE).unlink(missing_ok=True)
+
+
 class LearnerFailures:
     """The error of the attempt before, and how often it occurred in a row.
 
@@ -51,10 +56,6 @@ class LearnerFailures:
             if self._read() == self._before:
                 self._record(f"learner {learner}: {type(error).__name__}: {error}", updates())
             raise
-
-    def forget(self) -> None:
-        """Remove the file, at the end of the run."""
-        self._file.unlink(missing_ok=True)
 
     def _record(self, error: str, update: int) -> None:
         now = {"error": error, "update": update}

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import ray
 import torch
-from ray.exceptions import RayError
 
 from agents.cluster.installation import differences, installation
 from agents.cluster.nodes import this_node
@@ -143,7 +142,11 @@ class WorkerHandle:
         self.heard = min(time.monotonic(), self.heard + seconds)
 
     def look(self) -> None:
-        """Ask a silent worker for a sign of life, or read its answer."""
+        """Ask a silent worker for a sign of life, or read its answer.
+
+        Raises:
+            RayError: it has ended.
+        """
         if self._look is None:
             if self.silent > min(LOOK_SECONDS, self.config.worker_deadline / 4):
                 self._look = self.worker.look.remote()
@@ -151,10 +154,7 @@ class WorkerHandle:
         if not ray.wait([self._look], num_returns=1, timeout=0)[0]:
             return
         look, self._look = self._look, None
-        try:
-            self.sign = sign = ray.get(look)
-        except RayError:  # its unroll has the same error
-            return
+        self.sign = sign = ray.get(look)
         self.heard = max(self.heard, time.monotonic() - sign.silence)
         self.has_stepped |= sign.steps > 0
 
@@ -209,9 +209,10 @@ class WorkerHandle:
             placed = ray.get(ref)
             if self.expected and (different := differences(placed.installation, self.expected)):
                 raise OtherInstallation(placed, different)
-        elif not self.is_named and time.monotonic() - self.start_time > PLACE_SECONDS:
-            self.is_named = True
+        elif time.monotonic() > self._named_from:
+            self._named_from += PLACE_SECONDS
             if lacks := missing(self.share):
+                self._named_from = math.inf
                 _log.warning(
                     "The worker of actors %d to %d waits for a node: %s",
                     self.actors[0],
@@ -232,7 +233,8 @@ class WorkerHandle:
         handle: Any = worker.remote(self.config, self.actors, self.attempt)
         self.starting: ray.ObjectRef[Any] | None = handle.started.remote()
         """Ready once the process runs; None from then on."""
-        self.start_time, self.is_named = time.monotonic(), False
+        self._named_from = time.monotonic() + PLACE_SECONDS
+        """Time from which what it lacks is printed, once."""
         return handle
 
 

@@ -34,6 +34,8 @@ from envs.fault import EnvironmentFault
 
 MAX_IN_FLIGHT = 2
 """Unrolls requested from a worker at a time, so that it does not wait for the learner."""
+WAIT_SECONDS = 1.0
+"""Seconds that the learner waits for unrolls at a time."""
 
 
 class RayWorkers(Workers):
@@ -69,7 +71,7 @@ class RayWorkers(Workers):
         place: Any = "SPREAD"
         if learners > 1:  # trajectories stay on the node that learns from them, if it has room
             here = ray.get_runtime_context().get_node_id()
-            place = NodeAffinitySchedulingStrategy(here, soft=True)
+            place = NodeAffinitySchedulingStrategy(here, soft=True, _spill_on_unavailable=True)
         self._hosts = [
             WorkerHandle(
                 config,
@@ -103,19 +105,23 @@ class RayWorkers(Workers):
         if not in_flight:
             starting = [host.starting for host in self._hosts if host.starting is not None]
             if wait and starting:
-                ray.wait(starting, num_returns=1, timeout=1.0)
+                ray.wait(starting, num_returns=1, timeout=WAIT_SECONDS)
             return []
         refs = list(in_flight)
         # Unrolls on other nodes are transferred while the learner learns. With `fetch_local=False`
         # they count as ready before, and half of the calls of `ray.get` then took a second.
         ready, _ = ray.wait(refs, num_returns=len(refs), timeout=0)
+        began = time.monotonic()
         if wait and not ready:
-            ready, _ = ray.wait(refs, num_returns=1, timeout=1.0)
+            ready, _ = ray.wait(refs, num_returns=1, timeout=WAIT_SECONDS)
+        absence = self._absence(min(time.monotonic() - began, WAIT_SECONDS))
         results = [self._receive(in_flight[ref], ref) for ref in ready]
-        absence = self._absence()
         for host in self._hosts:
             host.excuse(absence)
-            host.look()
+            try:
+                host.look()
+            except RayError as error:
+                self._restart(host, error)
             if host.silent > host.limit:
                 doing = f": {host.sign}" if host.sign else ""
                 silence = f"no step for {host.limit:g} seconds, its --worker-deadline{doing}"
@@ -136,13 +142,14 @@ class RayWorkers(Workers):
             for host in self._hosts:
                 ray.kill(host.worker)
 
-    def _absence(self) -> float:
-        """Seconds since the last look, if this process was stopped and continued meanwhile, else 0.
+    def _absence(self, waited: float) -> float:
+        """Seconds since the last look beside those of waiting, if they are many, else 0.
 
-        Workers were stopped too, or what they have delivered has not arrived yet.
+        This process was stopped and continued, and workers with it, or it did something else for
+        long, such as an evaluation, and what they have delivered has not arrived yet.
         """
         now = time.monotonic()
-        seconds, self._watched = now - self._watched, now
+        seconds, self._watched = now - self._watched - waited, now
         return seconds if seconds > self.config.worker_deadline / 2 else 0.0
 
     def _check_daemons(self) -> None:

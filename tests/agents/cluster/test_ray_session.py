@@ -138,9 +138,11 @@ def test_an_address_that_nobody_listens_on_or_without_a_port_is_refused(inits: l
         address = f"127.0.0.1:{server.getsockname()[1]}"
     with pytest.raises(ConnectionError, match="no cluster answers"):
         connect_ray(address)
-    for malformed in ("x", "x:", "x:y", "x:0", "x:65536"):
+    for malformed in ("x", "x:", "x:y", "x:0", "x:65536", ":6379", "ray://x:10001"):
         with pytest.raises(ValueError, match=f"--ray-address {malformed}: expected HOST:PORT"):
             connect_ray(malformed)
+    with pytest.raises(ConnectionError, match=r"--ray-address x\.\.y:6379: no cluster answers"):
+        connect_ray("x..y:6379")
     assert inits == []
 
 

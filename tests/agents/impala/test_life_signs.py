@@ -27,6 +27,8 @@ def test_another_thread_sees_the_steps_the_silence_and_the_place() -> None:
     go_on.set()
     thread.join()
     assert "ended" in life.look().place
+    life.end()
+    assert life.look() == (0.0, 3, "") and str(life.look()) == "it has finished its unroll"
     life.begin()
     sign = life.look()
     assert sign.steps == 0 and sign.place.startswith("_place (life_signs.py:")

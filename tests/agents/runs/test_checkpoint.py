@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 
 from agents.runs import checkpoint
-from agents.runs.checkpoint import Checkpoint, CheckpointError, load, save
+from agents.runs.checkpoint import Checkpoint, CheckpointError, load, load_newest, save
 
 ROOT = Path(__file__).parents[3]
 FILES = ("weights.safetensors", "state.safetensors", "state.json", "manifest.json")
@@ -366,6 +366,14 @@ for trial in range(int(sys.argv[2])):
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
 """
+
+
+def test_a_run_killed_before_its_first_checkpoint_was_complete_has_none(tmp_path: Path) -> None:
+    (tmp_path / ".unfinished-1-000000000001").mkdir()
+    assert load_newest(tmp_path) is None
+    put(tmp_path, 1)
+    found = load_newest(tmp_path)
+    assert found and found.frame == 1
 
 
 def test_a_kill_at_any_moment_leaves_the_newest_whole_checkpoint(tmp_path: Path) -> None:

@@ -295,6 +295,16 @@ def test_curves_that_cannot_be_written_do_not_end_the_run(
     assert caplog.text.count("log of curves") == 1 and run.num_failures == 2
 
 
+@pytest.mark.parametrize("name", ["metrics.jsonl", "evaluations.jsonl", "output.txt"])
+def test_a_run_with_a_link_among_its_files_is_not_written_to(name: str, tmp_path: Path) -> None:
+    Run.create(config(tmp_path / "x"), NAMES, IMPALA).close()
+    (tmp_path / "x" / name).unlink(missing_ok=True)
+    (tmp_path / "x" / name).symlink_to(tmp_path / "mine.txt")
+    with pytest.raises(RunError, match=f"{name} is a link to a file"):
+        Run.open(tmp_path / "x", IMPALA).lock()
+    assert not (tmp_path / "mine.txt").exists()
+
+
 def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
     """A run folder from elsewhere must not choose a file of the user that is emptied."""
     (tmp_path / "mine.txt").write_text("words")

@@ -2,10 +2,11 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
-from agents.runs.stop_signal import StopSignal
+from agents.runs.stop_signal import StopFile, StopSignal
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -42,3 +43,12 @@ def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
             assert not stop.requested
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_what_a_killed_process_requested_does_not_stop_the_next_run(tmp_path: Path) -> None:
+    StopFile(tmp_path).request()
+    with StopFile(tmp_path) as stop:
+        assert not stop.requested
+        stop.request()
+        assert StopFile(tmp_path).requested
+    assert not stop.requested

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.impala.distributed.learner_failures import LearnerFailures
+from agents.impala.distributed.learner_failures import LearnerFailures, forget_failures
 
 
 def attempt(folder: Path, *errors: tuple[int, str, int]) -> LearnerFailures:
@@ -49,5 +49,5 @@ def test_a_lost_process_records_nothing_and_the_end_of_a_run_removes_the_file(
     attempt(tmp_path)
     failures = attempt(tmp_path, (1, "bad shape", 7))
     assert failures.repeated
-    failures.forget()
+    forget_failures(tmp_path)
     assert LearnerFailures(tmp_path).repeated is None and not list(tmp_path.iterdir())

@@ -10,6 +10,8 @@ import ray
 from ray.cluster_utils import Cluster
 
 from agents.cluster.ray_session import connect_ray
+from agents.cluster.shipping import ROOT
+from agents.faults.processes import SMALL, Program
 from agents.impala.build import build_policy
 from agents.impala.config import ImpalaConfig
 from agents.impala.distributed.ray_workers import RayWorkers
@@ -77,6 +79,16 @@ def test_a_lost_node_leaves_the_other_worker_acting_and_returns(cluster: Cluster
         gather_until(workers, both, 60)
     finally:
         workers.close()
+
+
+@pytest.mark.slow
+def test_learners_that_fill_their_node_use_workers_on_another(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.add_node(num_cpus=2, env_vars={"PYTHONPATH": str(ROOT)})
+    options = f"{SMALL} --learners 2 --workers 2 --no-ship --ray-address {cluster.address}"
+    with Program(tmp_path, "impala.py", options) as run:
+        run.wait_for_updates(3)
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ class FakeRay:
         self.finished: dict[ray.ObjectRef, UnrollResult | Sign | Placed | BaseException] = {}
         self.elsewhere: set[ray.ObjectRef] = set()
         """Results that have not arrived from their node."""
-        self.sign: Sign | None = None
+        self.sign: Sign | RayActorError | None = None
         """The answer of a worker that is asked for a sign of life; None does not answer."""
         self.installation = installation()
         """Of the node on which the next worker starts."""
@@ -263,7 +263,7 @@ def test_a_slow_worker_that_steps_is_kept_and_one_that_hangs_is_replaced(
         workers.gather(room=0, wait=False)
     assert workers.num_restarts == 0
     assert "actor 0 on: step 12 of its unroll takes 4 s, in step (" in workers.waits_for()
-    for clock.now in range(100, 120, 4):
+    for clock.now in map(float, range(100, 120, 4)):
         fake.sign = Sign(clock.now - 96.0, 12, "step (emulator.py:7)")
         workers.gather(room=0, wait=False)
     assert workers.num_restarts == 1 and "in step (emulator.py:7)" in caplog.text
@@ -327,6 +327,30 @@ def test_a_run_that_was_stopped_and_continued_keeps_its_workers(fake, clock) -> 
     watch(workers, clock, 71.0)  # 3 s before and 7 s since
     assert workers.num_restarts == 0
     watch(workers, clock, 71.1)
+    assert workers.num_restarts == 1
+
+
+def test_a_worker_that_hangs_is_replaced_however_short_the_deadline(
+    fake, clock, monkeypatch
+) -> None:
+    """The learner waits a second at a time."""
+    workers = start_acting(fake, worker_deadline=1.0)
+
+    def wait(refs, num_returns, timeout, fetch_local=True):
+        clock.now += timeout
+        return [], []
+
+    monkeypatch.setattr(fake, "wait", wait)
+    for _ in range(3):
+        workers.gather(room=0, wait=True)
+    assert workers.num_restarts == 1
+
+
+def test_a_worker_that_has_ended_without_a_word_of_its_unroll_is_replaced(fake, clock) -> None:
+    """As when its node is lost while the unroll is transferred."""
+    workers = start_acting(fake, worker_deadline=60.0)
+    fake.sign = RayActorError()
+    watch(workers, clock, 8.0)
     assert workers.num_restarts == 1
 
 
