@@ -157,14 +157,15 @@ def _draw_window(cells, first, size, room, out, i, view):
         cells: of all games, in one row; those of game i begin at `first`.
     """
     top, left = room.row - view // 2, room.column - view // 2
-    key = np.uint64(KEY + room.held if room.held != NO_KEY else BORDER)  # the border is black
+    held = np.uint64(KEY + room.held if room.held != NO_KEY else BORDER)  # the border is black
+    red, green, blue = PALETTE[held, 0], PALETTE[held, 1], PALETTE[held, 2]
     for r in range(view):
         row = first + size * min(max(top + r, 0), size - 1)  # beyond the border as on it
         for c in range(view):
             cell = cells[np.uint64(row + min(max(left + c, 0), size - 1))]
             for channel in range(3):
                 out[i, r, c, channel] = PALETTE[cell, channel]
-                out[i, r, c, 3 + channel] = PALETTE[key, channel]
+            out[i, r, c, 3], out[i, r, c, 4], out[i, r, c, 5] = red, green, blue
     for channel in range(3):
         out[i, view // 2, view // 2, channel] = PALETTE[AGENT, channel]
 

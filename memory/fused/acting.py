@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from memory.fused.compiled_code import CompiledCode, pointer, pointers
+from memory.fused.compiled_code import NO_MEMORY, CompiledCode, pointer, pointers
 from memory.fused.pictures import PackedConvolutions
 
 
@@ -151,6 +151,6 @@ class ActingStep:
             pointers(after),
             *map(pointer, (logits, values, actions)),
         )
-        if failed:
+        if failed == NO_MEMORY:
             raise MemoryError("acting: no memory for the threads to work in")
         return Drawn(actions, logits, values), [self._core.from_rows(leaf) for leaf in after]

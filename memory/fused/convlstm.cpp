@@ -284,7 +284,8 @@ int engram_convlstm_forward(const Shape* shape, const float* const* weights, flo
     Net net = work.net();
     float* cells = kept ? kept + s.steps * s.batch * s.places() * s.gates() : nullptr;
     each_tile(s, [&](Int thread, Int first, Int elements) {
-        Tile tile{s, net, work.desk(thread), first, elements, x, hidden, cell, reset, outputs, kept, cells};
+        Tile tile{s,      net,  work.desk(thread), first,   elements, x,
+                  hidden, cell, reset,             outputs, kept,     cells};
         tile.begin();
         for (Int t = 0; t < s.steps; t++) tile.step(t);
         tile.end(last_hidden, last_cell);
@@ -317,14 +318,16 @@ int engram_convlstm_backward(const Shape* shape, const float* const* weights, co
     Net net = work.net();
     float* cells = kept + shape->steps * s.batch * s.places() * s.gates();
     each_tile(s, [&](Int thread, Int first, Int elements) {
-        Tile tile{s, net, work.desk(thread), first, elements, x, hidden, cell, reset, outputs, kept, cells};
+        Tile tile{s,      net,  work.desk(thread), first,   elements, x,
+                  hidden, cell, reset,             outputs, kept,     cells};
         tile.begin_back(d_hidden, d_cell);
         for (Int t = s.steps - 1; t >= 0; t--)
             tile.step_back(t, d_outputs, d_x, work.sums(thread));
         tile.end_back(d_hidden, d_cell);
     });
     for (const Linear& l : net.layers)
-        add_up(l, work.sums(0), s.threads, net.gradients, d_weights[0], l.biased ? d_weights[1] : nullptr);
+        add_up(l, work.sums(0), s.threads, net.gradients, d_weights[0],
+               l.biased ? d_weights[1] : nullptr);
     return 0;
 }
 

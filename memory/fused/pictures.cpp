@@ -240,7 +240,8 @@ int engram_pictures_backward(const Shape* shape, const float* const* weights,
         for (Int i = s.layers - 1; i >= 0; i--) tile.back(i, work.sums(thread));
     });
     for (const Linear& l : net.layers)
-        add_up(l, work.sums(0), s.threads, net.gradients, d_weights[l.parameter], d_weights[l.parameter + 1]);
+        add_up(l, work.sums(0), s.threads, net.gradients, d_weights[l.parameter],
+               d_weights[l.parameter + 1]);
     return 0;
 }
 

@@ -31,7 +31,7 @@ struct Workspace {
     const float* const* weights;
     bool backwards;
     float* packed;
-    Int common, each, gradients;  // floats: of the weights, of a thread, of its sums
+    Int common, each, gradients = 0;  // floats: of the weights, of a thread, of its sums
     float* base;                  // null if there is no memory
 
     // For a pass forwards or backwards. `given`, which may be null, has the weights laid out;
@@ -40,11 +40,11 @@ struct Workspace {
               Int shared = 0, Int more = 0)
         : s(s), weights(weights), backwards(backwards), packed(given) {
         Pieces count{nullptr}, own{nullptr};
-        Net net(s, weights, backwards, count);
+        if (!packed) gradients = Net(s, weights, backwards, count).gradients;
+        if (!backwards) gradients = 0;
         Desk(s, own);
-        common = packed ? 0 : count.used;
+        common = count.used;
         each = own.used + more;
-        gradients = backwards ? net.gradients : 0;
         base = kept_memory(common + s.threads * (each + gradients) + shared);
         if (base) std::memset(sums(0), 0, s.threads * gradients * sizeof(float));
     }

@@ -90,7 +90,7 @@ class Bench:
 
     def __init__(self, sizes: dict[str, Any], steps: int, batch: int) -> None:
         options: dict[str, Fused] = {"plain": "never", "fused": "auto", "bf16": "bf16"}
-        if not code.has_halves:
+        if code.missing or not code.has_halves:
             del options["bf16"]
         cores = {
             way: RMCConfig(**sizes, fused=how).build((FEATURES,)) for way, how in options.items()
