@@ -26,14 +26,13 @@ LOSS_SECONDS = 10.0
 LONGEST_PAUSE = 30.0
 """Seconds in which frames must come again."""
 
-_TOKEN = secrets.token_hex(32)
-"""Of all clusters of this process, since Ray reads it once."""
-
 
 @contextmanager
 def local_cluster(num_cpus: int, **head: object) -> Generator[Cluster, None, None]:
     """A head node on this machine; processes that are started within find its token."""
-    with patch.dict(os.environ, {MODE: "token", TOKEN: _TOKEN}):
+    # It stays that of this process, since Ray reads it once.
+    os.environ.setdefault(TOKEN, secrets.token_hex(32))
+    with patch.dict(os.environ, {MODE: "token"}):
         Config.initialize("")  # since Ray reads the mode when it is imported
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": num_cpus, **head})
         try:
