@@ -23,7 +23,7 @@ def environments(folder: Path, count: int) -> Row:
         for how, (workers, expected, message) in CASES.items():
             options = f"{FAULTY} --env.kwargs.how {how} {workers}"
             with Program(folder / f"{how}{number}", "impala.py", options) as run:
-                status = run.end(90)
+                status = run.end(90.0)
                 if status != expected or message not in run.words:
                     wrong.append(f"{how}: status {status}")
         for how in ("raises", "hangs"):
@@ -65,7 +65,7 @@ def _replaced(folder: Path, how: str) -> list[str]:
     options += f" --env.kwargs.how {how} --env.kwargs.marker {folder / 'marker'} --workers 1"
     options += " --on-env-error restart --worker-deadline 3"
     with Program(folder, "impala.py", options) as run:
-        status = run.end(120)
+        status = run.end(120.0)
         restarts = run.lines()[-1]["workers/restarts"] if run.lines() else None
     good = status == OK and restarts == 1
     return [] if good else [f"{how}, replaced: status {status}, {restarts} restarts"]

@@ -76,7 +76,7 @@ def hostile_files(folder: Path, count: int) -> Row:
     """Put hostile contents in the place of each file of a run, and load it."""
     options = SMALL.replace("1000000000", "400") + " --workers 0"
     with Program(folder, "impala.py", options) as run:
-        if run.end(120) != OK:
+        if run.end(120.0) != OK:
             raise Failed(run.words)
     executed = folder / "executed"
     contents = _contents(executed)

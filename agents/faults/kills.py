@@ -90,7 +90,7 @@ def kill_learner(folder: Path, count: int) -> Row:
     options = SMALL_SUPERVISED.replace("--steps 100000000", f"--steps {steps}")
     options += " --checkpoint-minutes 0"
     with Program(folder / "whole", "supervised.py", options) as whole:
-        whole.end(max(200, 60 * count))
+        whole.end(max(200.0, 60.0 * count))
     broken = folder / "broken"
     kills, resume = 0, options
     while True:
