@@ -83,7 +83,7 @@ def disk_full(folder: Path, count: int) -> Row:
                 continued += run.output.stat().st_size >= size
                 filler.unlink()
                 newest = int(_checkpoints(run)[-1])
-                run.wait_for(lambda last=newest: int(_checkpoints(run)[-1]) > last, 30)
+                run.wait_for(lambda last=newest: int(_checkpoints(run)[-1]) > last, 30.0)
                 recovered += 1
             run.process.send_signal(signal.SIGTERM)
             status = run.end()
