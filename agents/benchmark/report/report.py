@@ -62,11 +62,15 @@ def write_report(out: Path, plan: Path, jobs: Sequence[Job], failed: Mapping[Job
 
 
 def evaluation_rows(jobs: Sequence[Job]) -> Iterator[tuple[Any, ...]]:
-    """The evaluations of agents while they were trained, with their 95 % intervals."""
+    """The evaluations of agents while they were trained, with their 95 % intervals.
+
+    The interval of a single level's return is infinite, and left empty.
+    """
     for job in jobs:
         for line in evaluations_of(job):
             measure = line["measure"]
-            low, high = (f"{bound:.4f}" for bound in line[f"{measure}_interval"])
+            bounds = line[f"{measure}_interval"]
+            low, high = ("" if bound is None else f"{bound:.4f}" for bound in bounds)
             run = job.subject, job.core, job.seed
             yield *run, line["frame"], line["levels"], measure, line[measure], low, high
 

@@ -89,6 +89,7 @@ def test_learners_that_fill_their_node_use_workers_on_another(
     options = f"{SMALL} --learners 2 --workers 2 --no-ship --ray-address {cluster.address}"
     with Program(tmp_path, "impala.py", options) as run:
         run.wait_for_updates(3)
+        assert run.lines()[-1]["frame"] > 0
 
 
 @pytest.mark.slow
