@@ -77,11 +77,15 @@ def results_of(job: Job) -> dict[str, Any] | None:
 
 
 def is_done(job: Job) -> bool:
-    """Whether a run is finished: it has results, and an agent has reached its last frame."""
+    """Whether a run is finished: it has results, of its last frame or update or of an early end."""
     results = results_of(job)
-    return results is not None and (
-        job.kind != "environments" or results["frames"] >= length_of(job)
-    )
+    if results is None:
+        return False
+    length = length_of(job)
+    if job.kind == "environments":
+        return results["frames"] >= length
+    # Results of an older version do not say how many updates there were.
+    return results.get("ended_early", False) or results.get("updates", length) >= length
 
 
 def execute(job: Job) -> Outcome:

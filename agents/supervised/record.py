@@ -70,9 +70,13 @@ class RunRecord:
     @property
     def ended(self) -> bool:
         """Whether the run has reached its last step, `--stop-at` or `--patience`."""
-        last = self.trainer.updates >= self.config.steps
+        return self.trainer.updates >= self.config.steps or self.ended_early
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether the run has reached `--stop-at` or `--patience`."""
         impatient = self.since_best >= (self.config.patience or math.inf)
-        return last or impatient or has_reached(self.config, self.trainer.task, self.validation)
+        return impatient or has_reached(self.config, self.trainer.task, self.validation)
 
     def add(self, metrics: dict[str, float]) -> None:
         """Record the metrics of an update."""
@@ -210,6 +214,8 @@ class RunRecord:
         results: dict[str, Any] = {
             "measure": task.measure,
             "step": best.frame,
+            "updates": self.trainer.updates,
+            "ended_early": self.ended_early,
             **{name: self.trainer.evaluate(name) for name in task.tests},
             "validation": best.state["validation"],
             "baselines": task.baselines(),

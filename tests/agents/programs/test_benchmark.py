@@ -349,6 +349,23 @@ def test_a_plan_of_more_frames_continues_the_runs(agents):
     assert [json.loads(line)["frame"] for line in lines] == [40, 80, 120]
 
 
+def test_a_plan_of_more_updates_continues_the_runs(plan, tmp_path, in_process):
+    command = [str(plan), "--out", str(tmp_path / "out"), "--jobs", "1"]
+    assert main(command) == 0 and len(in_process) == 4
+    plan.write_text(PLAN.replace("steps: 2", "steps: 3"))
+    assert main(command) == 0
+    assert [call[:1] + call[2:] for call in in_process[4:]] == [["--resume", "--steps", "3"]] * 2
+
+
+def test_a_run_that_ended_early_is_not_continued(plan, tmp_path, in_process):
+    command = [str(plan), "--out", str(tmp_path / "out"), "--jobs", "1"]
+    early = PLAN.replace("{steps: 2", "{stop_at: 0.01, steps: 2").replace(", steps: 3", "")
+    plan.write_text(early)
+    assert main(command) == 0 and len(in_process) == 4
+    plan.write_text(early.replace("steps: 2", "steps: 3"))
+    assert main(command) == 0 and len(in_process) == 4
+
+
 def test_a_plan_of_fewer_frames_is_a_run_of_other_settings(agents, capsys):
     file, out, _ = agents
     file.write_text(AGENTS.replace("frames: 80", "frames: 40"))
