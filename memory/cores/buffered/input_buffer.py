@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from memory.core import Core
 from memory.layers.initialisation import linear, truncated_normal_
+from memory.observed import Observed
 
 TOGETHER = 32
 """Steps that are answered in one go, of those sorted by how many slots they have filled."""
@@ -117,7 +118,7 @@ class BufferCore(Core[InputBufferState]):
     ) -> tuple[Float[Tensor, "B D"], InputBufferState]:
         """Consume one time step."""
         recollection, state = self.buffer.step(x, state)
-        return self.answer(recollection), state
+        return self._answers(recollection), state
 
     def forward(
         self,
@@ -127,7 +128,7 @@ class BufferCore(Core[InputBufferState]):
     ) -> tuple[Float[Tensor, "T B D"], InputBufferState]:
         """Unroll over time: all steps in one batch."""
         recollection, state = self.buffer.unroll(inputs, state, reset)
-        return self.answer(recollection).unflatten(0, inputs.shape[:2]), state
+        return self._answers(recollection).unflatten(0, inputs.shape[:2]), state
 
     def outputs_at(
         self,
@@ -136,8 +137,24 @@ class BufferCore(Core[InputBufferState]):
         state: InputBufferState,
         reset: Bool[Tensor, "T B"] | None = None,
     ) -> tuple[Float[Tensor, "S D"], InputBufferState]:
-        """Answers at the wanted steps alone; those with as much to go on are computed together."""
+        """Answers at the wanted steps alone."""
         recollection, state = self.buffer.unroll(inputs, state, reset, wanted)
+        return self._answer_by_filled(recollection), state
+
+    def _answers(self, recollection: Recollection) -> Float[Tensor, "S D"]:
+        """The output of each step.
+
+        All slots are computed on a GPU and in an exported step, whose shapes are fixed, and for
+        those who watch: they get the values of all slots, in the order of the steps.
+        """
+        watched = any(isinstance(part, Observed) and part.watched for part in self.modules())
+        on_cpu = recollection.rows.device.type == "cpu"
+        if watched or not on_cpu or torch.compiler.is_compiling():
+            return self.answer(recollection)
+        return self._answer_by_filled(recollection)
+
+    def _answer_by_filled(self, recollection: Recollection) -> Float[Tensor, "S D"]:
+        """As `answer`; the steps with as much to go on are computed together."""
         counts, order = recollection.filled.sum(1).sort()
         outputs = [
             self.answer(_first_slots(recollection, part, int(counts_of_part[-1])))
@@ -145,7 +162,7 @@ class BufferCore(Core[InputBufferState]):
                 order.split(TOGETHER), counts.split(TOGETHER), strict=True
             )
         ]
-        return torch.cat(outputs)[order.argsort()], state
+        return torch.cat(outputs)[order.argsort()]
 
 
 def _first_slots(recollection: Recollection, chosen: Int[Tensor, " S"], slots: int) -> Recollection:

@@ -47,7 +47,7 @@ class RelationNetworkConfig(CoreConfig):
     """Relation network over the last inputs."""
 
     buffer: int = 16
-    """Inputs remembered, the newest included; every step costs the square of it."""
+    """Inputs remembered, the newest included; a step costs the square of those it has."""
     width: int = 32
     """Width of an embedded input."""
     g_layers: int = 4

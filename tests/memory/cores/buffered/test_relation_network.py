@@ -84,6 +84,21 @@ def test_an_input_older_than_the_buffer_has_no_influence_and_no_gradient(pooling
     assert torch.equal(core(other, core.initial_state(B))[0][-1], outputs[-1])
 
 
+def test_slots_that_no_step_has_filled_are_not_computed(monkeypatch):
+    core, x = build(buffer=20)
+    sizes, answer = [], core.answer
+
+    def watched(recollection):
+        sizes.append(recollection.rows.shape[:2])
+        return answer(recollection)
+
+    monkeypatch.setattr(core, "answer", watched)
+    _, state = core.step(x[0], core.initial_state(B))
+    core.step(x[1], state)
+    core(x, core.initial_state(B))
+    assert sizes == [(B, 1), (B, 2), (T * B, T)]
+
+
 @pytest.mark.parametrize("pooling", ["sum", "mean"])
 def test_a_buffer_with_room_to_spare_changes_nothing(pooling):
     core, x = build(buffer=8, pooling=pooling)
