@@ -8,6 +8,7 @@ import numpy as np
 
 from agents.benchmark.curve_figure import average
 from agents.benchmark.curves import Curve, curve_of
+from agents.benchmark.job import is_done, length_of
 from agents.benchmark.plan import Job
 from agents.benchmark.report.normalised import matrix
 from agents.benchmark.results import Results, evaluations_of
@@ -16,6 +17,8 @@ from agents.evaluation.intervals import bootstrap_interval
 
 COLUMNS = 4
 """Panels side by side."""
+NAMED_BESIDE = 6
+"""Most curves whose names are written beside them; a legend has the names of more."""
 
 
 class Line(NamedTuple):
@@ -73,6 +76,8 @@ def _figures(results: Results, jobs: Sequence[Job]) -> dict[str, Any]:
             else:
                 _curves(panel, results, subject, jobs, "frames" if name == "curves" else "hours")
             panel.xaxis.set_major_locator(MaxNLocator(5))
+        if name != "scores" and len(results.cores) > NAMED_BESIDE:
+            _legend(figure, results)
     if len(results.subjects) > 1 and len(results.cores) > 1:
         figures["heat_map"] = Figure(
             figsize=(2 + 0.9 * len(results.subjects), 2 + 0.35 * len(results.cores)),
@@ -80,6 +85,21 @@ def _figures(results: Results, jobs: Sequence[Job]) -> dict[str, Any]:
         )
         _heat_map(figures["heat_map"], results)
     return figures
+
+
+def colours(number: int) -> list[Any]:
+    """Different colours for so many cores, up to 20."""
+    from matplotlib import colormaps
+
+    return [f"C{i}" if number <= 10 else colormaps["tab20"](i % 20) for i in range(number)]
+
+
+def _legend(figure: Any, results: Results) -> None:
+    """The names of all cores, once for all panels."""
+    from matplotlib.lines import Line2D
+
+    lines = [Line2D([], [], color=colour) for colour in colours(len(results.cores))]
+    figure.legend(lines, results.cores, loc="outside right upper", fontsize=8)
 
 
 def _heat_map(figure: Any, results: Results) -> None:
@@ -96,11 +116,11 @@ def _heat_map(figure: Any, results: Results) -> None:
 
 
 def _bars(panel: Any, results: Results, subject: str) -> None:
-    ink = panel.xaxis.label.get_color()
+    ink, palette = panel.xaxis.label.get_color(), colours(len(results.cores))
     for place, core in enumerate(results.cores):
         values = np.array([row.value for row in results.of(subject, core)])
         if len(values):
-            panel.barh(place, values.mean(), color=f"C{place}", alpha=0.5)
+            panel.barh(place, values.mean(), color=palette[place], alpha=0.5)
             panel.plot(values, [place] * len(values), ".", color=ink, markersize=4)
             low, high = bootstrap_interval(values[:, None])
             if np.isfinite(low):
@@ -121,8 +141,8 @@ def _bars(panel: Any, results: Results, subject: str) -> None:
 
 def _curves(panel: Any, results: Results, subject: str, jobs: Sequence[Job], by: str) -> None:
     """Plot the mean over seeds, with a band from minimum to maximum."""
-    unit, labels = "", list[tuple[float, str, str]]()
-    for number, core in enumerate(results.cores):
+    unit, labels = "", list[tuple[float, str, Any]]()
+    for core, colour in zip(results.cores, colours(len(results.cores)), strict=True):
         chosen = [job for job in jobs if (job.subject, job.core) == (subject, core)]
         lines = [line for job in chosen if (line := line_of(job)) is not None]
         if not lines:
@@ -131,10 +151,10 @@ def _curves(panel: Any, results: Results, subject: str, jobs: Sequence[Job], by:
         scale = 1.0 if by == "hours" else 1e6 if chosen[0].kind == "environments" else 1e3
         drawn = [(np.array(getattr(line, by)), np.array(line.values)) for line in lines]
         places, values = average(drawn)
-        label, colour = f"{core} ({len(lines)})", f"C{number}"
         marker = "." if len(places) == 1 else ""
-        panel.plot(places / scale, values.mean(0), colour, marker=marker)
-        labels.append((float(values.mean(0)[-1]), label, colour))
+        panel.plot(places / scale, values.mean(0), color=colour, marker=marker)
+        if len(results.cores) <= NAMED_BESIDE:
+            labels.append((float(values.mean(0)[-1]), f"{core} ({len(lines)})", colour))
         panel.fill_between(
             places / scale, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0
         )
@@ -155,7 +175,7 @@ def _names(baselines: dict[str, float]) -> dict[float, str]:
     return names
 
 
-def _write_beside(panel: Any, labels: Sequence[tuple[float, str, str]]) -> None:
+def _write_beside(panel: Any, labels: Sequence[tuple[float, str, Any]]) -> None:
     """Write names of lines to the right of a panel, at their heights but not over each other."""
     low, high = panel.get_ylim()
     heights = spread([(value - low) / (high - low) for value, _, _ in labels], 0.07)
@@ -175,7 +195,10 @@ def spread(places: Sequence[float], least: float) -> list[float]:
 
 
 def line_of(job: Job) -> Line | None:
-    """Evaluations of an agent, or validations of a supervised run; None before the first."""
+    """Evaluations of an agent, or validations of a supervised run; None before the first.
+
+    The last validation of a task that ended early, because it was solved, holds to the last update.
+    """
     lines = evaluations_of(job)
     if lines:
         return Line(
@@ -187,7 +210,11 @@ def line_of(job: Job) -> Line | None:
         curve = curve_of(job.folder)
     except (CommandError, OSError, RuntimeError):
         return None
-    return _of_log(curve)
+    line, length = _of_log(curve), length_of(job)
+    if is_done(job) and line.frames[-1] < length:
+        ends = length, line.hours[-1], line.values[-1]
+        return Line(*([*values, end] for values, end in zip(line, ends, strict=True)))
+    return line
 
 
 def _of_log(curve: Curve) -> Line:

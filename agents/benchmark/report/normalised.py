@@ -7,6 +7,9 @@ import numpy as np
 from agents.benchmark.results import Results, Row
 from agents.evaluation.intervals import bootstrap_interval, iqm
 
+NAMED = 3
+"""Subjects that are named as a core's best and as its worst."""
+
 
 class Scale(NamedTuple):
     """The scores of a subject that become 0 and 1."""
@@ -18,15 +21,15 @@ class Scale(NamedTuple):
 def scale_of(results: Results, subject: str) -> Scale:
     """Chance and a perfect score of a subject.
 
-    A task's chance is the largest of its baselines, and perfect is 1, or 0 loss where lower is
-    better. An environment's chance is its random player, and perfect the best of its scripted
-    players and published scores.
+    A task's chance is the largest of its baselines: what a fixed rule or a guess scores. Perfect is
+    1, or 0 loss where lower is better. An environment's chance is its random player, and perfect
+    the best of its scripted players and published scores.
     """
     baselines = results.baselines[subject]
     if results.of(subject)[0].kind == "environments":
         best = max(results.beside(subject).values(), default=1.0)
         return Scale(baselines.get("random", 0.0), best)
-    return Scale(baselines.get("chance", max(baselines.values(), default=0.0)), 1.0)
+    return Scale(max(baselines.values(), default=0.0), 1.0)
 
 
 def normalised(results: Results, row: Row) -> float:
@@ -52,10 +55,10 @@ class Total(NamedTuple):
     core: str
     iqm: float
     interval: tuple[float, float]
-    best: str
-    """The subject where it exceeds the median of the cores most."""
-    worst: str
-    """The subject where it falls short of that median most."""
+    best: list[tuple[str, float]]
+    """Subjects where it exceeds the median of the cores most, with its scores; the most first."""
+    worst: list[tuple[str, float]]
+    """Subjects where it falls short of that median most."""
 
 
 def totals(results: Results) -> list[Total]:
@@ -70,7 +73,7 @@ def totals(results: Results) -> list[Total]:
         return []
     beside = means - np.nanmedian(means, axis=0)
     found: list[Total] = []
-    for core, line in zip(results.cores, beside, strict=True):
+    for core, line, own in zip(results.cores, beside, means, strict=True):
         runs = [results.of(subject, core) for subject in results.subjects]
         if len({len(of) for of in runs}) != 1 or not runs[0]:
             continue
@@ -80,8 +83,14 @@ def totals(results: Results) -> list[Total]:
                 core,
                 iqm(scores),
                 bootstrap_interval(scores),
-                results.subjects[int(np.nanargmax(line))],
-                results.subjects[int(np.nanargmin(line))],
+                _first(results.subjects, own, line),
+                _first(results.subjects, own, -line),
             )
         )
     return sorted(found, key=lambda total: total.iqm, reverse=True)
+
+
+def _first(subjects: list[str], scores: np.ndarray, ahead: np.ndarray) -> list[tuple[str, float]]:
+    """The subjects with the largest lead, if there is one, and their scores."""
+    order = [i for i in np.argsort(-ahead)[:NAMED] if ahead[i] > 0]
+    return [(subjects[i], float(scores[i])) for i in order]

@@ -26,6 +26,8 @@ from agents.runs.versions import versions
 
 EVALUATIONS = ["subject", "core", "seed", "frame", "levels", "measure", "value", "low", "high"]
 """Columns of evaluations.csv."""
+NAMED = 10
+"""Runs without a result that are named."""
 
 
 def write_report(out: Path, plan: Path, jobs: Sequence[Job], failed: Mapping[Job, str]) -> None:
@@ -94,17 +96,27 @@ def scores(results: Results) -> Grid:
 
 def totals_of(results: Results) -> Grid:
     """One line for each core that was run equally often on every subject."""
-    head = ["core", "interquartile mean", "95 % interval", "best beside others", "worst"]
+    head = [
+        "core",
+        "interquartile mean",
+        "95 % interval",
+        "best beside others",
+        "worst beside others",
+    ]
     return [head] + [
         [
             total.core,
             f"{total.iqm:.3f}",
             _interval(total.interval, ".3f"),
-            total.best,
-            total.worst,
+            _named(total.best),
+            _named(total.worst),
         ]
         for total in totals(results)
     ]
+
+
+def _named(subjects: Sequence[tuple[str, float]]) -> str:
+    return ", ".join(f"{subject} {score:.2f}" for subject, score in subjects)
 
 
 def commands(jobs: Sequence[Job]) -> Grid:
@@ -134,7 +146,9 @@ def notes_of(results: Results) -> list[str]:
         notes.append(f"Unfinished runs, with their last evaluation: {names}.")
     notes += [f"Failed: {name}: {words}" for name, words in results.failed.items()]
     if results.missing:
-        notes.append(f"Runs without a result: {', '.join(results.missing)}.")
+        names, more = results.missing[:NAMED], len(results.missing) - NAMED
+        words = ", ".join(names) + (f" and {more} more" if more > 0 else "")
+        notes.append(f"Runs without a result: {words}.")
     return notes + results.remarks
 
 

@@ -11,6 +11,7 @@ from agents.benchmark.report.figures import Line, draw, spread
 from agents.benchmark.results import Results, Row
 
 image = pytest.importorskip("matplotlib.image")
+to_hex = pytest.importorskip("matplotlib.colors").to_hex
 
 SCORES = {"lstm": 0.4, "none": 0.2}
 ROWS = [
@@ -42,3 +43,34 @@ def test_a_figure_is_drawn_for_light_and_for_dark_pages(
 
 def test_names_keep_their_order_and_a_distance() -> None:
     assert spread([0.5, 0.1, 0.52, 0.9], 0.1) == pytest.approx([0.5, 0.1, 0.6, 0.9])
+
+
+@pytest.mark.parametrize("number", [10, 15, 20])
+def test_each_core_has_a_colour_of_its_own(number: int) -> None:
+    assert len({to_hex(colour) for colour in figures.colours(number)}) == number
+
+
+def test_many_cores_are_named_in_a_legend_and_few_beside_their_curves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(figures, "line_of", lambda _: Line([1.0, 2.0], [0.1, 0.2], [0.1, 0.3]))
+    for number, legends in ((6, 0), (7, 1)):
+        rows = [ROWS[0]._replace(core=f"core {i}") for i in range(number)]
+        results = RESULTS._replace(rows=rows)
+        curves = figures._figures(results, [job(row.core, 1) for row in rows])["curves"]
+        assert len(curves.legends) == legends
+        beside = [text.get_text() for text in curves.axes[0].texts]
+        assert ("core 0 (1)" in beside) is (legends == 0)
+
+
+def test_a_task_that_ended_early_keeps_its_last_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "evaluations_of", lambda _: [])
+    monkeypatch.setattr(figures, "curve_of", lambda _: None)
+    monkeypatch.setattr(figures, "_of_log", lambda _: Line([250.0], [0.1], [1.0]))
+    monkeypatch.setattr(figures, "length_of", lambda _: 1000)
+    for is_done, line in (
+        (True, Line([250.0, 1000.0], [0.1, 0.1], [1.0, 1.0])),
+        (False, Line([250.0], [0.1], [1.0])),
+    ):
+        monkeypatch.setattr(figures, "is_done", lambda _, is_done=is_done: is_done)
+        assert figures.line_of(job("lstm", 1)) == line
