@@ -54,7 +54,8 @@ def evaluate(
     finally:
         env.close()
     imposed = None if bounded is env_config else max_steps
-    return Evaluation(sheet.episodes(), env_config.report, seed, greedy, imposed)
+    ended = sheet.episodes(), sheet.out_of_time()
+    return Evaluation(*ended, env_config.report, seed, greedy, imposed)
 
 
 def quotas(episodes: int, games: int) -> np.ndarray:
@@ -68,7 +69,7 @@ def _play(
     while not sheet.full:
         observations, rewards, terminated, truncated, info = env.step(player.act())
         ended = terminated | truncated
-        sheet.note(rewards, ended, info.get("final_info", {}))
+        sheet.note(rewards, terminated, truncated, info.get("final_info", {}))
         player.observe(observations, rewards, ended)
         if ended.any():
             watch(sheet.count)
@@ -80,10 +81,17 @@ class ScoreSheet:
     def __init__(self, quotas: np.ndarray, keys: tuple[str, ...]) -> None:
         self.quotas, self.keys = quotas, keys
         self._episodes: list[list[Episode]] = [[] for _ in quotas]
+        self._out_of_time: list[list[bool]] = [[] for _ in quotas]
         self._returns = np.zeros(len(quotas))
         self._lengths = np.zeros(len(quotas), np.int64)
 
-    def note(self, rewards: np.ndarray, ended: np.ndarray, final: Mapping[str, Any]) -> None:
+    def note(
+        self,
+        rewards: np.ndarray,
+        terminated: np.ndarray,
+        truncated: np.ndarray,
+        final: Mapping[str, Any],
+    ) -> None:
         """Add one step of all games; episodes beyond the quota are not counted."""
         if not np.isfinite(rewards).all():
             game = int((~np.isfinite(rewards)).argmax())
@@ -93,9 +101,11 @@ class ScoreSheet:
             )
         self._returns += rewards
         self._lengths += 1
+        ended = terminated | truncated
         for game in ended.nonzero()[0]:
             if len(self._episodes[game]) < self.quotas[game]:
                 self._episodes[game].append(self._episode(int(game), final))
+                self._out_of_time[game].append(not terminated[game])
         self._returns[ended] = 0
         self._lengths[ended] = 0
 
@@ -116,3 +126,7 @@ class ScoreSheet:
     def episodes(self) -> list[Episode]:
         """The episodes, game by game."""
         return [episode for of_game in self._episodes for episode in of_game]
+
+    def out_of_time(self) -> list[bool]:
+        """Which of the episodes were truncated, in the same order."""
+        return [bool(late) for of_game in self._out_of_time for late in of_game]

@@ -26,6 +26,9 @@ class Score(NamedTuple):
     solved_rate: float | None
     """None if the environment does not report it."""
     solved_interval: Interval | None
+    out_of_time: float
+    """Share of the episodes that were truncated. Those that are neither solved nor truncated were
+    lost: in BoxWorld a wrong box was opened."""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values; the infinite interval of a single episode is null."""
@@ -39,10 +42,11 @@ class Score(NamedTuple):
             "return": {"mean": self.mean_return, "low": low, "high": high},
             "length": {"mean": self.mean_length},
             "solved": solved,
+            "out_of_time": self.out_of_time,
         }
 
 
-def score(episodes: Sequence[Episode]) -> Score:
+def score(episodes: Sequence[Episode], out_of_time: Sequence[bool]) -> Score:
     """Average at least one episode."""
     returns = [episode.episode_return for episode in episodes]
     solved = [episode.info["solved"] > 0 for episode in episodes if "solved" in episode.info]
@@ -53,6 +57,7 @@ def score(episodes: Sequence[Episode]) -> Score:
         fmean(episode.length for episode in episodes),
         fmean(solved) if solved else None,
         wilson_interval(sum(solved), len(solved)) if solved else None,
+        fmean(out_of_time),
     )
 
 
@@ -61,6 +66,8 @@ class Evaluation(NamedTuple):
 
     episodes: list[Episode]
     """Ordered by actor, then by time."""
+    out_of_time: list[bool]
+    """Which of the episodes were truncated."""
     report: tuple[str, ...]
     """Level parameters of the breakdown."""
     seed: int
@@ -71,7 +78,7 @@ class Evaluation(NamedTuple):
     @property
     def score(self) -> Score:
         """The score of all episodes."""
-        return score(self.episodes)
+        return score(self.episodes, self.out_of_time)
 
     @property
     def num_limited(self) -> int:
@@ -84,10 +91,10 @@ class Evaluation(NamedTuple):
 
     def by(self, keys: tuple[str, ...]) -> dict[Level, Score]:
         """The score by values of the keys, sorted."""
-        groups: defaultdict[Level, list[Episode]] = defaultdict(list)
-        for episode in self.episodes:
-            groups[tuple(episode.info[key] for key in keys)].append(episode)
-        return {level: score(groups[level]) for level in sorted(groups)}
+        groups: defaultdict[Level, list[tuple[Episode, bool]]] = defaultdict(list)
+        for episode, late in zip(self.episodes, self.out_of_time, strict=True):
+            groups[tuple(episode.info[key] for key in keys)].append((episode, late))
+        return {level: score(*zip(*groups[level], strict=True)) for level in sorted(groups)}
 
     def as_dict(self) -> dict[str, Any]:
         """All scores and episodes as JSON values."""
@@ -97,7 +104,10 @@ class Evaluation(NamedTuple):
             "max_steps": self.max_steps,
             **self.score.as_dict(),
             "breakdown": {" x ".join(keys): self._rows(keys) for keys in self.breakdowns()},
-            "results": [_result(episode) for episode in self.episodes],
+            "results": [
+                _result(episode, late)
+                for episode, late in zip(self.episodes, self.out_of_time, strict=True)
+            ],
         }
 
     def _rows(self, keys: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -107,9 +117,10 @@ class Evaluation(NamedTuple):
         ]
 
 
-def _result(episode: Episode) -> dict[str, Any]:
+def _result(episode: Episode, late: bool) -> dict[str, Any]:
     numbers = {name: tidy(value) for name, value in episode.info.items()}
-    return {"return": episode.episode_return, "length": episode.length, **numbers}
+    ended = {"length": episode.length, "out_of_time": late}
+    return {"return": episode.episode_return, **ended, **numbers}
 
 
 def tidy(value: float) -> float | int:

@@ -19,6 +19,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "return": whole["return"]["mean"],
         "return_interval": [whole["return"]["low"], whole["return"]["high"]],
         "length": whole["length"]["mean"],
+        "out_of_time": whole["out_of_time"],
     }
     if solved:
         scores |= {"solved": solved["rate"], "solved_interval": [solved["low"], solved["high"]]}

@@ -57,7 +57,7 @@ def _print(table: Table, console: Console, title: str) -> None:
 def _scores_table(first: str) -> Table:
     table = Table(box=SIMPLE_HEAD)
     table.add_column(first)
-    for name in ("episodes", "return ± 95 %", "solved, % [95 %]", "length"):
+    for name in ("episodes", "return ± 95 %", "solved, % [95 %]", "out of time, %", "length"):
         table.add_column(Text(name), justify="right")
     return table
 
@@ -69,7 +69,8 @@ def _add(table: Table, name: str, part: Score) -> None:
     if part.solved_rate is not None and part.solved_interval is not None:
         low, high = (100 * bound for bound in part.solved_interval)
         solved = f"{100 * part.solved_rate:.1f} [{low:.1f} {high:.1f}]"
-    row = (name, str(part.episodes), mean_return, solved, f"{part.mean_length:.1f}")
+    late, length = f"{100 * part.out_of_time:.1f}", f"{part.mean_length:.1f}"
+    row = (name, str(part.episodes), mean_return, solved, late, length)
     table.add_row(*map(Text, row))  # as text: brackets in a string are markup
 
 

@@ -285,16 +285,27 @@ def test_the_score_of_three_episodes_by_hand():
         Episode(0, 2.0, 20, {"solved": 0.0, "level": 1.0}),
         Episode(0, 6.0, 60, {"solved": 1.0, "level": 2.0}),
     ]
-    found = Evaluation(episodes, ("level",), 0, False)
+    found = Evaluation(episodes, [False, True, False], ("level",), 0, False)
     assert found.score.mean_return == 3
     assert found.score.mean_length == 30
     assert found.score.solved_rate == pytest.approx(2 / 3)
     half = 1.959964 * math.sqrt(7) / math.sqrt(3)
     assert found.score.return_interval == pytest.approx((3 - half, 3 + half), abs=1e-6)
-    assert {k: (s.episodes, s.solved_rate) for k, s in found.by(("level",)).items()} == {
-        (1.0,): (2, 0.5),
-        (2.0,): (1, 1.0),
+    assert found.score.out_of_time == pytest.approx(1 / 3)
+    parts = found.by(("level",)).items()
+    assert {k: (s.episodes, s.solved_rate, s.out_of_time) for k, s in parts} == {
+        (1.0,): (2, 0.5, 0.5),
+        (2.0,): (1, 1.0, 0.0),
     }
+
+
+def test_an_episode_that_is_truncated_ran_out_of_time_and_one_that_is_lost_did_not(evaluation):
+    told = evaluation.as_dict()
+    lost = [r for r in told["results"] if not r["solved"] and not r["out_of_time"]]
+    late = [r for r in told["results"] if r["out_of_time"]]
+    assert lost and all(r["return"] < 0 or r["length"] < SMALL.max_steps for r in lost)
+    assert late and all(r["length"] == SMALL.max_steps for r in late)
+    assert told["out_of_time"] == pytest.approx(len(late) / 120)
 
 
 def no_constant(name):
