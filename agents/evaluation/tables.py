@@ -26,6 +26,7 @@ def show(evaluation: Evaluation, console: Console, title: str) -> None:
     for keys in evaluation.breakdowns():
         if len(keys) == 2:
             _print(_grid(evaluation, *keys), console, f"{what}, {_words(keys[1])} across")
+    _print_ends(evaluation.score, console)
     _print_limit(evaluation, console)
 
 
@@ -37,6 +38,14 @@ def compare(evaluations: Mapping[str, Evaluation], console: Console, title: str)
     _print(table, console, title)
     for name, evaluation in evaluations.items():
         _print_limit(evaluation, console, f"{name}: ")
+
+
+def _print_ends(whole: Score, console: Console) -> None:
+    """How the episodes ended that were not solved."""
+    if whole.solved_rate is None:
+        return
+    late, lost = whole.out_of_time, 1 - whole.solved_rate - whole.out_of_time
+    console.print(f"Not solved: {late:.1%} ran out of time, {abs(lost):.1%} were lost before.")
 
 
 def _print_limit(evaluation: Evaluation, console: Console, prefix: str = "") -> None:
@@ -57,7 +66,7 @@ def _print(table: Table, console: Console, title: str) -> None:
 def _scores_table(first: str) -> Table:
     table = Table(box=SIMPLE_HEAD)
     table.add_column(first)
-    for name in ("episodes", "return ± 95 %", "solved, % [95 %]", "out of time, %", "length"):
+    for name in ("episodes", "return ± 95 %", "solved, % [95 %]", "length"):
         table.add_column(Text(name), justify="right")
     return table
 
@@ -69,8 +78,7 @@ def _add(table: Table, name: str, part: Score) -> None:
     if part.solved_rate is not None and part.solved_interval is not None:
         low, high = (100 * bound for bound in part.solved_interval)
         solved = f"{100 * part.solved_rate:.1f} [{low:.1f} {high:.1f}]"
-    late, length = f"{100 * part.out_of_time:.1f}", f"{part.mean_length:.1f}"
-    row = (name, str(part.episodes), mean_return, solved, late, length)
+    row = (name, str(part.episodes), mean_return, solved, f"{part.mean_length:.1f}")
     table.add_row(*map(Text, row))  # as text: brackets in a string are markup
 
 
