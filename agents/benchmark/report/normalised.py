@@ -9,6 +9,8 @@ from agents.evaluation.intervals import bootstrap_interval, iqm
 
 NAMED = 3
 """Subjects that are named as a core's best and as its worst."""
+LEAD = 0.05
+"""Smaller differences from the median of the cores are not named."""
 
 
 class Scale(NamedTuple):
@@ -91,6 +93,6 @@ def totals(results: Results) -> list[Total]:
 
 
 def _first(subjects: list[str], scores: np.ndarray, ahead: np.ndarray) -> list[tuple[str, float]]:
-    """The subjects with the largest lead, if there is one, and their scores."""
-    order = [i for i in np.argsort(-ahead)[:NAMED] if ahead[i] > 0]
+    """The subjects with the largest lead and their scores."""
+    order = [i for i in np.argsort(-ahead)[:NAMED] if ahead[i] > LEAD]
     return [(subjects[i], float(scores[i])) for i in order]
