@@ -77,7 +77,7 @@ def results_of(job: Job) -> dict[str, Any] | None:
 
 
 def is_done(job: Job) -> bool:
-    """Whether a run is finished: it has results, of its last frame or update or of an early end."""
+    """Whether a run is finished: it has results, and it reached its last frame or ended early."""
     results = results_of(job)
     if results is None:
         return False

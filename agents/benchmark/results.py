@@ -23,7 +23,7 @@ class Row(NamedTuple):
     """Of the test if the run is finished, else of the last evaluation."""
     parameters: int
     step: int
-    """Frames or updates of the weights that were measured."""
+    """Frames or updates that the run has made."""
     seconds: float
     cpu_seconds: float
     is_done: bool
@@ -52,6 +52,13 @@ class Results(NamedTuple):
     def cores(self) -> list[str]:
         """In the order of the plan."""
         return list(dict.fromkeys(row.core for row in self.rows))
+
+    @property
+    def seeds(self) -> str:
+        """Number of runs of a subject with a core, such as `3` or `2 to 3`."""
+        counts = {len(self.of(row.subject, row.core)) for row in self.rows}
+        few, most = min(counts), max(counts)
+        return f"{most}" if few == most else f"{few} to {most}"
 
     def beside(self, subject: str) -> dict[str, float]:
         """The scores that runs are compared with: baselines, then published scores."""
@@ -84,7 +91,7 @@ def collect(out: Path, jobs: Sequence[Job], failed: Mapping[Job, str]) -> Result
                 measure,
                 results["test"][measure],
                 results["parameters"],
-                results["step"],
+                results.get("updates", results["step"]),
                 results["seconds"],
                 results.get("cpu_seconds", float("nan")),
                 is_done(job),

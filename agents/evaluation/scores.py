@@ -27,8 +27,8 @@ class Score(NamedTuple):
     """None if the environment does not report it."""
     solved_interval: Interval | None
     out_of_time: float
-    """Share of the episodes that were truncated. Those that are neither solved nor truncated were
-    lost: in BoxWorld a wrong box was opened."""
+    """Share of the episodes that were truncated. The others were solved or ended in another way, in
+    BoxWorld by opening a wrong box."""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values; the infinite interval of a single episode is null."""

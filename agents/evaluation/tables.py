@@ -26,7 +26,7 @@ def show(evaluation: Evaluation, console: Console, title: str) -> None:
     for keys in evaluation.breakdowns():
         if len(keys) == 2:
             _print(_grid(evaluation, *keys), console, f"{what}, {_words(keys[1])} across")
-    _print_ends(evaluation.score, console)
+    _print_ends(evaluation, console)
     _print_limit(evaluation, console)
 
 
@@ -40,12 +40,15 @@ def compare(evaluations: Mapping[str, Evaluation], console: Console, title: str)
         _print_limit(evaluation, console, f"{name}: ")
 
 
-def _print_ends(whole: Score, console: Console) -> None:
+def _print_ends(evaluation: Evaluation, console: Console) -> None:
     """How the episodes ended that were not solved."""
-    if whole.solved_rate is None:
-        return
-    late, lost = whole.out_of_time, 1 - whole.solved_rate - whole.out_of_time
-    console.print(f"Not solved: {late:.1%} ran out of time, {abs(lost):.1%} were lost before.")
+    late = [
+        late
+        for episode, late in zip(evaluation.episodes, evaluation.out_of_time, strict=True)
+        if episode.info.get("solved") == 0
+    ]
+    if late:
+        console.print(f"Not solved: {len(late)} episodes, {sum(late)} of them out of time.")
 
 
 def _print_limit(evaluation: Evaluation, console: Console, prefix: str = "") -> None:

@@ -189,6 +189,7 @@ class RunRecord:
             "speed/waiting": (waited - self._waited_reported) / seconds,
             "speed/validating": phases.get("validating", 0.0) / seconds,
             "speed/seconds": self.clock.seconds,
+            "speed/cpu_seconds": self.clock.cpu_seconds,
             "updates/refused": self.refused,
         }
         self._waited_reported = waited

@@ -43,6 +43,9 @@ class Bench:
         self.many = torch.randn(STEPS, LEARNING, *shape)
         self.reset = torch.rand(STEPS, LEARNING) < 0.02
         self.acting, self.learning = (self.core.initial_state(n) for n in (ACTING, LEARNING))
+        with torch.no_grad():  # a step in the middle of an episode, when a buffer is full
+            before = torch.randn(STEPS, ACTING, *shape)
+            _, self.acting = self.core(before, self.acting)
         self.times: dict[str, list[float]] = {"step": [], "unroll": []}
 
     def measure(self) -> None:

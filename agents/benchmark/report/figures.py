@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.benchmark.curve_figure import average
 from agents.benchmark.curves import Curve, curve_of
-from agents.benchmark.job import is_done, length_of
+from agents.benchmark.job import length_of, results_of
 from agents.benchmark.plan import Job
 from agents.benchmark.report.normalised import matrix
 from agents.benchmark.results import Results, evaluations_of
@@ -99,7 +99,8 @@ def _legend(figure: Any, results: Results) -> None:
     from matplotlib.lines import Line2D
 
     lines = [Line2D([], [], color=colour) for colour in colours(len(results.cores))]
-    figure.legend(lines, results.cores, loc="outside right upper", fontsize=8)
+    seeds = f"seeds: {results.seeds}"
+    figure.legend(lines, results.cores, title=seeds, loc="outside right upper", fontsize=8)
 
 
 def _heat_map(figure: Any, results: Results) -> None:
@@ -149,7 +150,8 @@ def _curves(panel: Any, results: Results, subject: str, jobs: Sequence[Job], by:
             continue
         unit = "million frames" if chosen[0].kind == "environments" else "thousand updates"
         scale = 1.0 if by == "hours" else 1e6 if chosen[0].kind == "environments" else 1e3
-        drawn = [(np.array(getattr(line, by)), np.array(line.values)) for line in lines]
+        longest = max(line.hours[-1] for line in lines)
+        drawn = [_points(line, by, longest) for line in lines]
         places, values = average(drawn)
         marker = "." if len(places) == 1 else ""
         panel.plot(places / scale, values.mean(0), color=colour, marker=marker)
@@ -165,6 +167,15 @@ def _curves(panel: Any, results: Results, subject: str, jobs: Sequence[Job], by:
     panel.set(title=subject, xlabel="CPU hours" if by == "hours" else unit, ylabel=measure)
     panel.grid(alpha=0.3)
     _write_beside(panel, labels)
+
+
+def _points(line: Line, by: str, hours: float) -> tuple[np.ndarray, np.ndarray]:
+    """Places and values of a line; against time, one that ended early holds to so many hours."""
+    if by == "frames":
+        return np.array(line.frames), np.array(line.values)
+    ended_early = line.hours[-2:-1] == line.hours[-1:]
+    places = [*line.hours[:-1], hours] if ended_early else line.hours
+    return np.array(places), np.array(line.values)
 
 
 def _names(baselines: dict[str, float]) -> dict[float, str]:
@@ -197,7 +208,7 @@ def spread(places: Sequence[float], least: float) -> list[float]:
 def line_of(job: Job) -> Line | None:
     """Evaluations of an agent, or validations of a supervised run; None before the first.
 
-    The last validation of a task that ended early, because it was solved, holds to the last update.
+    The last validation of a task that ended early holds to the last update of the plan.
     """
     lines = evaluations_of(job)
     if lines:
@@ -210,9 +221,9 @@ def line_of(job: Job) -> Line | None:
         curve = curve_of(job.folder)
     except (CommandError, OSError, RuntimeError):
         return None
-    line, length = _of_log(curve), length_of(job)
-    if is_done(job) and line.frames[-1] < length:
-        ends = length, line.hours[-1], line.values[-1]
+    line, results = _of_log(curve), results_of(job)
+    if results and results.get("ended_early"):
+        ends = length_of(job), line.hours[-1], line.values[-1]
         return Line(*([*values, end] for values, end in zip(line, ends, strict=True)))
     return line
 

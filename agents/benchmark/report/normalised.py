@@ -23,9 +23,9 @@ class Scale(NamedTuple):
 def scale_of(results: Results, subject: str) -> Scale:
     """Chance and a perfect score of a subject.
 
-    A task's chance is the largest of its baselines: what a fixed rule or a guess scores. Perfect is
-    1, or 0 loss where lower is better. An environment's chance is its random player, and perfect
-    the best of its scripted players and published scores.
+    A task's chance is the largest of its baselines, guesses and fixed rules; perfect is 1.
+    An environment's chance is its random player, and perfect the best of its scripted players and
+    published scores.
     """
     baselines = results.baselines[subject]
     if results.of(subject)[0].kind == "environments":

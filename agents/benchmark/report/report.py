@@ -131,11 +131,8 @@ def commands(jobs: Sequence[Job]) -> Grid:
 
 def notes_of(results: Results) -> list[str]:
     """Notes on the tables."""
-    counts = {len(results.of(row.subject, row.core)) for row in results.rows}
-    few, most = min(counts), max(counts)
-    seeds = f"{most}" if few == most else f"{few} to {most}"
     notes = [
-        f"Seeds per cell: {seeds}. In brackets: 95 % percentile bootstrap interval.",
+        f"Seeds per cell: {results.seeds}. In brackets: 95 % percentile bootstrap interval.",
         spent(results.rows),
     ]
     running = [row for row in results.rows if not row.is_done]

@@ -1,9 +1,9 @@
 """The last inputs of an episode, embedded: what a network without recurrence remembers.
 
-The buffer holds a bounded number of rows, newest first, so a step costs the same however long the
-episode. An input is stored before it is read, and then asked about: the newest row is always
-there, and a read is never over nothing. A row is embedded once, when it enters, by the weights of
-that time.
+The buffer holds a bounded number of rows, newest first, so a step of a long episode costs no more
+than one with a full buffer. An input is stored before it is read, and then asked about: the newest
+row is always there, and a read is never over nothing. A row is embedded once, when it enters, by
+the weights of that time.
 
 How old a row is, the reader must know: each age has a trained vector, added to the row when it is
 read. (It is what a one-hot age, appended to the input of the embedding, would come to.)
@@ -156,6 +156,8 @@ class BufferCore(Core[InputBufferState]):
     def _answer_by_filled(self, recollection: Recollection) -> Float[Tensor, "S D"]:
         """As `answer`; the steps with as much to go on are computed together."""
         counts, order = recollection.filled.sum(1).sort()
+        if not len(order):
+            return self.answer(recollection)
         outputs = [
             self.answer(_first_slots(recollection, part, int(counts_of_part[-1])))
             for part, counts_of_part in zip(

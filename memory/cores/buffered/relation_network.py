@@ -6,8 +6,8 @@ and supplement E (bAbI). One step, with remembered rows o_i and question q:
     output = f(sum over i, j of  g([o_i; o_j; q]))        all ordered pairs, i = j too
 
 The paper's sizes are buffer 20, width 32, four layers of 256 units in g, and 256, 512 in f; the
-defaults are smaller, as g runs for N² pairs at every step. An unroll holds about
-4 T B buffer² g_units g_layers bytes for its gradient: 336 MB for 40 steps of 32 games.
+defaults are smaller, as g runs for N² pairs at every step once the buffer is full. An unroll holds
+up to 4 T B buffer² g_units g_layers bytes for its gradient: 336 MB for 40 steps of 32 games.
 
 The sum grows with the square of what is remembered: at its initial weights the output is some two
 hundred times larger once the buffer is full than at the first step, and a policy that is sure of

@@ -353,7 +353,7 @@ def test_the_table_says_how_many_ran_out_of_time_and_how_many_were_lost():
     episodes = [Episode(0, 0.0, 9, {"solved": float(i == 0)}) for i in range(4)]
     found = Evaluation(episodes, [False, True, True, False], (), 0, False)
     text = printed(lambda console: show(found, console, "run"))
-    assert "Not solved: 50.0% ran out of time, 25.0% were lost before." in text
+    assert "Not solved: 3 episodes, 2 of them out of time." in text
 
 
 def test_players_are_compared_line_by_line(evaluation):

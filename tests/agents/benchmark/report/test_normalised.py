@@ -43,3 +43,16 @@ def test_a_core_with_fewer_seeds_on_one_subject_has_no_total():
     # Scores 0.25, 0.5, 0, 0: the middle half is 0 and 0.25.
     assert total.iqm == pytest.approx(0.125)
     assert total.interval[0] <= total.iqm <= total.interval[1]
+
+
+def test_three_subjects_with_a_lead_that_can_be_seen_are_named() -> None:
+    leads = {"a": 0.3, "b": 0.2, "c": 0.1, "d": 0.06, "e": 0.04, "f": -0.04, "g": -0.1}
+    rows = [
+        row(name, core, 1, 0.5 + lead)
+        for name, lead in leads.items()
+        for core, lead in (("best", lead), ("middle", 0.0), ("other", 0.0))
+    ]
+    results = Results(rows, {name: {"chance": 0.0} for name in leads}, [], {}, [])
+    total = next(total for total in totals(results) if total.core == "best")
+    assert [name for name, _ in total.best] == ["a", "b", "c"]
+    assert [name for name, _ in total.worst] == ["g"]

@@ -7,6 +7,7 @@ import pytest
 
 from agents.benchmark.plan import Job
 from agents.benchmark.report import report
+from agents.benchmark.results import Results, Row
 
 
 @pytest.mark.parametrize(
@@ -21,3 +22,13 @@ def test_an_evaluation_is_a_row_also_without_an_interval(
     assert list(report.evaluation_rows([job])) == [
         ("games", "lstm", 3, 40, 1, "return", 1.5, *written)
     ]
+
+
+def test_of_many_runs_without_a_result_the_first_are_named() -> None:
+    row = Row("tasks", "recall", "lstm", 1, "accuracy", 1.0, 10, 1, 60.0, 30.0, True)
+    missing = [f"run {i}" for i in range(12)]
+    *_, note = report.notes_of(Results([row], {"recall": {}}, [], {}, missing))
+    assert note.startswith("Runs without a result: run 0, ")
+    assert note.endswith("run 9 and 2 more.")
+    *_, note = report.notes_of(Results([row], {"recall": {}}, [], {}, missing[:2]))
+    assert note == "Runs without a result: run 0, run 1."

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from memory import RelationNetworkConfig
+from memory.cores.buffered import input_buffer
 
 T, B, F = 8, 2, 5
 
@@ -97,6 +98,30 @@ def test_slots_that_no_step_has_filled_are_not_computed(monkeypatch):
     core.step(x[1], state)
     core(x, core.initial_state(B))
     assert sizes == [(B, 1), (B, 2), (T * B, T)]
+
+
+@pytest.mark.parametrize("together", [2, 5, 100])
+def test_steps_computed_in_parts_are_those_computed_at_once(monkeypatch, together):
+    monkeypatch.setattr(input_buffer, "TOGETHER", together)
+    core, x = build(buffer=6)
+    torch.manual_seed(1)
+    reset, weights = torch.rand(T, B) < 0.3, torch.randn(T, B, 5).double()
+    state = core.initial_state(B)
+    at_once = core.answer(core.buffer.unroll(x, state, reset)[0]).unflatten(0, (T, B))
+    in_parts = core(x, state, reset)[0]
+    torch.testing.assert_close(in_parts, at_once)
+    gradients = [
+        torch.autograd.grad((out * weights).sum(), [*core.parameters()])
+        for out in (in_parts, at_once)
+    ]
+    for part, whole in zip(*gradients, strict=True):
+        torch.testing.assert_close(part, whole)
+
+
+def test_a_batch_of_none_has_outputs_of_none():
+    core, x = build()
+    output, _ = core.step(x[0, :0], core.initial_state(0))
+    assert output.shape == (0, 5)
 
 
 @pytest.mark.parametrize("pooling", ["sum", "mean"])
