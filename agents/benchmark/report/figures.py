@@ -104,7 +104,7 @@ def _legend(figure: Any, results: Results) -> None:
 
 
 def _heat_map(figure: Any, results: Results) -> None:
-    """Cores down, subjects across: from chance to perfect."""
+    """Cores down, subjects across: from baseline to perfect."""
     axes, scores = figure.subplots(), matrix(results)
     image = axes.imshow(scores, vmin=0, vmax=1, cmap="viridis", aspect="auto")
     axes.set_xticks(range(len(results.subjects)), results.subjects, rotation=40, ha="right")
@@ -113,7 +113,7 @@ def _heat_map(figure: Any, results: Results) -> None:
         if np.isfinite(score):
             colour = "black" if score > 0.6 else "white"
             axes.text(column, row, f"{score:.2f}", color=colour, ha="center", va="center", size=8)
-    figure.colorbar(image, label="from chance (0) to perfect (1)")
+    figure.colorbar(image, label="from baseline (0) to perfect (1)")
 
 
 def _bars(panel: Any, results: Results, subject: str) -> None:

@@ -48,7 +48,7 @@ def write_report(out: Path, plan: Path, jobs: Sequence[Job], failed: Mapping[Job
     tables = {
         "Mean over seeds": scores(results),
         "Interquartile mean over seeds": _grid(results, _iqm_cell),
-        "From chance (0) to perfect (1), all subjects": totals_of(results),
+        "From baseline (0) to perfect (1), all subjects": totals_of(results),
         "Size and time": _grid(results, _size_cell),
         "Commands": commands(jobs),
     }
