@@ -134,11 +134,18 @@ def with_seconds(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"speed/seconds": s} | line for s, line in zip(at.tolist(), lines, strict=True)]
 
 
-def write_table(file: Path, curves: dict[str, Curve], points: int) -> None:
-    """Write one row per run and logged frame, evenly thinned; the last one is kept."""
+def write_table(
+    file: Path, curves: dict[str, Curve], points: int, metric: str | None = None
+) -> None:
+    """Write one row per run and logged frame, evenly thinned; the last one is kept.
+
+    Args:
+        metric: a column to write beside the usual ones.
+    """
+    usual = next(iter(curves.values())).kind.columns
     columns = [
         column
-        for column in next(iter(curves.values())).kind.columns
+        for column in dict.fromkeys([*usual, *([metric] if metric else [])])
         if any(column in line for curve in curves.values() for line in curve.lines)
     ]
     with file.open("w", newline="") as stream:

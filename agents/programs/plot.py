@@ -49,6 +49,6 @@ def main(argv: list[str]) -> int:
             del curves[run]
         if args.csv:
             named = {run.name: curve for run, curve in curves.items()}
-            write_table(args.csv, named, args.points)
+            write_table(args.csv, named, args.points, column)
         draw(args.out, lines_of(curves, join_seeds=args.join_seeds), column, args.x, args.smooth)
     return OK

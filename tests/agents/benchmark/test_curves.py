@@ -30,6 +30,16 @@ def test_a_run_becomes_a_figure_and_a_table_of_what_it_logged(run, tmp_path):
     assert float(rows[-1]["episodes/return"]) == pytest.approx(last["episodes/return"], rel=1e-4)
 
 
+def test_the_table_has_the_metric_that_is_drawn(run, tmp_path):
+    figure, table = tmp_path / "curve.png", tmp_path / "curve.csv"
+    metric = "speed/frames_per_second"
+    command = [str(run), "--metric", metric, "--out", str(figure), "--csv", str(table)]
+    assert main(command) == 0
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    *_, row = csv.DictReader(table.open())
+    assert float(row[metric]) == pytest.approx(last[metric], rel=1e-4)
+
+
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "answers"
