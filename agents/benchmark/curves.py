@@ -142,10 +142,12 @@ def write_table(
     Args:
         metric: a column to write beside the usual ones.
     """
-    usual = next(iter(curves.values())).kind.columns
+    usual = [*next(iter(curves.values())).kind.columns]
+    if metric is not None and metric not in usual:
+        usual.append(metric)
     columns = [
         column
-        for column in dict.fromkeys([*usual, *([metric] if metric else [])])
+        for column in usual
         if any(column in line for curve in curves.values() for line in curve.lines)
     ]
     with file.open("w", newline="") as stream:
