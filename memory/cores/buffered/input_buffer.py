@@ -148,8 +148,10 @@ class BufferCore(Core[InputBufferState]):
         those who watch: they get the values of all slots, in the order of the steps.
         """
         watched = any(isinstance(part, Observed) and part.watched for part in self.modules())
-        on_cpu = recollection.rows.device.type == "cpu"
-        if watched or not on_cpu or torch.compiler.is_compiling():
+        rows = recollection.rows
+        # The values of a subclass, as of a fake tensor, may not be there to be counted.
+        countable = type(rows) is Tensor and rows.device.type == "cpu"
+        if watched or not countable or torch.compiler.is_compiling():
             return self.answer(recollection)
         return self._answer_by_filled(recollection)
 
