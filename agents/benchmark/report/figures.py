@@ -142,31 +142,42 @@ def _bars(panel: Any, results: Results, subject: str) -> None:
 
 def _curves(panel: Any, results: Results, subject: str, jobs: Sequence[Job], by: str) -> None:
     """Plot the mean over seeds, with a band from minimum to maximum."""
-    unit, labels = "", list[tuple[float, str, Any]]()
-    for core, colour in zip(results.cores, colours(len(results.cores)), strict=True):
-        chosen = [job for job in jobs if (job.subject, job.core) == (subject, core)]
-        lines = [line for job in chosen if (line := line_of(job)) is not None]
-        if not lines:
+    lines = _lines(results.cores, [job for job in jobs if job.subject == subject])
+    first = results.of(subject)[0]
+    hours = max((line.hours[-1] for of_core in lines.values() for line in of_core), default=0.0)
+    axis, scale = _axis(by, first.kind, hours)
+    labels: list[tuple[float, str, Any]] = []
+    for (core, of_core), colour in zip(lines.items(), colours(len(results.cores)), strict=True):
+        if not of_core:
             continue
-        unit = "million frames" if chosen[0].kind == "environments" else "thousand updates"
-        scale = 1.0 if by == "hours" else 1e6 if chosen[0].kind == "environments" else 1e3
-        longest = max(line.hours[-1] for line in lines)
-        drawn = [_points(line, by, longest) for line in lines]
-        places, values = average(drawn)
-        marker = "." if len(places) == 1 else ""
-        panel.plot(places / scale, values.mean(0), color=colour, marker=marker)
-        if len(results.cores) <= NAMED_BESIDE:
-            labels.append((float(values.mean(0)[-1]), f"{core} ({len(lines)})", colour))
+        longest = max(line.hours[-1] for line in of_core)
+        places, values = average([_points(line, by, longest) for line in of_core])
+        places, mean = places / scale, values.mean(0)
+        panel.plot(places, mean, color=colour, marker="." if len(places) == 1 else "")
         panel.fill_between(
-            places / scale, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0
+            places, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0
         )
+        if len(results.cores) <= NAMED_BESIDE:
+            labels.append((float(mean[-1]), f"{core} ({len(of_core)})", colour))
     for value, name in _names(results.beside(subject)).items():
         panel.axhline(value, color="gray", linestyle=":", linewidth=1)
         labels.append((value, name, "gray"))
-    measure = results.of(subject)[0].measure
-    panel.set(title=subject, xlabel="CPU hours" if by == "hours" else unit, ylabel=measure)
+    panel.set(title=subject, xlabel=axis, ylabel=first.measure)
     panel.grid(alpha=0.3)
     _write_beside(panel, labels)
+
+
+def _lines(cores: Sequence[str], jobs: Sequence[Job]) -> dict[str, list[Line]]:
+    """The lines of each core, one for each seed."""
+    found = [(job.core, line) for job in jobs if (line := line_of(job)) is not None]
+    return {core: [line for name, line in found if name == core] for core in cores}
+
+
+def _axis(by: str, kind: str, hours: float) -> tuple[str, float]:
+    """Label of an axis, and what its values are divided by; `hours` is the longest run."""
+    if by == "hours":
+        return ("CPU minutes", 1 / 60) if hours < 1 else ("CPU hours", 1.0)
+    return ("million frames", 1e6) if kind == "environments" else ("thousand updates", 1e3)
 
 
 def _points(line: Line, by: str, hours: float) -> tuple[np.ndarray, np.ndarray]:

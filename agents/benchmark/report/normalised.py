@@ -58,7 +58,8 @@ class Total(NamedTuple):
     iqm: float
     interval: tuple[float, float]
     best: list[tuple[str, float]]
-    """Subjects where it exceeds the median of the cores most, with its scores; the most first."""
+    """Subjects where it exceeds the median of the cores most, with its scores; the most first.
+    Not those that it has not learned."""
     worst: list[tuple[str, float]]
     """Subjects where it falls short of that median most."""
 
@@ -85,7 +86,7 @@ def totals(results: Results) -> list[Total]:
                 core,
                 iqm(scores),
                 bootstrap_interval(scores),
-                _first(results.subjects, own, line),
+                _first(results.subjects, own, np.where(own > LEAD, line, 0.0)),
                 _first(results.subjects, own, -line),
             )
         )

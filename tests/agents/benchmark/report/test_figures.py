@@ -81,3 +81,18 @@ def test_against_time_a_line_that_ended_early_holds_as_long_as_the_longest() -> 
     assert [list(part) for part in figures._points(early, "hours", 0.4)] == [[0.1, 0.4], [1, 1]]
     assert [list(part) for part in figures._points(late, "hours", 0.4)] == [[0.1, 0.4], [0.2, 0.3]]
     assert [list(part) for part in figures._points(early, "frames", 0.4)] == [[1, 4], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("by", "kind", "hours", "axis"),
+    [
+        ("hours", "tasks", 0.9, ("CPU minutes", 1 / 60)),
+        ("hours", "tasks", 1.0, ("CPU hours", 1.0)),
+        ("frames", "tasks", 0.9, ("thousand updates", 1e3)),
+        ("frames", "environments", 0.9, ("million frames", 1e6)),
+    ],
+)
+def test_an_axis_has_the_unit_of_its_values(
+    by: str, kind: str, hours: float, axis: tuple[str, float]
+) -> None:
+    assert figures._axis(by, kind, hours) == axis

@@ -52,6 +52,10 @@ def test_three_subjects_with_a_lead_that_can_be_seen_are_named() -> None:
         for name, lead in leads.items()
         for core, lead in (("best", lead), ("middle", 0.0), ("other", 0.0))
     ]
+    rows += [
+        row("unlearned", core, 1, -0.5 * (core != "best")) for core in ("best", "middle", "other")
+    ]
+    leads["unlearned"] = 0.5
     results = Results(rows, {name: {"chance": 0.0} for name in leads}, [], {}, [])
     total = next(total for total in totals(results) if total.core == "best")
     assert [name for name, _ in total.best] == ["a", "b", "c"]
