@@ -37,16 +37,20 @@ class Bench:
 
     def __init__(self, name: str) -> None:
         policy = build_policy(parse(["--env", "boxworld", "--core", name], IMPALA).config)
-        shape = policy.encoder.output_shape
-        self.core = policy.core
-        self.one = torch.randn(ACTING, *shape)
-        self.many = torch.randn(STEPS, LEARNING, *shape)
+        self.shape, self.core = policy.encoder.output_shape, policy.core
+        self.one = self._inputs(ACTING)
+        self.many = self._inputs(STEPS, LEARNING)
         self.reset = torch.rand(STEPS, LEARNING) < 0.02
         self.acting, self.learning = (self.core.initial_state(n) for n in (ACTING, LEARNING))
         with torch.no_grad():  # a step in the middle of an episode, when a buffer is full
-            before = torch.randn(STEPS, ACTING, *shape)
-            _, self.acting = self.core(before, self.acting)
+            _, self.acting = self.core(self._inputs(STEPS, ACTING), self.acting)
         self.times: dict[str, list[float]] = {"step": [], "unroll": []}
+
+    def _inputs(self, *leading: int) -> torch.Tensor:
+        """Random inputs, but for the numbers that are the same in all inputs."""
+        inputs = torch.randn(*leading, *self.shape)
+        inputs.flatten(len(leading))[..., [*self.core.constants]] = 0.5
+        return inputs
 
     def measure(self) -> None:
         """Time a step and an unroll once each."""
