@@ -42,6 +42,8 @@ class Results(NamedTuple):
     """Names of the runs without results."""
     published: Mapping[str, Mapping[str, float]] = MappingProxyType({})
     """Scores of others by subject, from the plan."""
+    floors: Mapping[str, float] = MappingProxyType({})
+    """What a task is measured from, by subject; runs of older versions have none."""
 
     @property
     def subjects(self) -> list[str]:
@@ -74,6 +76,7 @@ def collect(out: Path, jobs: Sequence[Job], failed: Mapping[Job, str]) -> Result
     rows: list[Row] = []
     baselines: dict[str, dict[str, float]] = {}
     published: dict[str, dict[str, float]] = {}
+    floors: dict[str, float] = {}
     remarks: list[str] = []
     missing: list[str] = []
     for job in jobs:
@@ -101,9 +104,11 @@ def collect(out: Path, jobs: Sequence[Job], failed: Mapping[Job, str]) -> Result
         players = players_of_job(out, job, measure)
         baselines[job.subject] = own | players
         published[job.subject] = dict(job.published)
+        if "floor" in results:
+            floors[job.subject] = results["floor"]
         remarks += [f"{job.subject}: {remark}" for remark in results["remarks"]]
     names = {job.name: words for job, words in failed.items()}
-    return Results(rows, baselines, list(dict.fromkeys(remarks)), names, missing, published)
+    return Results(rows, baselines, list(dict.fromkeys(remarks)), names, missing, published, floors)
 
 
 def evaluations_of(job: Job) -> list[dict[str, Any]]:

@@ -212,6 +212,7 @@ class RunRecord:
         best, damage = self._best_checkpoint()
         self.trainer.reader.load_state_dict(best.weights)
         task = self.trainer.task
+        baselines = task.baselines()
         results: dict[str, Any] = {
             "measure": task.measure,
             "step": best.frame,
@@ -219,7 +220,8 @@ class RunRecord:
             "ended_early": self.ended_early,
             **{name: self.trainer.evaluate(name) for name in task.tests},
             "validation": best.state["validation"],
-            "baselines": task.baselines(),
+            "baselines": baselines,
+            "floor": floor_of(task, baselines),
             "parameters": num_parameters(self.trainer.reader),
             "remarks": [*task.remarks(), *damage],
             "seconds": self.clock.seconds,
@@ -229,8 +231,8 @@ class RunRecord:
         for name in task.tests:
             parts = (f"{key} {value:.4g}" for key, value in results[name].items())
             self.monitor.note(f"{name} of the best, step {best.frame:,}: {', '.join(parts)}")
-        baselines = (f"{name} {value:.4g}" for name, value in results["baselines"].items())
-        self.monitor.note(f"baselines, {task.measure}: {', '.join(baselines)}")
+        words = (f"{name} {value:.4g}" for name, value in baselines.items())
+        self.monitor.note(f"baselines, {task.measure}: {', '.join(words)}")
         for remark in results["remarks"]:
             self.monitor.note(remark)
 
@@ -259,6 +261,14 @@ def is_better(task: Task, results: Mapping[str, float], others: Mapping[str, flo
     """Whether a validation is better than another, by the measure of the task."""
     ours, theirs = results[task.measure], others[task.measure]
     return ours < theirs if task.lower_is_better else ours > theirs
+
+
+def floor_of(task: Task, baselines: Mapping[str, float]) -> float:
+    """The baseline from which reports measure a core."""
+    if task.floor is not None:
+        return baselines[task.floor]
+    best = min if task.lower_is_better else max
+    return best(baselines.values(), default=0.0)
 
 
 def has_reached(config: SupervisedConfig, task: Task, validation: Mapping[str, float]) -> bool:

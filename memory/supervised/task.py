@@ -50,6 +50,8 @@ class Task(ABC):
     """The metric by which weights are compared."""
     lower_is_better: bool = False
     """Whether a lower `measure` is better."""
+    floor: str | None = None
+    """The one of `baselines` from which reports measure a core; None is the best of them."""
     tests: tuple[str, ...] = ("test",)
     """Names of the held-out sets on which the best weights are tested at the end."""
     longest_episode: int | None = None

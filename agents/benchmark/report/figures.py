@@ -27,6 +27,8 @@ class Line(NamedTuple):
     frames: list[float]
     hours: list[float]
     values: list[float]
+    until: float | None = None
+    """The last update of the plan, if the run of a task ended early: it keeps its last value."""
 
 
 def draw(out: Path, results: Results, jobs: Sequence[Job]) -> list[Path]:
@@ -181,12 +183,13 @@ def _axis(by: str, kind: str, hours: float) -> tuple[str, float]:
 
 
 def _points(line: Line, by: str, hours: float) -> tuple[np.ndarray, np.ndarray]:
-    """Places and values of a line; against time, one that ended early holds to so many hours."""
-    if by == "frames":
-        return np.array(line.frames), np.array(line.values)
-    ended_early = line.hours[-2:-1] == line.hours[-1:]
-    places = [*line.hours[:-1], hours] if ended_early else line.hours
-    return np.array(places), np.array(line.values)
+    """Places and values of a line; one that ended early holds to the last update, or for so many
+    hours."""
+    places = line.frames if by == "frames" else line.hours
+    if line.until is None:
+        return np.array(places), np.array(line.values)
+    end = line.until if by == "frames" else hours
+    return np.array([*places, end]), np.array([*line.values, line.values[-1]])
 
 
 def _names(baselines: dict[str, float]) -> dict[float, str]:
@@ -217,10 +220,7 @@ def spread(places: Sequence[float], least: float) -> list[float]:
 
 
 def line_of(job: Job) -> Line | None:
-    """Evaluations of an agent, or validations of a supervised run; None before the first.
-
-    The last validation of a task that ended early holds to the last update of the plan.
-    """
+    """Evaluations of an agent, or validations of a supervised run; None before the first."""
     lines = evaluations_of(job)
     if lines:
         return Line(
@@ -233,10 +233,8 @@ def line_of(job: Job) -> Line | None:
     except (CommandError, OSError, RuntimeError):
         return None
     line, results = _of_log(curve), results_of(job)
-    if results and results.get("ended_early"):
-        ends = length_of(job), line.hours[-1], line.values[-1]
-        return Line(*([*values, end] for values, end in zip(line, ends, strict=True)))
-    return line
+    ended_early = results is not None and results.get("ended_early", False)
+    return line._replace(until=length_of(job)) if ended_early else line
 
 
 def _of_log(curve: Curve) -> Line:

@@ -23,7 +23,8 @@ class Scale(NamedTuple):
 def scale_of(results: Results, subject: str) -> Scale:
     """Chance and a perfect score of a subject.
 
-    A task's chance is the largest of its baselines, guesses and fixed rules; perfect is 1.
+    A task's chance is the best of its baselines, guesses and fixed rules, or the one that the task
+    names (`Task.floor`); perfect is 1, which is also the least perplexity.
     An environment's chance is its random player, and perfect the best of its scripted players and
     published scores.
     """
@@ -31,7 +32,8 @@ def scale_of(results: Results, subject: str) -> Scale:
     if results.of(subject)[0].kind == "environments":
         best = max(results.beside(subject).values(), default=1.0)
         return Scale(baselines.get("random", 0.0), best)
-    return Scale(max(baselines.values(), default=0.0), 1.0)
+    floor = results.floors.get(subject, max(baselines.values(), default=0.0))
+    return Scale(floor, 1.0)
 
 
 def normalised(results: Results, row: Row) -> float:

@@ -94,6 +94,8 @@ def test_a_benchmark_runs_reports_and_does_nothing_twice(plan, tmp_path, in_proc
     assert [(r["core"], r["seed"]) for r in rows][:2] == [("small", "1"), ("large one", "1")]
     told = json.loads((out / "recall" / "small" / "2" / "results.json").read_text())
     assert float(rows[2]["value"]) == told["test"]["accuracy"]
+    assert collect(out, read_plan(plan, out), {}).floors == {"recall": told["floor"]}
+    assert told["floor"] == 0.125
     report = (out / "report.md").read_text()
     assert "| recall |" in report and "chance 0.125" in report and "[" in report
     page = (out / "report.html").read_text()

@@ -197,12 +197,14 @@ def test_a_measure_that_falls_as_it_gets_better_is_kept_at_its_lowest(
 ):
     monkeypatch.setattr(DelayedRecall, "measure", "loss")
     monkeypatch.setattr(DelayedRecall, "lower_is_better", True)
+    monkeypatch.setattr(DelayedRecall, "baselines", lambda task: {"good": 0.2, "poor": 0.4})
     give_marks(monkeypatch, "loss", 3.0, 1.5, 2.0, 1.2, 0.7)
     run = tmp_path / "run"
     flags = [*RECALL, "--validate-every", "1", "--stop-at", "1.3", "--steps", "99"]
     assert main([*flags, "--run-dir", str(run)]) == 0
     results = json.loads((run / "results.json").read_text())
     assert results["step"] == 4 and results["validation"] == {"loss": 1.2}
+    assert results["floor"] == 0.2
     assert load(run / "checkpoints").state["trainer"]["falls"] == 1
     assert main(["--resume", str(run)]) == 2
     assert "has reached the loss of --stop-at 1.3" in capsys.readouterr().err

@@ -101,6 +101,8 @@ class BabiConfig(TaskConfig):
 class Babi(Task):
     """Inputs are numbers of sentences, `[T, B]`; 0 is no sentence."""
 
+    floor = "most frequent"
+
     def __init__(self, config: BabiConfig, stories: Stories, seed: int) -> None:
         self.config, self.seed, self.stories_of = config, seed, stories.remarks
         every = [q for part in (stories.train, stories.test) for qs in part.values() for q in qs]

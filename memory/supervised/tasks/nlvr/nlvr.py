@@ -140,6 +140,7 @@ class Nlvr(Task):
 
     num_classes = 2
     tests = ("dev", "test", "hidden")
+    floor = "all true, test"
 
     def __init__(
         self,

@@ -69,7 +69,7 @@ def test_a_task_that_ended_early_keeps_its_last_value(monkeypatch: pytest.Monkey
     monkeypatch.setattr(figures, "_of_log", lambda _: Line([250.0], [0.1], [1.0]))
     monkeypatch.setattr(figures, "length_of", lambda _: 1000)
     for early, line in (
-        (True, Line([250.0, 1000.0], [0.1, 0.1], [1.0, 1.0])),
+        (True, Line([250.0], [0.1], [1.0], until=1000.0)),
         (False, Line([250.0], [0.1], [1.0])),
     ):
         monkeypatch.setattr(figures, "results_of", lambda _, early=early: {"ended_early": early})
@@ -77,7 +77,7 @@ def test_a_task_that_ended_early_keeps_its_last_value(monkeypatch: pytest.Monkey
 
 
 def test_against_time_a_line_that_ended_early_holds_as_long_as_the_longest() -> None:
-    early, late = Line([1.0, 4.0], [0.1, 0.1], [1.0, 1.0]), Line([1.0, 2.0], [0.1, 0.4], [0.2, 0.3])
+    early, late = Line([1.0], [0.1], [1.0], until=4.0), Line([1.0, 2.0], [0.1, 0.4], [0.2, 0.3])
     assert [list(part) for part in figures._points(early, "hours", 0.4)] == [[0.1, 0.4], [1, 1]]
     assert [list(part) for part in figures._points(late, "hours", 0.4)] == [[0.1, 0.4], [0.2, 0.3]]
     assert [list(part) for part in figures._points(early, "frames", 0.4)] == [[1, 4], [1, 1]]

@@ -31,6 +31,16 @@ def test_a_task_goes_from_chance_to_one_and_an_environment_from_random_to_the_be
     assert normalised(RESULTS, ROWS[-1]) == pytest.approx(0.5)
 
 
+def test_a_task_is_measured_from_the_floor_that_its_results_name():
+    results = RESULTS._replace(floors={"recall": 0.15})
+    assert scale_of(results, "recall") == (0.15, 1.0)
+    perplexities = results._replace(
+        baselines={"recall": {"unigram": 600.0, "unigram of half": 900.0}}, floors={"recall": 600.0}
+    )
+    worse = ROWS[0]._replace(value=750.0)
+    assert normalised(perplexities, worse) < 0 < normalised(perplexities, ROWS[0])
+
+
 def test_the_matrix_has_the_mean_over_seeds():
     expected = np.array([[0.375, 0.0], [0.0, 0.5]])  # [cores, subjects]
     np.testing.assert_allclose(matrix(RESULTS), expected, atol=1e-12)

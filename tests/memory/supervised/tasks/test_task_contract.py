@@ -64,7 +64,9 @@ def test_batches_fit_the_encoder_and_the_classes(task):
     answers = batch.targets[batch.loss_mask]
     assert answers.min() >= 0 and answers.max() < task.num_classes
     most = task.num_classes if task.lower_is_better else 1
-    assert all(0 < plateau <= most for plateau in task.baselines().values())
+    baselines = task.baselines()
+    assert all(0 < plateau <= most for plateau in baselines.values())
+    assert task.floor is None or task.floor in baselines
 
 
 def test_streams_of_the_splits_share_no_number():
