@@ -2,7 +2,7 @@
 
 agents/zoo/<name>/
     README.md       the model card, written from the other files
-    config.yaml     the settings of the run
+    config.yaml     the settings of the run, computed in float32
     versions.json   what it ran on, and its command
     curve.csv       learning curve
     results.json    test on fresh levels
@@ -14,6 +14,7 @@ It is a run folder, so whatever takes a run takes an entry.
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from torch import Tensor
 
 from agents.benchmark.curves import curve_of, write_table
 from agents.benchmark.model_card import CARD, model_card
+from agents.cli.presets import to_yaml
 from agents.evaluation.evaluate import evaluate
 from agents.evaluation.summary import summary
 from agents.impala.build import build_policy
+from agents.impala.config import ImpalaConfig
 from agents.impala.evaluations import TEST
 from agents.impala.program import IMPALA
 from agents.networks.policy import Policy
@@ -70,13 +73,14 @@ def add_entry(
     run = Run.open(run_path, IMPALA)
     checkpoint = run.load(best=best)
     weights = _cast(checkpoint.weights, DTYPES[dtype])
-    policy = build_policy(run.config)
+    settings = _for_any_machine(run.config)
+    policy = build_policy(settings)
     load_weights(policy, checkpoint._replace(weights=weights))
-    evaluation = evaluate(policy, run.config.env, episodes=episodes, seed=TEST, watch=watch)
+    evaluation = evaluate(policy, settings.env, episodes=episodes, seed=TEST, watch=watch)
     results = _results(run, policy, checkpoint, summary(evaluation))
     with atomic_path(target, replace=overwrite) as folder:
         folder.mkdir(parents=True)
-        config = run.config_file.read_bytes()
+        config = to_yaml(IMPALA, settings, run.names).encode()
         (folder / run.config_file.name).write_bytes(config)
         (folder / VERSIONS).write_text(_json(_versions(run.folder / VERSIONS)))
         (folder / RESULTS).write_text(_json(results))
@@ -91,6 +95,13 @@ def add_entry(
         )
         _check_size(folder)
         (folder / CARD).write_text(model_card(folder, target.name))
+
+
+def _for_any_machine(config: ImpalaConfig) -> ImpalaConfig:
+    """The settings without computations that only some CPUs and GPUs have."""
+    if getattr(config.core, "fused", "auto") not in ("bf16", "triton"):
+        return config
+    return replace(config, core=replace(config.core, fused="auto"))
 
 
 def _cast(weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:

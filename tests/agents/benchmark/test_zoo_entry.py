@@ -48,6 +48,18 @@ def test_an_entry_is_a_run_with_cast_weights(run, tmp_path):
     assert load_agent(target, best=True).frame == 200
 
 
+def test_an_entry_does_not_ask_for_a_cpu_with_bfloat16(tmp_path):
+    config = ImpalaConfig(
+        env=ENV, core=LSTMConfig(hidden=8, fused="bf16"), run_dir=tmp_path / "run"
+    )
+    with Run.create(config, Names("boxworld", "lstm"), IMPALA) as run:
+        run.log({"episodes/return": 0.5, "speed/seconds": 9.0}, 100)
+        run.save(frame=100, weights=build_policy(config).state_dict(), state=SPENT)
+    add_entry(run.folder, tmp_path / "my-agent", episodes=2)
+    core = load_agent(tmp_path / "my-agent").config.core
+    assert core == LSTMConfig(hidden=8)
+
+
 def test_an_entry_holds_its_results_and_its_curve(run, tmp_path):
     target = tmp_path / "my-agent"
     add_entry(run.folder, target, best=True, dtype="float32", episodes=5)
