@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -101,7 +101,7 @@ def _for_any_machine(config: ImpalaConfig) -> ImpalaConfig:
     """The settings without computations that only some CPUs and GPUs have."""
     if getattr(config.core, "fused", "auto") not in ("bf16", "triton"):
         return config
-    return replace(config, core=replace(config.core, fused="auto"))
+    return replace(config, core=replace(cast(Any, config.core), fused="auto"))
 
 
 def _cast(weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
