@@ -2,7 +2,7 @@
 
 agents/zoo/<name>/
     README.md       the model card, written from the other files
-    config.yaml     the settings of the run, computed in float32
+    config.yaml     the settings of the run, with `fused: auto` in place of bf16 or triton
     versions.json   what it ran on, and its command
     curve.csv       learning curve
     results.json    test on fresh levels
@@ -106,11 +106,11 @@ def _for_any_machine(config: ImpalaConfig) -> ImpalaConfig:
 
 def _cast(weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
     """The weights in another precision; integers stay."""
-    cast = {name: x.to(dtype) if x.is_floating_point() else x for name, x in weights.items()}
-    for name, x in cast.items():
+    found = {name: x.to(dtype) if x.is_floating_point() else x for name, x in weights.items()}
+    for name, x in found.items():
         if not x.isfinite().all():
             raise RunError(f"{name} is too large for {dtype}; use --dtype float32.")
-    return cast
+    return found
 
 
 def _results(
