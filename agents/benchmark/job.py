@@ -17,6 +17,8 @@ from memory.regular_file import read_regular
 
 LOG = "output.txt"
 """Beside the folder of a run: what it printed."""
+STOPPED = "it was stopped before its end, and resumes with the next start"
+"""Error of a run that ended well without being done, as after Ctrl-C."""
 LARGEST_RESULTS = 1 << 24
 """Bytes of a file of results."""
 ROOM = 200_000_000
@@ -28,7 +30,7 @@ class Outcome(NamedTuple):
 
     job: Job
     error: str
-    """Last line of output of a failed run; empty on success."""
+    """Last line of output of a failed run, or `STOPPED`; empty on success."""
     started: float
     """Seconds since 1970."""
     ended: float
@@ -96,7 +98,7 @@ def execute(job: Job) -> Outcome:
     log = job.folder.with_name(f"{job.folder.name}-{LOG}")
     with log.open("a") as stream:
         status, cpu_seconds = _call([*process_command(job.program.name), *_arguments(job)], stream)
-    error = "" if status == 0 and is_done(job) else _last_line(log, status)
+    error = _last_line(log, status) if status else "" if is_done(job) else STOPPED
     after = progress_of(job)["frame"]
     return Outcome(job, error, started, time.time(), cpu_seconds, before, after)
 
