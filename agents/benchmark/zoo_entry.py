@@ -14,9 +14,8 @@ It is a run folder, so whatever takes a run takes an entry.
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,7 +26,6 @@ from agents.cli.presets import to_yaml
 from agents.evaluation.evaluate import evaluate
 from agents.evaluation.summary import summary
 from agents.impala.build import build_policy
-from agents.impala.config import ImpalaConfig
 from agents.impala.evaluations import TEST
 from agents.impala.program import IMPALA
 from agents.networks.policy import Policy
@@ -73,7 +71,7 @@ def add_entry(
     run = Run.open(run_path, IMPALA)
     checkpoint = run.load(best=best)
     weights = _cast(checkpoint.weights, DTYPES[dtype])
-    settings = _for_any_machine(run.config)
+    settings = run.config.for_any_machine()
     policy = build_policy(settings)
     load_weights(policy, checkpoint._replace(weights=weights))
     evaluation = evaluate(policy, settings.env, episodes=episodes, seed=TEST, watch=watch)
@@ -95,13 +93,6 @@ def add_entry(
         )
         _check_size(folder)
         (folder / CARD).write_text(model_card(folder, target.name))
-
-
-def _for_any_machine(config: ImpalaConfig) -> ImpalaConfig:
-    """The settings without computations that only some CPUs and GPUs have."""
-    if getattr(config.core, "fused", "auto") not in ("bf16", "triton"):
-        return config
-    return replace(config, core=replace(cast(Any, config.core), fused="auto"))
 
 
 def _cast(weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:

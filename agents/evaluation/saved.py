@@ -61,6 +61,19 @@ def load_progress(run_path: Path) -> list[SavedAgent]:
 
 def _agent(run: Run, checkpoint: Checkpoint) -> SavedAgent:
     check_architecture(lambda: build_policy(run.config), checkpoint)
-    policy = build_policy(run.config)
+    config = _for_this_cpu(run)
+    policy = build_policy(config)
     load_weights(policy, checkpoint)
-    return SavedAgent(run.config, policy.eval(), checkpoint.frame)
+    return SavedAgent(config, policy.eval(), checkpoint.frame)
+
+
+def _for_this_cpu(run: Run) -> ImpalaConfig:
+    """The settings of the run, in float32 if it was in bfloat16 and this CPU has none."""
+    if getattr(run.config.core, "fused", None) != "bf16":
+        return run.config
+    try:
+        build_policy(run.config).core.check_device("cpu")
+    except ValueError as error:
+        _log.warning("%s: %s. It is computed in float32.", run.config_file, error)
+        return run.config.for_any_machine()
+    return run.config

@@ -8,7 +8,7 @@ batches of 32 trajectories of 40 steps, discount 0.99, entropy cost 0.005, learn
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from agents.networks.config import PolicyConfig
 from envs import ENVS
@@ -187,6 +187,12 @@ class ImpalaConfig:
         if len(self.env.stages) < 2:
             idle["grow_levels"] = "an environment that has one kind of level"
         return idle
+
+    def for_any_machine(self) -> "ImpalaConfig":
+        """These settings without computations that only some CPUs and GPUs have."""
+        if getattr(self.core, "fused", "auto") not in ("bf16", "triton"):
+            return self
+        return replace(self, core=replace(cast(Any, self.core), fused="auto"))
 
     def _check_workers(self) -> None:
         allowed = f"from 0 (no Ray) to --actors {self.actors}, or auto"

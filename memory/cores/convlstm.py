@@ -26,7 +26,7 @@ from torch.nn import functional
 from memory.core import Core, CoreConfig, InputKind, select
 from memory.fused.acting import CoreStep
 from memory.fused.call import Fused
-from memory.fused.convlstm import Weights, compiled_step, unroll_compiled, why_not
+from memory.fused.convlstm import Weights, code, compiled_step, unroll_compiled, why_not
 from memory.fused.held import Held
 from memory.layers.initialisation import truncated_normal_
 from memory.observed import Observed
@@ -98,6 +98,11 @@ class ConvLSTM(Core[ConvLSTMState]):
         """Zeros."""
         zeros = self.bias.new_zeros(batch, *self.map_shape)
         return ConvLSTMState(zeros, zeros.clone())
+
+    def check_device(self, device: str) -> None:
+        """Raise a `ValueError` if bfloat16 is requested and does not compute there."""
+        if self.fused == "bf16" and device == "cpu":
+            code.check_halves()
 
     def step(
         self, x: Float[Tensor, "B F H W"], state: ConvLSTMState

@@ -23,7 +23,7 @@ from memory.core import Core, CoreConfig, select
 from memory.fused.acting import CoreStep
 from memory.fused.call import FusedOrTriton
 from memory.fused.held import Held
-from memory.fused.lstm import compiled_step, unroll_compiled, why_not
+from memory.fused.lstm import code, compiled_step, unroll_compiled, why_not
 from memory.kernels import lstm as kernels
 from memory.kernels.available import check_kernels
 from memory.layers.aligned_linear import aligned_linear
@@ -94,9 +94,11 @@ class LSTM(Core[LSTMState]):
         return LSTMState(zeros, zeros.clone())
 
     def check_device(self, device: str) -> None:
-        """Raise a `ValueError` if kernels are requested and do not compute there."""
+        """Raise a `ValueError` if kernels or bfloat16 are requested and do not compute there."""
         if self.fused == "triton":
             check_kernels(device)
+        if self.fused == "bf16" and device == "cpu":
+            code.check_halves()
 
     @property
     def _weights(self) -> list[Tensor]:
@@ -251,7 +253,7 @@ class StackedLSTM(Core[LSTMState]):
         return _stack([layer.initial_state(batch) for layer in self.layers])
 
     def check_device(self, device: str) -> None:
-        """Raise a `ValueError` if kernels are requested and do not compute there."""
+        """Raise a `ValueError` if kernels or bfloat16 are requested and do not compute there."""
         self.layers[0].check_device(device)
 
     def step(

@@ -30,7 +30,7 @@ from memory.core import Core, CoreConfig, InputKind, select
 from memory.fused.acting import CoreStep
 from memory.fused.call import FusedOrTriton
 from memory.fused.held import Held
-from memory.fused.rmc import FusedRMC
+from memory.fused.rmc import FusedRMC, code
 from memory.kernels.available import check_kernels
 from memory.kernels.rmc import KernelRMC
 from memory.layers.attention import AttentionBlock, Heads
@@ -177,9 +177,11 @@ class RMC(Core[Tensor]):
         return eye.repeat(batch, 1, 1)
 
     def check_device(self, device: str) -> None:
-        """Raise a `ValueError` if kernels are requested and do not compute there."""
+        """Raise a `ValueError` if kernels or bfloat16 are requested and do not compute there."""
         if self.kernels:
             check_kernels(device)
+        if self.fused and self.fused.sizes["halves"] and device == "cpu":
+            code.check_halves()
 
     def step(
         self, x: Float[Tensor, "B *features"], state: Float[Tensor, "B N D"]

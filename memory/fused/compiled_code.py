@@ -63,9 +63,14 @@ class CompiledCode:
         Raises:
             ValueError: bfloat16 is requested, and this CPU lacks it.
         """
-        if self.missing is None and halves and not self.has_halves:
-            raise ValueError("fused=bf16: this CPU has no avx512_bf16; use fused=auto")
+        if halves:
+            self.check_halves()
         return self.missing
+
+    def check_halves(self) -> None:
+        """Raise a `ValueError` if there is compiled code, and this CPU has no bfloat16."""
+        if self.missing is None and not self.has_halves:
+            raise ValueError("fused=bf16: this CPU has no avx512_bf16; use fused=auto")
 
     def function(self, name: str) -> Any:
         """A function, for other compiled code or to call."""

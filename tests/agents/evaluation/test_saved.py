@@ -15,6 +15,8 @@ from agents.runs.checkpoint import CheckpointError, save
 from agents.runs.run import Run, RunError
 from envs import BoxWorldConfig
 from memory import LSTMConfig
+from memory.fused.compiled_code import CompiledCode
+from memory.fused.lstm import code
 
 ENV = BoxWorldConfig(grid_size=8, solution_length=(1,), num_distractors=(0,), max_steps=20)
 
@@ -86,3 +88,16 @@ def test_weights_of_another_architecture_are_refused(run):
     keep(run, 100, seed=1, core=LSTMConfig(hidden=9))
     with pytest.raises(CheckpointError, match=r"another architecture: core\..* is "):
         load_agent(run.folder)
+
+
+def test_a_run_in_bfloat16_plays_in_float32_on_a_cpu_without_it(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(CompiledCode, "has_halves", False)
+    core = LSTMConfig(hidden=8, fused="bf16")
+    config = ImpalaConfig(env=ENV, core=core, run_dir=tmp_path / "run")
+    run = Run.create(config, Names("boxworld", "lstm"), IMPALA)
+    policy = keep(run, 100, seed=1)
+    saved = load_agent(run.folder)
+    assert saved.config.core == LSTMConfig(hidden=8)
+    assert same(saved.policy, policy)
+    if code.missing is None:
+        assert "config.yaml: fused=bf16: this CPU has no avx512_bf16" in caplog.text

@@ -25,6 +25,8 @@ from agents.programs.benchmark import main
 from agents.programs.impala import main as train
 from agents.programs.supervised import main as supervise
 from memory import CORES, RMCConfig
+from memory.supervised.data.data_folder import MissingData
+from memory.supervised.tasks.repeat_first import RepeatFirstConfig
 
 ONE_RECIPE = ("memory-report", "one-recipe", "papers-games", "precision")
 """Plans that compare memories: the options of learning are the same for all agents."""
@@ -221,7 +223,10 @@ def test_a_misspelt_benchmark_gets_a_suggestion(tmp_path, capsys):
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_benchmark_of_the_repository_can_be_run(file, tmp_path):
-    jobs = read_plan(file, tmp_path)
+    try:
+        jobs = read_plan(file, tmp_path)
+    except MissingData as error:  # which the cores' sizes depend on
+        pytest.skip(str(error))
     configs = [check(job).config for job in jobs]
     if file.stem in ONE_RECIPE:
         agents = [config for config in configs if isinstance(config, ImpalaConfig)]
@@ -248,6 +253,15 @@ def test_a_size_replaces_that_of_a_preset():
     core = parse([*flags, *flags_of(sized)], PROGRAMS["tasks"]).config.core
     assert isinstance(core, RMCConfig) and core.slots == RMCConfig().slots != 8
     assert core.build((35,))
+
+
+def test_a_task_is_read_once_for_the_sizes_of_all_cores(monkeypatch):
+    read, build = [], RepeatFirstConfig.build
+    monkeypatch.setattr(RepeatFirstConfig, "build", lambda *a: read.append(a) or build(*a))
+    flags = ("--task", "repeat_first", "--task.length", "7", "--core")
+    for core in ("lstm", "rmc", "entnet"):
+        sized_options(PROGRAMS["tasks"], (*flags, core), 20_000)
+    assert len(read) == 1
 
 
 def row(seed, value, is_done=True):

@@ -36,9 +36,12 @@ def module(named):
 
 def test_halves_are_refused_by_a_machine_without_them(build, module, monkeypatch):
     monkeypatch.setattr(module.code.library, f"engram_{module.code.name}_halves", lambda: 0)
-    core = build(fused="bf16")
-    with pytest.raises(ValueError, match="fused=bf16: this CPU has no avx512_bf16"):
+    core, message = build(fused="bf16"), "fused=bf16: this CPU has no avx512_bf16"
+    with pytest.raises(ValueError, match=message):
         core(*draw(core))
+    with pytest.raises(ValueError, match=message):
+        core.check_device("cpu")
+    core.check_device("cuda")
 
 
 def test_no_batch_nor_thread_nor_cut_of_the_sequence_changes_a_bit(build, threads):

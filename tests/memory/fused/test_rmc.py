@@ -66,9 +66,12 @@ def test_in_halves_outputs_states_and_every_gradient_are_nearly_those(case, halv
 
 def test_halves_are_refused_by_a_machine_without_them(monkeypatch):
     monkeypatch.setattr(code.library, "engram_rmc_halves", lambda: 0)
-    core = build(fused="bf16")
-    with pytest.raises(ValueError, match="fused=bf16: this CPU has no avx512_bf16"):
+    core, message = build(fused="bf16"), "fused=bf16: this CPU has no avx512_bf16"
+    with pytest.raises(ValueError, match=message):
         core(*draw(core, (10,)))
+    with pytest.raises(ValueError, match=message):
+        core.check_device("cpu")
+    core.check_device("cuda")
 
 
 def test_training_goes_the_same_way():
