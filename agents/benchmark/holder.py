@@ -18,7 +18,7 @@ def held(out: Path, plan: Path) -> Generator[None, None, None]:
     Raises:
         CommandError: another process uses it, or it has the runs of another plan.
     """
-    _check_plan(out, plan)
+    check_plan(out, plan)
     out.mkdir(parents=True, exist_ok=True)
     try:
         lock = FolderLock(out, LOCK)
@@ -31,7 +31,8 @@ def held(out: Path, plan: Path) -> Generator[None, None, None]:
         lock.release()
 
 
-def _check_plan(out: Path, plan: Path) -> None:
+def check_plan(out: Path, plan: Path) -> None:
+    """Raise a `CommandError` if a folder has the runs of another plan."""
     file = out / PLAN
     if not file.exists():
         return

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,8 @@ LARGEST_RESULTS = 1 << 24
 """Bytes of a file of results."""
 ROOM = 200_000_000
 """Bytes that must be free where a run is started."""
+_processes: set[int] = set()
+"""Ids of the processes of the runs that `execute` waits for."""
 
 
 class Outcome(NamedTuple):
@@ -96,20 +99,50 @@ def execute(job: Job) -> Outcome:
     wait_for_room(job.folder)
     job.folder.parent.mkdir(parents=True, exist_ok=True)
     log = job.folder.with_name(f"{job.folder.name}-{LOG}")
-    with log.open("a") as stream:
-        status, cpu_seconds = _call([*process_command(job.program.name), *_arguments(job)], stream)
+    status, cpu_seconds = _call_with_room(job, log)
     error = _last_line(log, status) if status else "" if is_done(job) else STOPPED
     after = progress_of(job)["frame"]
     return Outcome(job, error, started, time.time(), cpu_seconds, before, after)
 
 
+def signal_runs(number: int) -> None:
+    """Send a signal to the processes of all runs that are executed here."""
+    for process in tuple(_processes):
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
+def _call_with_room(job: Job, log: Path) -> tuple[int, float]:
+    """Call the program of a run, again whenever it failed with a full disk, once there is room."""
+    cpu_seconds = 0.0
+    while True:
+        with log.open("a") as stream:
+            command = [*process_command(job.program.name), *_arguments(job)]
+            status, seconds = _call(command, stream)
+        cpu_seconds += seconds
+        if not status or has_room(job.folder):
+            return status, cpu_seconds
+        wait_for_room(job.folder)
+
+
+def has_room(folder: Path) -> bool:
+    """Whether a run can be started or resumed on the disk of its folder."""
+    return shutil.disk_usage(_existing(folder)).free >= ROOM
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in folder.absolute().parents if path.is_dir())
+
+
 def wait_for_room(folder: Path, pause: float = 60.0) -> None:
     """Wait for free space on the disk; prints one message."""
-    parent = next(path for path in folder.absolute().parents if path.is_dir())
     is_printed = False
-    while shutil.disk_usage(parent).free < ROOM:
+    while not has_room(folder):
         if not is_printed:
-            print(f"{parent}: the disk is full; waiting for {ROOM / 1e6:.0f} MB.", file=sys.stderr)
+            print(
+                f"{_existing(folder)}: the disk is full; waiting for {ROOM / 1e6:.0f} MB.",
+                file=sys.stderr,
+            )
             is_printed = True
         time.sleep(pause)
 
@@ -125,11 +158,14 @@ def _arguments(job: Job) -> list[str]:
 def _call(command: list[str], stream: Any) -> tuple[int, float]:
     """Exit status and CPU seconds of a command."""
     process = subprocess.Popen(command, stdout=stream, stderr=stream)
+    _processes.add(process.pid)
     try:
         _, status, usage = os.wait4(process.pid, 0)
     except BaseException:
         process.terminate()
         raise
+    finally:
+        _processes.discard(process.pid)
     process.returncode = os.waitstatus_to_exitcode(status)
     return process.returncode, usage.ru_utime + usage.ru_stime
 

@@ -175,6 +175,9 @@ class _Plan:
             chosen = self._cores(where, options.pop("cores", list(cores)), cores)
             own = options.pop("seeds", None)
             published = self._published(where, options.pop("published", {}))
+            self._check_names(where, settings | options)
+            for core in chosen:
+                self._check_core(core, settings | options | cores[core])
             of = {c: self._sized(kind, settings | options | cores[c]) for c in chosen}
             for seed in seeds if own is None else self._seeds((*where, "seeds"), own):
                 for core in chosen:
@@ -182,6 +185,21 @@ class _Plan:
                     folder = out / _word(subject) / _word(core) / str(seed)
                     lines = self.file.lines[where], self.file.lines["cores", core]
                     yield Job(kind, subject, core, seed, flags, folder, lines, published)
+
+    def _check_names(self, where: tuple[str, str], options: Mapping[str, Any]) -> None:
+        """Refuse an entry that would be run with the default task or environment."""
+        name = {"tasks": "task", "environments": "env"}[where[0]]
+        if name not in options and "config" not in options:
+            raise self.file.error(
+                f"`{': '.join(where)}` names no {name}: expected `{name}` or `config`.", *where
+            )
+
+    def _check_core(self, core: str, options: Mapping[str, Any]) -> None:
+        """Refuse an entry that would be run with the default core."""
+        if "core" not in options:
+            raise self.file.error(
+                f"`cores: {core}` names no core: expected `core: NAME`.", "cores", core
+            )
 
     def _sized(self, kind: str, options: dict[str, Any]) -> dict[str, Any]:
         """The options of a run, its core made to size where the plan asks for it."""
@@ -201,6 +219,14 @@ class _Plan:
         """Options of all runs of a section."""
         settings = dict(self.file.mapping(self.sections.get("settings", {}), "settings"))
         own = {name: settings.pop(name, {}) for name in PROGRAMS}
+        for name, value in settings.items():
+            if is_mapping(value):
+                raise self.file.error(
+                    f"`settings: {name}` has options of its own; these can have: "
+                    f"{', '.join(PROGRAMS)}. {nearest(name, PROGRAMS)}",
+                    "settings",
+                    name,
+                )
         options = self._options(("settings",), settings)
         return options | self._options(("settings", kind), own[kind])
 

@@ -1,11 +1,11 @@
 """Log of a benchmark: one line for each start of a run."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agents.benchmark.job import Outcome
+from agents.benchmark.job import Job, Outcome
 from agents.runs.versions import versions
 
 NAME = "queue.csv"
@@ -32,6 +32,19 @@ def append(out: Path, outcome: Outcome) -> None:
         if is_new:
             table.writerow(COLUMNS)
         table.writerow(_line(outcome))
+
+
+def errors(out: Path, jobs: Iterable[Job]) -> dict[Job, str]:
+    """The runs whose last start did not end well, with its error."""
+    file = out / NAME
+    if not file.exists():
+        return {}
+    with file.open(newline="") as stream:
+        last = {
+            (line["subject"], line["core"], line["seed"]): line for line in csv.DictReader(stream)
+        }
+    found = {job: last.get((job.subject, job.core, str(job.seed))) for job in jobs}
+    return {job: line["error"] for job, line in found.items() if line and line["error"]}
 
 
 def _line(outcome: Outcome) -> Sequence[object]:

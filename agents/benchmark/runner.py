@@ -1,14 +1,38 @@
 """Parallel runs of a benchmark on this machine."""
 
+import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from queue import Queue
 from threading import Thread
+from types import FrameType
 
-from agents.benchmark.job import Job, Outcome, execute
+from agents.benchmark.job import Job, Outcome, execute, signal_runs
 
 Started = Callable[[Job], object]
 """Called when a run is started."""
+
+
+@contextmanager
+def stopped_by_signals() -> Generator[None, None, None]:
+    """While entered, SIGTERM and SIGHUP are passed on to the runs, and are as Ctrl-C here.
+
+    A terminal sends Ctrl-C to the runs itself. An ignored SIGHUP, as under `nohup`, stays ignored.
+    """
+    numbers = [signal.SIGTERM, signal.SIGHUP]
+    numbers = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _pass_on) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _pass_on(number: int, _: FrameType | None) -> None:
+    signal_runs(number)
+    raise KeyboardInterrupt
 
 
 def side_by_side(jobs: Sequence[Job], processes: int, started: Started) -> Iterator[Outcome]:

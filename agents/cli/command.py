@@ -33,6 +33,8 @@ def plain_errors(program: str, *expected: type[Exception]) -> Generator[None, No
         yield
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:  # an OSError, but of a reader that has gone, as after `| head`
+        raise
     except (*_EXPECTED, *expected) as error:
         raise SystemExit(fail(program, error, BAD_INPUT)) from None
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from agents.benchmark import queue_log
-from agents.benchmark.holder import held
+from agents.benchmark.holder import check_plan, held
 from agents.benchmark.job import Outcome, is_done
 from agents.benchmark.monitor import QueueMonitor
 from agents.benchmark.plan import FOLDER, Job, check, is_of, read_plan
 from agents.benchmark.report.report import write_report
-from agents.benchmark.runner import Started, side_by_side
+from agents.benchmark.runner import Started, side_by_side, stopped_by_signals
 from agents.benchmark.scripted import measure_players
 from agents.cli.command import CommandError, at_least, plain_errors
 from agents.cli.invocation import program_name
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
         parser.error("--no-ship has no effect without --ray-address")
     if asked.ray and asked.jobs:
         parser.error("--jobs has no effect with --ray, which gives each run a CPU or GPU")
-    with plain_errors(parser.prog):
+    with plain_errors(parser.prog, OSError):
         plan = find_yaml(asked.plan, FOLDER, "benchmark")
         jobs = read_plan(plan, asked.out)
         for job in jobs:
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
                 raise CommandError(
                     f"{job.folder} holds a run with other settings; use another --out or remove it."
                 )
-        failed = {} if asked.report_only else _run(jobs, plan, asked)
+        failed = _recorded(jobs, plan, asked.out) if asked.report_only else _run(jobs, plan, asked)
         for job, words in failed.items():
             print(f"{job.folder} failed: {words}", file=sys.stderr)
         write_report(asked.out, plan, jobs, failed)
@@ -65,7 +65,7 @@ def _run(jobs: Sequence[Job], plan: Path, asked: argparse.Namespace) -> dict[Job
     """Make the missing runs; returns those that failed, with the last line of their output."""
     missing = [job for job in jobs if not is_done(job)]
     failed: dict[Job, str] = {}
-    with held(asked.out, plan):
+    with held(asked.out, plan), stopped_by_signals():
         measure_players(jobs, asked.out)
         processes = asked.jobs or os.cpu_count() or 1
         with QueueMonitor(missing, processes) as monitor:
@@ -75,6 +75,12 @@ def _run(jobs: Sequence[Job], plan: Path, asked: argparse.Namespace) -> dict[Job
                 if outcome.error:
                     failed[outcome.job] = outcome.error
     return failed
+
+
+def _recorded(jobs: Sequence[Job], plan: Path, out: Path) -> dict[Job, str]:
+    """The runs that are not done and whose last start failed."""
+    check_plan(out, plan)
+    return {job: error for job, error in queue_log.errors(out, jobs).items() if not is_done(job)}
 
 
 def _executor(asked: argparse.Namespace, processes: int) -> Executor:

@@ -2,8 +2,12 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from types import FrameType
+
+ONE_REQUEST = 1.0
+"""Seconds in which a repeated SIGTERM is the same request."""
 
 
 class Interrupted(RuntimeError):
@@ -16,11 +20,13 @@ class Interrupted(RuntimeError):
 class StopSignal:
     """While entered, SIGINT, SIGTERM and SIGHUP set `requested`; a second signal exits at once.
 
-    An ignored SIGHUP, as under `nohup`, stays ignored.
+    An ignored SIGHUP, as under `nohup`, stays ignored. Several SIGTERM within a second are one
+    request: a service manager sends it to every process, and a benchmark to its runs.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self._first = 0.0
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "StopSignal":
@@ -35,8 +41,11 @@ class StopSignal:
             signal.signal(number, handler)  # pyright: ignore[reportArgumentType]
 
     def _receive(self, number: int, _: FrameType | None) -> None:
-        if self.requested and number != signal.SIGHUP:  # which comes twice when a shell ends
+        repeated = number == signal.SIGTERM and time.monotonic() - self._first < ONE_REQUEST
+        # SIGHUP comes twice when a shell ends.
+        if self.requested and number != signal.SIGHUP and not repeated:
             os._exit(128 + number)
+        self._first = self._first or time.monotonic()
         self.requested = True
 
 

@@ -174,6 +174,8 @@ def test_a_run_that_fails_is_named_and_the_others_are_reported(
     assert "Failed: recall · large one · seed 1: supervised.py: error: no room" in report
     log = list(csv.DictReader((out / "queue.csv").open()))
     assert ["error: no room" in line["error"] for line in log] == [False, True] * 2
+    assert main([str(plan), "--out", str(out), "--report-only"]) == 1
+    assert (out / "report.md").read_text() == report
 
 
 @pytest.mark.parametrize(
@@ -181,6 +183,10 @@ def test_a_run_that_fails_is_named_and_the_others_are_reported(
     [
         ("tsks: {}", "no section `tsks`. Did you mean tasks?"),
         ("tasks: {a: {task: logic}}", "`cores` must have at least one"),
+        ("tasks: {a: {}}\ncores: {b: {core: gru}}", "line 1: `tasks: a` names no task"),
+        ("tasks: {a: {task: logic}}\ncores:\n  lstm: {}", "line 3: `cores: lstm` names no core"),
+        (PLAN.replace("{steps", "{taskss: {}, steps"), "line 3: `settings: taskss` has options"),
+        (PLAN.replace("{steps", "{taskss: {}, steps"), "Did you mean tasks?"),
         (
             PLAN.replace("core.hidden: 4", "core.hidd: 4"),
             "task `recall` (line 5 of the plan) with core `small` (line 7)",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.runs import stop_signal
 from agents.runs.stop_signal import StopFile, StopSignal
 
 
@@ -33,6 +34,22 @@ def test_a_second_signal_ends_the_process_at_once(monkeypatch: pytest.MonkeyPatc
         assert ended == []
         signal.raise_signal(signal.SIGINT)
     assert ended == [128 + signal.SIGINT]
+
+
+def test_a_sigterm_from_a_service_manager_and_from_a_benchmark_are_one_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[int] = []
+    now = [100.0]
+    monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr(stop_signal.time, "monotonic", lambda: now[0])
+    with StopSignal() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.requested and ended == []
+        now[0] += 2 * stop_signal.ONE_REQUEST
+        signal.raise_signal(signal.SIGTERM)
+    assert ended == [128 + signal.SIGTERM]
 
 
 def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
