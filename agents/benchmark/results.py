@@ -10,6 +10,9 @@ from agents.benchmark.plan import Job
 from agents.benchmark.scripted import players_of_job
 from agents.runs.run import Run, RunError
 
+MOST_BASELINES = 6
+"""Baselines of a task that a report names one by one."""
+
 
 class Row(NamedTuple):
     """One run."""
@@ -63,8 +66,16 @@ class Results(NamedTuple):
         return f"{most}" if few == most else f"{few} to {most}"
 
     def beside(self, subject: str) -> dict[str, float]:
-        """The scores that runs are compared with: baselines, then published scores."""
-        return {**self.baselines[subject], **self.published.get(subject, {})}
+        """The scores that runs are compared with: baselines, then published scores.
+
+        Of more than `MOST_BASELINES` those that are no floor of the whole test are left out, such
+        as the baselines of each of bAbI's twenty tasks.
+        """
+        baselines = self.baselines[subject]
+        if len(baselines) > MOST_BASELINES and subject in self.floors:
+            floor = self.floors[subject]
+            baselines = {name: score for name, score in baselines.items() if score == floor}
+        return {**baselines, **self.published.get(subject, {})}
 
     def of(self, subject: str, core: str | None = None) -> list[Row]:
         """The runs of a subject, with one core or all."""

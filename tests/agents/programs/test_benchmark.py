@@ -274,6 +274,14 @@ def row(seed, value, is_done=True):
     return Row("tasks", "t", "c", seed, "accuracy", value, 10, 1, 60.0, 30.0, is_done)
 
 
+def test_of_many_baselines_only_that_of_the_whole_test_is_shown():
+    parts = {f"most frequent qa{task}": task / 10 for task in range(1, 8)}
+    several = Results([], {"t": {"most frequent": 0.35, **parts}}, [], {}, [], {}, {"t": 0.35})
+    assert several.beside("t") == {"most frequent": 0.35}
+    few = Results([], {"t": {"chance": 0.1, "rule": 0.35}}, [], {}, [], {}, {"t": 0.35})
+    assert few.beside("t") == {"chance": 0.1, "rule": 0.35}
+
+
 def test_a_cell_is_the_mean_with_its_interval():
     rows = [row(seed, float(seed)) for seed in (1, 2, 3)]
     results = Results(rows, {"t": {"chance": 0.5}}, ["t: a remark"], {}, ["t · c · seed 4"])
