@@ -18,7 +18,7 @@ def run(monkeypatch, *flags):
     gpu.main()
 
 
-def test_each_way_is_timed_and_traced_for_each_core_and_precision(tmp_path, monkeypatch):
+def test_each_way_is_timed_and_traced_for_each_core_and_precision(tmp_path, monkeypatch, bfloat16):
     small = ("--trajectories", 3, "--unroll", 2, "--rounds", 1, "--seconds", 1e-6)
     out, traces = tmp_path / "gpu.json", tmp_path / "traces"
     precisions = ("--precisions", "float32", "bfloat16")
@@ -38,7 +38,9 @@ SMALL = {"lstm": LSTMConfig(hidden=8), "rmc": RMCConfig(slots=1, heads=1, units=
 
 
 @pytest.mark.parametrize("core", ["lstm", pytest.param("rmc", marks=pytest.mark.slow)])
-def test_kernels_are_compared_and_timed_beside_the_other_ways(core, tmp_path, monkeypatch):
+def test_kernels_are_compared_and_timed_beside_the_other_ways(
+    core, tmp_path, monkeypatch, bfloat16
+):
     import gpu
 
     monkeypatch.setenv(available.INTERPRETER, "1")

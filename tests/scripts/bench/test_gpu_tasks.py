@@ -13,7 +13,7 @@ def run(monkeypatch, *flags):
     gpu_tasks.main()
 
 
-def test_both_ways_are_timed_for_each_run_and_precision(tmp_path, monkeypatch):
+def test_both_ways_are_timed_for_each_run_and_precision(tmp_path, monkeypatch, bfloat16):
     out = tmp_path / "gpu_tasks.json"
     small = ("--batch", 2, "--rounds", 1, "--seconds", 1e-6, "--precisions", "float32", "bfloat16")
     runs = ("nth farthest, lstm", "delayed recall, gru")
